@@ -1,0 +1,84 @@
+/**
+ * The one interface between TypeScript and the machine below Node: the addon in native/ and
+ * portable.ts implement it and pass one contract suite (test/contract/binding-contract.ts).
+ *
+ * C++ moves bytes and calls the kernel and checks arguments for memory safety; meaning is checked
+ * above. All positions and lengths are bytes and safe integers; failures throw or reject with
+ * `Error & { code: 'EIO' | …, syscall }` as node:fs does.
+ */
+export interface NativeBinding {
+  readonly kind: 'addon' | 'portable'
+
+  /**
+   * CRC-32C (RFC 3720) of `bytes[start, end)`. `seed` continues an earlier result (default 0).
+   * Returns an unsigned 32-bit number. Allocates nothing.
+   */
+  crc32c(bytes: Uint8Array, start: number, end: number, seed?: number): number
+
+  /**
+   * Maps `[0, length)` of the open file `fd` privately (copy on write: a caller that scribbles on
+   * the view changes neither the file nor other readers). `length` must be > 0 and ≤ the file's
+   * size. The mapping lives until `unmap`, or until the buffer is garbage.
+   */
+  map(fd: number, length: number): ArrayBuffer
+
+  /** Detaches `region` (every view becomes empty) and unmaps it now. A second call does nothing. */
+  unmap(region: ArrayBuffer): void
+
+  /** Tells the kernel how `[position, position + length)` of the mapping will be read. */
+  advise(region: ArrayBuffer, position: number, length: number, advice: MapAdvice): void
+
+  /** msync(2) of the whole mapping. */
+  syncMap(region: ArrayBuffer): void
+
+  /**
+   * Sends `[position, position + length)` of the open file `fd` to a stream socket.
+   *
+   * Precondition: nothing else writes to the socket until `done` ran, and everything written
+   * before has left user space. Never blocks and never spins: waits for writability on the event
+   * loop, and yields after a bounded number of bytes. `done` is never called synchronously.
+   */
+  sendFile(
+    target: SendTarget,
+    fd: number,
+    position: number,
+    length: number,
+    done: SendFileDone,
+  ): SendFileTransfer
+
+  /** Reserves blocks for `[position, position + length)`; the file size grows to cover them. */
+  preallocate(fd: number, position: number, length: number): void
+
+  /** fdatasync(2) on the thread pool. */
+  fdatasync(fd: number): Promise<void>
+  /** fdatasync(2) on this thread. */
+  fdatasyncSync(fd: number): void
+  /** Makes created, renamed and removed names of a directory durable. No-op on Windows. */
+  syncDirectory(path: string): Promise<void>
+  syncDirectorySync(path: string): void
+
+  /**
+   * Takes an exclusive advisory lock on the whole file for as long as `fd` is open.
+   * `true` taken, `false` held by somebody else, `undefined` when this binding cannot lock.
+   * It excludes other processes (a Kafka broker's file lock among them) and other descriptors of
+   * this process.
+   */
+  tryLock(fd: number): boolean | undefined
+}
+
+export type MapAdvice = 'normal' | 'sequential' | 'random' | 'willneed' | 'dontneed'
+
+/** A stream socket: its descriptor for the kernel, and `write` for the portable path. */
+export interface SendTarget {
+  readonly fd: number
+  /** Queues `bytes`; `sent` runs when they left user space, or with the error. */
+  write(bytes: Uint8Array, sent: (error?: Error | null) => void): void
+}
+
+/** `sentBytes` is how much left before the end or the error. */
+export type SendFileDone = (error: Error | null, sentBytes: number) => void
+
+export interface SendFileTransfer {
+  /** Stops the transfer; `done` then runs with an error whose code is `ECANCELED`. */
+  cancel(): void
+}

@@ -1,0 +1,222 @@
+/**
+ * The binding in plain TypeScript, for machines where the addon cannot be built or loaded. Same
+ * results and the same errors as the addon (one contract suite); slower, and with these
+ * differences that no caller may lean on:
+ *
+ * - a mapping is a copy of the file as it was when mapped, in memory of this process;
+ * - `sendFile` copies through this process with `SendTarget.write`;
+ * - `preallocate` writes zeros;
+ * - `tryLock` cannot lock and returns undefined.
+ */
+import { Buffer } from 'node:buffer'
+import * as fs from 'node:fs'
+import type {
+  MapAdvice,
+  NativeBinding,
+  SendFileDone,
+  SendFileTransfer,
+  SendTarget,
+} from './binding.ts'
+import { portableCrc32c } from './portable-crc32c.ts'
+
+/** Bytes read and queued at a time: one chunk is in flight, so this bounds memory per transfer. */
+const sendChunkBytes = 256 * 1024
+const zeroChunkBytes = 256 * 1024
+
+/** Regions handed out and not unmapped yet: what `unmap`, `advise` and `syncMap` accept. */
+const liveRegions = new WeakSet<ArrayBuffer>()
+
+export const portableBinding: NativeBinding = {
+  kind: 'portable',
+  crc32c: checkedCrc32c,
+  map,
+  unmap,
+  advise,
+  syncMap,
+  sendFile,
+  preallocate,
+  fdatasync,
+  fdatasyncSync: fs.fdatasyncSync,
+  syncDirectory,
+  syncDirectorySync,
+  tryLock: () => undefined,
+}
+
+function checkedCrc32c(bytes: Uint8Array, start: number, end: number, seed = 0): number {
+  if (!(start >= 0 && start <= end && end <= bytes.length)) throw rangeError('bytes')
+  return portableCrc32c(bytes, start, end, seed)
+}
+
+function map(fd: number, length: number): ArrayBuffer {
+  if (!(Number.isSafeInteger(length) && length > 0)) throw rangeError('length')
+  if (length > fs.fstatSync(fd).size) throw systemError('EINVAL', 'mmap')
+  const region = new ArrayBuffer(length)
+  const target = new Uint8Array(region)
+  for (let filled = 0; filled < length; ) {
+    const count = fs.readSync(fd, target, filled, length - filled, filled)
+    if (count === 0) throw systemError('EINVAL', 'mmap')
+    filled += count
+  }
+  liveRegions.add(region)
+  return region
+}
+
+function unmap(region: ArrayBuffer): void {
+  if (!(region instanceof ArrayBuffer)) throw typeError('region')
+  if (!liveRegions.delete(region)) return
+  // Transferring leaves `region` and all of its views with length 0; the clone is garbage at once.
+  structuredClone(region, { transfer: [region] })
+}
+
+function advise(region: ArrayBuffer, position: number, length: number, _: MapAdvice): void {
+  if (!liveRegions.has(region)) throw systemError('EINVAL', 'madvise')
+  if (!(position >= 0 && length >= 0 && position + length <= region.byteLength)) {
+    throw rangeError('position')
+  }
+}
+
+function syncMap(region: ArrayBuffer): void {
+  if (!liveRegions.has(region)) throw systemError('EINVAL', 'msync')
+}
+
+function sendFile(
+  target: SendTarget,
+  fd: number,
+  position: number,
+  length: number,
+  done: SendFileDone,
+): SendFileTransfer {
+  if (!(Number.isSafeInteger(position) && position >= 0)) throw rangeError('position')
+  if (!(Number.isSafeInteger(length) && length >= 0)) throw rangeError('length')
+  if (typeof done !== 'function') throw typeError('done')
+  const transfer = new PortableTransfer(target, fd, position, length, done)
+  transfer.start()
+  return transfer
+}
+
+/** One chunk at a time: read, hand to the socket, wait until it left, next. */
+class PortableTransfer implements SendFileTransfer {
+  readonly #target: SendTarget
+  readonly #fd: number
+  readonly #position: number
+  readonly #length: number
+  readonly #done: SendFileDone
+  #sentBytes = 0
+  #isDone = false
+
+  constructor(
+    target: SendTarget,
+    fd: number,
+    position: number,
+    length: number,
+    done: SendFileDone,
+  ) {
+    this.#target = target
+    this.#fd = fd
+    this.#position = position
+    this.#length = length
+    this.#done = done
+  }
+
+  start(): void {
+    setImmediate(() => this.#sendNext())
+  }
+
+  cancel(): void {
+    if (this.#isDone) return
+    this.#isDone = true
+    const error = systemError('ECANCELED', 'sendfile')
+    setImmediate(() => this.#done(error, this.#sentBytes))
+  }
+
+  #sendNext(): void {
+    if (this.#isDone) return
+    const remaining = this.#length - this.#sentBytes
+    if (remaining === 0) {
+      this.#finish(null)
+      return
+    }
+    // The socket may keep the chunk after `write` returned, so each has memory of its own.
+    const chunk = Buffer.allocUnsafeSlow(Math.min(remaining, sendChunkBytes))
+    let count: number
+    try {
+      count = fs.readSync(this.#fd, chunk, 0, chunk.length, this.#position + this.#sentBytes)
+    } catch (error) {
+      this.#finish(error as Error)
+      return
+    }
+    if (count === 0) {
+      this.#finish(systemError('ESTALE', 'sendfile'))
+      return
+    }
+    this.#target.write(count === chunk.length ? chunk : chunk.subarray(0, count), (error) => {
+      if (this.#isDone) return
+      if (error) {
+        this.#finish(error)
+        return
+      }
+      this.#sentBytes += count
+      // A socket that takes everything at once calls back without a turn of the event loop.
+      setImmediate(() => this.#sendNext())
+    })
+  }
+
+  #finish(error: Error | null): void {
+    this.#isDone = true
+    this.#done(error, this.#sentBytes)
+  }
+}
+
+/**
+ * Writes zeros over what lies beyond the end of the file, so that the blocks exist. Inside the
+ * file it changes nothing: a hole there stays one.
+ */
+function preallocate(fd: number, position: number, length: number): void {
+  if (!(Number.isSafeInteger(position) && position >= 0)) throw rangeError('position')
+  if (!(Number.isSafeInteger(length) && length > 0)) throw rangeError('length')
+  const end = position + length
+  let at = fs.fstatSync(fd).size
+  if (at >= end) return
+  const zeros = new Uint8Array(Math.min(end - at, zeroChunkBytes))
+  while (at < end) at += fs.writeSync(fd, zeros, 0, Math.min(zeros.length, end - at), at)
+}
+
+function fdatasync(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()))
+  })
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const directory = await fs.promises.open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+function syncDirectorySync(path: string): void {
+  if (process.platform === 'win32') return
+  const fd = fs.openSync(path, 'r')
+  try {
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function rangeError(argument: string): Error {
+  return Object.assign(new RangeError(`${argument} is out of range`), { code: 'ERR_OUT_OF_RANGE' })
+}
+
+function typeError(argument: string): Error {
+  return Object.assign(new TypeError(`${argument} has the wrong type`), {
+    code: 'ERR_INVALID_ARG_TYPE',
+  })
+}
+
+function systemError(code: string, syscall: string): Error {
+  return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall })
+}

@@ -8,7 +8,6 @@
  * - `preallocate` writes zeros;
  * - `tryLock` cannot lock and returns undefined.
  */
-import { Buffer } from 'node:buffer'
 import * as fs from 'node:fs'
 import type {
   MapAdvice,
@@ -17,10 +16,10 @@ import type {
   SendFileTransfer,
   SendTarget,
 } from './binding.ts'
+import { CopyTransfer } from './copy-transfer.ts'
 import { portableCrc32c } from './portable-crc32c.ts'
+import { rangeError, systemError, typeError } from './system-error.ts'
 
-/** Bytes read and queued at a time: one chunk is in flight, so this bounds memory per transfer. */
-const sendChunkBytes = 256 * 1024
 const zeroChunkBytes = 256 * 1024
 
 /** Regions handed out and not unmapped yet: what `unmap`, `advise` and `syncMap` accept. */
@@ -89,82 +88,8 @@ function sendFile(
   if (!(Number.isSafeInteger(position) && position >= 0)) throw rangeError('position')
   if (!(Number.isSafeInteger(length) && length >= 0)) throw rangeError('length')
   if (typeof done !== 'function') throw typeError('done')
-  const transfer = new PortableTransfer(target, fd, position, length, done)
-  transfer.start()
-  return transfer
-}
-
-/** One chunk at a time: read, hand to the socket, wait until it left, next. */
-class PortableTransfer implements SendFileTransfer {
-  readonly #target: SendTarget
-  readonly #fd: number
-  readonly #position: number
-  readonly #length: number
-  readonly #done: SendFileDone
-  #sentBytes = 0
-  #isDone = false
-
-  constructor(
-    target: SendTarget,
-    fd: number,
-    position: number,
-    length: number,
-    done: SendFileDone,
-  ) {
-    this.#target = target
-    this.#fd = fd
-    this.#position = position
-    this.#length = length
-    this.#done = done
-  }
-
-  start(): void {
-    setImmediate(() => this.#sendNext())
-  }
-
-  cancel(): void {
-    if (this.#isDone) return
-    this.#isDone = true
-    const error = systemError('ECANCELED', 'sendfile')
-    setImmediate(() => this.#done(error, this.#sentBytes))
-  }
-
-  #sendNext(): void {
-    if (this.#isDone) return
-    const remaining = this.#length - this.#sentBytes
-    if (remaining === 0) {
-      this.#finish(null)
-      return
-    }
-    // The socket may keep the chunk after `write` returned, so each has memory of its own.
-    const chunk = Buffer.allocUnsafeSlow(Math.min(remaining, sendChunkBytes))
-    let count: number
-    try {
-      count = fs.readSync(this.#fd, chunk, 0, chunk.length, this.#position + this.#sentBytes)
-    } catch (error) {
-      this.#finish(error as Error)
-      return
-    }
-    if (count === 0) {
-      this.#finish(systemError('ESTALE', 'sendfile'))
-      return
-    }
-    this.#target.write(count === chunk.length ? chunk : chunk.subarray(0, count), (error) => {
-      if (this.#isDone) return
-      if (error) {
-        this.#finish(error)
-        return
-      }
-      this.#sentBytes += count
-      // A socket that takes everything at once calls back without a turn of the event loop.
-      setImmediate(() => this.#sendNext())
-    })
-  }
-
-  #finish(error: Error | null): void {
-    this.#isDone = true
-    this.#done(error, this.#sentBytes)
-  }
+  const read = (chunk: Uint8Array, at: number) => fs.readSync(fd, chunk, 0, chunk.length, at)
+  return new CopyTransfer(target, read, position, length, done)
 }
 
 /**
@@ -205,18 +130,4 @@ function syncDirectorySync(path: string): void {
   } finally {
     fs.closeSync(fd)
   }
-}
-
-function rangeError(argument: string): Error {
-  return Object.assign(new RangeError(`${argument} is out of range`), { code: 'ERR_OUT_OF_RANGE' })
-}
-
-function typeError(argument: string): Error {
-  return Object.assign(new TypeError(`${argument} has the wrong type`), {
-    code: 'ERR_INVALID_ARG_TYPE',
-  })
-}
-
-function systemError(code: string, syscall: string): Error {
-  return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall })
 }

@@ -1,0 +1,294 @@
+/**
+ * The real disk, through node:fs and the binding. Short reads and writes are continued and
+ * interrupted calls repeated here, so that no caller ever sees either.
+ */
+import * as fs from 'node:fs'
+import { StorageError } from '../base/errors.ts'
+import { binding } from '../native/load-binding.ts'
+import { lockDirectory } from './directory-lock.ts'
+import type {
+  DirectoryLock,
+  File,
+  FileStat,
+  FileSystem,
+  MappedFile,
+  OpenMode,
+} from './file-system.ts'
+import { mapFile } from './mapped-file.ts'
+import { storageFailure } from './storage-failure.ts'
+
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants
+const openFlags: Readonly<Record<OpenMode, number>> = {
+  read: O_RDONLY,
+  write: O_RDWR,
+  create: O_RDWR | O_CREAT | O_EXCL,
+  'open-or-create': O_RDWR | O_CREAT,
+}
+
+class NodeFileSystem implements FileSystem {
+  open(path: string, mode: OpenMode): File {
+    let fd: number
+    try {
+      fd = fs.openSync(path, openFlags[mode], 0o666)
+    } catch (error) {
+      throw storageFailure('open', path, error)
+    }
+    // The kernel refuses directories itself, except for reading.
+    if (mode === 'read' && fs.fstatSync(fd).isDirectory()) {
+      fs.closeSync(fd)
+      throw new StorageError({ operation: 'open', path, errno: 'EISDIR' })
+    }
+    return new NodeFile(path, fd)
+  }
+
+  stat(path: string): FileStat | undefined {
+    try {
+      const found = fs.statSync(path, { throwIfNoEntry: false })
+      if (found === undefined) return undefined
+      return {
+        kind: found.isDirectory() ? 'directory' : 'file',
+        sizeBytes: found.size,
+        modifiedMs: found.mtimeMs,
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
+      throw storageFailure('stat', path, error)
+    }
+  }
+
+  readDirectory(path: string): string[] {
+    try {
+      return fs.readdirSync(path).sort()
+    } catch (error) {
+      throw storageFailure('read directory', path, error)
+    }
+  }
+
+  makeDirectory(path: string): void {
+    try {
+      fs.mkdirSync(path, { recursive: true })
+    } catch (error) {
+      throw storageFailure('make directory', path, error)
+    }
+  }
+
+  rename(source: string, target: string): void {
+    try {
+      fs.renameSync(source, target)
+    } catch (error) {
+      throw storageFailure('rename', source, error)
+    }
+  }
+
+  remove(path: string): void {
+    try {
+      fs.unlinkSync(path)
+    } catch (error) {
+      throw storageFailure('remove', path, error)
+    }
+  }
+
+  removeTree(path: string): void {
+    try {
+      // Without this `rm` would take a file too, and its errors differ between Node versions.
+      fs.readdirSync(path)
+      fs.rmSync(path, { recursive: true })
+    } catch (error) {
+      throw storageFailure('remove tree', path, error)
+    }
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    try {
+      await binding.syncDirectory(path)
+    } catch (error) {
+      throw storageFailure('sync directory', path, error)
+    }
+  }
+
+  syncDirectorySync(path: string): void {
+    try {
+      binding.syncDirectorySync(path)
+    } catch (error) {
+      throw storageFailure('sync directory', path, error)
+    }
+  }
+
+  lockDirectory(path: string): DirectoryLock {
+    try {
+      return lockDirectory(path)
+    } catch (error) {
+      throw storageFailure('lock', path, error)
+    }
+  }
+
+  space(path: string): { freeBytes: number; totalBytes: number } {
+    try {
+      const found = fs.statfsSync(path)
+      return { freeBytes: found.bavail * found.bsize, totalBytes: found.blocks * found.bsize }
+    } catch (error) {
+      throw storageFailure('statfs', path, error)
+    }
+  }
+}
+
+class NodeFile implements File {
+  readonly path: string
+  #fd: number
+  #isClosed = false
+  #flushesInFlight = 0
+
+  constructor(path: string, fd: number) {
+    this.path = path
+    this.#fd = fd
+  }
+
+  get fd(): number {
+    return this.#isClosed ? -1 : this.#fd
+  }
+
+  size(): number {
+    const fd = this.#openFd('stat')
+    try {
+      return fs.fstatSync(fd).size
+    } catch (error) {
+      throw storageFailure('stat', this.path, error)
+    }
+  }
+
+  read(target: Uint8Array, position: number): number {
+    const fd = this.#openFd('read')
+    let filled = 0
+    while (filled < target.length) {
+      let count: number
+      try {
+        count = fs.readSync(fd, target, filled, target.length - filled, position + filled)
+      } catch (error) {
+        if (isInterrupted(error)) continue
+        throw storageFailure('read', this.path, error)
+      }
+      if (count === 0) break
+      filled += count
+    }
+    return filled
+  }
+
+  write(source: Uint8Array, position: number): void {
+    this.#writeFrom(source, 0, position)
+  }
+
+  #writeFrom(source: Uint8Array, start: number, position: number): void {
+    const fd = this.#openFd('write')
+    let at = start
+    while (at < source.length) {
+      let count: number
+      try {
+        count = fs.writeSync(fd, source, at, source.length - at, position + at - start)
+      } catch (error) {
+        if (isInterrupted(error)) continue
+        throw storageFailure('write', this.path, error)
+      }
+      if (count === 0) throw new StorageError({ operation: 'write', path: this.path, errno: 'EIO' })
+      at += count
+    }
+  }
+
+  writeAll(sources: readonly Uint8Array[], position: number): void {
+    const fd = this.#openFd('write')
+    let written = 0
+    while (sources.length > 0) {
+      try {
+        written = fs.writevSync(fd, sources, position)
+        break
+      } catch (error) {
+        if (isInterrupted(error)) continue
+        throw storageFailure('write', this.path, error)
+      }
+    }
+    // Whatever a short write left is written source by source: rare, so not worth a second vector.
+    let start = 0
+    for (const source of sources) {
+      const end = start + source.length
+      if (written < end) {
+        const from = Math.max(written - start, 0)
+        this.#writeFrom(source, from, position + start + from)
+      }
+      start = end
+    }
+  }
+
+  truncate(sizeBytes: number): void {
+    const fd = this.#openFd('truncate')
+    try {
+      fs.ftruncateSync(fd, sizeBytes)
+    } catch (error) {
+      throw storageFailure('truncate', this.path, error)
+    }
+  }
+
+  preallocate(sizeBytes: number): void {
+    const fd = this.#openFd('preallocate')
+    if (sizeBytes === 0) return
+    try {
+      binding.preallocate(fd, 0, sizeBytes)
+    } catch (error) {
+      throw storageFailure('preallocate', this.path, error)
+    }
+  }
+
+  async flush(): Promise<void> {
+    const fd = this.#openFd('flush')
+    this.#flushesInFlight++
+    try {
+      await binding.fdatasync(fd)
+    } catch (error) {
+      throw storageFailure('flush', this.path, error)
+    } finally {
+      this.#flushesInFlight--
+      if (this.#isClosed) this.#closeWhenIdle()
+    }
+  }
+
+  flushSync(): void {
+    const fd = this.#openFd('flush')
+    try {
+      binding.fdatasyncSync(fd)
+    } catch (error) {
+      throw storageFailure('flush', this.path, error)
+    }
+  }
+
+  map(sizeBytes: number): MappedFile {
+    return mapFile(this.#openFd('map'), this.path, sizeBytes)
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#closeWhenIdle()
+  }
+
+  /** A flush on the thread pool must not meet a descriptor number that was given out again. */
+  #closeWhenIdle(): void {
+    if (this.#flushesInFlight > 0 || this.#fd < 0) return
+    const fd = this.#fd
+    this.#fd = -1
+    try {
+      fs.closeSync(fd)
+    } catch (error) {
+      throw storageFailure('close', this.path, error)
+    }
+  }
+
+  #openFd(operation: string): number {
+    if (this.#isClosed) throw new StorageError({ operation, path: this.path, errno: 'EBADF' })
+    return this.#fd
+  }
+}
+
+function isInterrupted(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EINTR'
+}
+
+/** The disk of this machine. It holds no state, so there is one. */
+export const nodeFileSystem: FileSystem = new NodeFileSystem()

@@ -1,0 +1,28 @@
+{
+  "targets": [
+    {
+      "target_name": "stratalog",
+      "conditions": [
+        ["OS=='win'", { "type": "none" }, {
+          "sources": [
+            "native/addon.cc",
+            "native/crc32c.cc",
+            "native/mapped_region.cc",
+            "native/send_file.cc",
+            "native/file_ops.cc"
+          ],
+          "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+          "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS"],
+          "cflags_cc": ["-std=c++17", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
+          "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+          "xcode_settings": {
+            "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+            "GCC_OPTIMIZATION_LEVEL": "3",
+            "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+            "MACOSX_DEPLOYMENT_TARGET": "11.0"
+          }
+        }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,192 @@
+// Preallocation, fdatasync, directory fsync, and the advisory lock on a whole file.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "napi_util.h"
+
+namespace stratalog {
+namespace {
+
+// Each of these returns 0 or an errno and may run on any thread.
+
+int SyncData(int fd) {
+  int result;
+  do {
+#if defined(__APPLE__)
+    // fsync(2) leaves the data in the drive's cache there.
+    result = fcntl(fd, F_FULLFSYNC);
+    if (result != 0 && errno == ENOTSUP) result = fsync(fd);
+#else
+    result = fdatasync(fd);
+#endif
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+int SyncNames(const std::string& path) {
+  Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid()) return errno;
+  int result;
+  do {
+    result = fsync(directory.get());
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+// For file systems that cannot reserve: writes zeros from the end of the file to `end`.
+int WriteZeros(int fd, int64_t end) {
+  struct stat found;
+  if (fstat(fd, &found) != 0) return errno;
+  int64_t at = found.st_size;
+  if (at >= end) return 0;
+  std::vector<char> zeros(static_cast<size_t>(std::min<int64_t>(end - at, 256 * 1024)));
+  while (at < end) {
+    size_t count = static_cast<size_t>(std::min<int64_t>(end - at, zeros.size()));
+    ssize_t written = pwrite(fd, zeros.data(), count, at);
+    if (written < 0 && errno != EINTR) return errno;
+    if (written > 0) at += written;
+  }
+  return 0;
+}
+
+int Reserve(int fd, int64_t position, int64_t length) {
+#if defined(__linux__)
+  int result;
+  do {
+    result = fallocate(fd, 0, position, length);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return 0;
+  if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
+#endif
+  return WriteZeros(fd, position + length);
+}
+
+// Runs one of the above on the thread pool and settles a promise.
+class SyncWork : public Napi::AsyncWorker {
+ public:
+  SyncWork(Napi::Env env, int fd)
+      : Napi::AsyncWorker(env, "stratalog.fdatasync"),
+        settled_(Napi::Promise::Deferred::New(env)), fd_(fd), syscall_("fdatasync") {}
+  SyncWork(Napi::Env env, std::string path)
+      : Napi::AsyncWorker(env, "stratalog.syncDirectory"),
+        settled_(Napi::Promise::Deferred::New(env)), path_(std::move(path)), syscall_("fsync") {}
+
+  Napi::Promise Promise() const { return settled_.Promise(); }
+
+  void Execute() override { error_ = fd_ >= 0 ? SyncData(fd_) : SyncNames(path_); }
+
+  void OnOK() override {
+    if (error_ == 0) settled_.Resolve(Env().Undefined());
+    else settled_.Reject(SystemError(Env(), error_, syscall_).Value());
+  }
+
+ private:
+  Napi::Promise::Deferred settled_;
+  int fd_ = -1;
+  std::string path_;
+  const char* syscall_;
+  int error_ = 0;
+};
+
+Napi::Value Enqueue(SyncWork* work) {
+  Napi::Promise promise = work->Promise();
+  work->Queue();  // it deletes itself when done
+  return promise;
+}
+
+void ThrowUnlessZero(Napi::Env env, int error, const char* syscall) {
+  if (error != 0) ThrowSystemError(env, error, syscall);
+}
+
+// fdatasync(fd)
+Napi::Value FdatasyncAsync(const Napi::CallbackInfo& info) {
+  int fd = -1;
+  if (!ReadDescriptor(info[0], "fd", &fd)) return info.Env().Undefined();
+  return Enqueue(new SyncWork(info.Env(), fd));
+}
+
+// fdatasyncSync(fd)
+Napi::Value FdatasyncSync(const Napi::CallbackInfo& info) {
+  int fd = -1;
+  if (!ReadDescriptor(info[0], "fd", &fd)) return info.Env().Undefined();
+  ThrowUnlessZero(info.Env(), SyncData(fd), "fdatasync");
+  return info.Env().Undefined();
+}
+
+bool ReadPath(const Napi::CallbackInfo& info, std::string* path) {
+  if (!info[0].IsString()) {
+    ThrowTypeError(info.Env(), "path");
+    return false;
+  }
+  *path = info[0].As<Napi::String>().Utf8Value();
+  return true;
+}
+
+// syncDirectory(path)
+Napi::Value SyncDirectoryAsync(const Napi::CallbackInfo& info) {
+  std::string path;
+  if (!ReadPath(info, &path)) return info.Env().Undefined();
+  return Enqueue(new SyncWork(info.Env(), std::move(path)));
+}
+
+// syncDirectorySync(path)
+Napi::Value SyncDirectorySync(const Napi::CallbackInfo& info) {
+  std::string path;
+  if (!ReadPath(info, &path)) return info.Env().Undefined();
+  ThrowUnlessZero(info.Env(), SyncNames(path), "fsync");
+  return info.Env().Undefined();
+}
+
+// preallocate(fd, position, length)
+Napi::Value Preallocate(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int fd = -1;
+  int64_t position = 0;
+  int64_t length = 0;
+  if (!ReadDescriptor(info[0], "fd", &fd)) return env.Undefined();
+  if (!ReadBytes(info[1], "position", 0, &position)) return env.Undefined();
+  if (!ReadBytes(info[2], "length", 1, &length)) return env.Undefined();
+  ThrowUnlessZero(env, Reserve(fd, position, length), "fallocate");
+  return env.Undefined();
+}
+
+// tryLock(fd). A lock of the open file description excludes other descriptors of this process as
+// well, and conflicts with the record lock that a JVM takes; flock(2) does only the first.
+Napi::Value TryLock(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int fd = -1;
+  if (!ReadDescriptor(info[0], "fd", &fd)) return env.Undefined();
+#if defined(F_OFD_SETLK)
+  struct flock whole = {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (fcntl(fd, F_OFD_SETLK, &whole) == 0) return Napi::Boolean::New(env, true);
+  if (errno == EAGAIN || errno == EACCES) return Napi::Boolean::New(env, false);
+  if (errno != EINVAL) {
+    ThrowSystemError(env, errno, "fcntl");
+    return env.Undefined();
+  }
+#endif
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(env, true);
+  if (errno == EWOULDBLOCK) return Napi::Boolean::New(env, false);
+  ThrowSystemError(env, errno, "flock");
+  return env.Undefined();
+}
+
+}  // namespace
+
+void ExportFileOps(Napi::Env env, Napi::Object exports) {
+  exports.Set("preallocate", Napi::Function::New<Preallocate>(env, "preallocate"));
+  exports.Set("fdatasync", Napi::Function::New<FdatasyncAsync>(env, "fdatasync"));
+  exports.Set("fdatasyncSync", Napi::Function::New<FdatasyncSync>(env, "fdatasyncSync"));
+  exports.Set("syncDirectory", Napi::Function::New<SyncDirectoryAsync>(env, "syncDirectory"));
+  exports.Set("syncDirectorySync",
+              Napi::Function::New<SyncDirectorySync>(env, "syncDirectorySync"));
+  exports.Set("tryLock", Napi::Function::New<TryLock>(env, "tryLock"));
+}
+
+}  // namespace stratalog

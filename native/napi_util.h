@@ -1,0 +1,124 @@
+// Argument checks, errno → Error{code, syscall}, RAII for descriptors, and the state of one
+// JavaScript environment (a worker thread loads the addon again and has its own).
+#pragma once
+
+#include <napi.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace stratalog {
+
+// Largest integer a JavaScript number holds exactly; also far below what off_t holds.
+constexpr double kMaxSafeInteger = 9007199254740991.0;
+
+// Owns one file descriptor.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(other.Release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    Close();
+    fd_ = other.Release();
+    return *this;
+  }
+  ~Descriptor() { Close(); }
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  void Close() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+  }
+
+ private:
+  int Release() {
+    int fd = fd_;
+    fd_ = -1;
+    return fd;
+  }
+  int fd_ = -1;
+};
+
+// An Error as node:fs makes it: message "EIO: i/o error, fdatasync", code, errno, syscall.
+inline Napi::Error SystemError(Napi::Env env, int error, const char* syscall) {
+  char name[32];
+  char text[128];
+  uv_err_name_r(-error, name, sizeof name);
+  uv_strerror_r(-error, text, sizeof text);
+  Napi::Error made =
+      Napi::Error::New(env, std::string(name) + ": " + text + ", " + syscall);
+  made.Set("code", Napi::String::New(env, name));
+  made.Set("errno", Napi::Number::New(env, -error));
+  made.Set("syscall", Napi::String::New(env, syscall));
+  return made;
+}
+
+inline void ThrowSystemError(Napi::Env env, int error, const char* syscall) {
+  SystemError(env, error, syscall).ThrowAsJavaScriptException();
+}
+
+inline void ThrowRangeError(Napi::Env env, const char* argument) {
+  Napi::RangeError made = Napi::RangeError::New(env, std::string(argument) + " is out of range");
+  made.Set("code", Napi::String::New(env, "ERR_OUT_OF_RANGE"));
+  made.ThrowAsJavaScriptException();
+}
+
+inline void ThrowTypeError(Napi::Env env, const char* argument) {
+  Napi::TypeError made = Napi::TypeError::New(env, std::string(argument) + " has the wrong type");
+  made.Set("code", Napi::String::New(env, "ERR_INVALID_ARG_TYPE"));
+  made.ThrowAsJavaScriptException();
+}
+
+// Reads a safe integer in [least, most]. On failure throws into JavaScript and returns false.
+inline bool ReadInteger(const Napi::Value& value, const char* argument, double least, double most,
+                        int64_t* result) {
+  if (!value.IsNumber()) {
+    ThrowTypeError(value.Env(), argument);
+    return false;
+  }
+  double number = value.As<Napi::Number>().DoubleValue();
+  // Written so that NaN fails.
+  if (!(number >= least && number <= most) || std::floor(number) != number) {
+    ThrowRangeError(value.Env(), argument);
+    return false;
+  }
+  *result = static_cast<int64_t>(number);
+  return true;
+}
+
+inline bool ReadDescriptor(const Napi::Value& value, const char* argument, int* result) {
+  int64_t number = 0;
+  if (!ReadInteger(value, argument, 0, INT32_MAX, &number)) return false;
+  *result = static_cast<int>(number);
+  return true;
+}
+
+// Reads a byte count or position.
+inline bool ReadBytes(const Napi::Value& value, const char* argument, int64_t least,
+                      int64_t* result) {
+  return ReadInteger(value, argument, static_cast<double>(least), kMaxSafeInteger, result);
+}
+
+class RegionTable;    // mapped_region.cc
+class SendScheduler;  // send_file.cc
+
+// What one environment owns. Regions outlive it in their finalizers, hence shared.
+struct Environment {
+  std::shared_ptr<RegionTable> regions;
+  SendScheduler* scheduler = nullptr;  // made by the first transfer, deleted by its cleanup hook
+  Napi::FunctionReference transfer_class;
+};
+
+void ExportCrc32c(Napi::Env env, Napi::Object exports);
+void ExportMappedRegion(Napi::Env env, Napi::Object exports);
+void ExportSendFile(Napi::Env env, Napi::Object exports);
+void ExportFileOps(Napi::Env env, Napi::Object exports);
+
+}  // namespace stratalog

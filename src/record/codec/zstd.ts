@@ -1,0 +1,87 @@
+/**
+ * Zstandard (RFC 8878) by node:zlib where Node has it (22.15 on), else by a prebuilt package.
+ *
+ * zlib bounds its output itself. The package decompresses into memory without a bound, so there
+ * the skeleton of the stream is measured first (zstd-frame.ts). That measure rounds each
+ * compressed block up to 128 KiB, hence the slack before it refuses, and a final exact check.
+ */
+import { createRequire } from 'node:module'
+import * as zlib from 'node:zlib'
+import { mebibyte } from '../../base/units.ts'
+import { brokenData, type Codec, tooLarge } from './codec.ts'
+import { boundZstd } from './zstd-frame.ts'
+
+const defaultLevel = 3
+const boundSlackBytes = 8 * mebibyte
+
+/** The part of node:zlib that appeared in 22.15 and that the types of Node 20 do not know. */
+type ZlibWithZstd = {
+  zstdCompressSync(bytes: Buffer, options: { params: Record<number, number> }): Buffer
+  zstdDecompressSync(bytes: Buffer, options: { maxOutputLength: number }): Buffer
+  constants: { ZSTD_c_compressionLevel: number }
+}
+
+const hasZlibZstd = 'zstdCompressSync' in zlib
+
+/** Undefined where node:zlib has no zstd. */
+export const zlibZstdCodec: Codec | undefined = hasZlibZstd
+  ? makeZlibCodec(zlib as unknown as ZlibWithZstd)
+  : undefined
+
+function makeZlibCodec(implementation: ZlibWithZstd): Codec {
+  const levelKey = implementation.constants.ZSTD_c_compressionLevel
+  return {
+    compress(bytes, level = defaultLevel) {
+      return implementation.zstdCompressSync(bytes, { params: { [levelKey]: level } })
+    },
+
+    decompress(bytes, maxBytes) {
+      // zlib takes a stream that ends early for a whole one: the walk does not.
+      boundZstd(bytes)
+      try {
+        const maxOutputLength = Math.max(1, maxBytes)
+        const result = implementation.zstdDecompressSync(bytes, { maxOutputLength })
+        if (result.length > maxBytes) throw tooLarge(result.length, maxBytes)
+        return result
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+          throw tooLarge(maxBytes + 1, maxBytes)
+        }
+        throw brokenData('zstd', error)
+      }
+    },
+  }
+}
+
+type ZstdPackage = typeof import('@toondepauw/node-zstd')
+let loaded: ZstdPackage | undefined
+
+/** The package is loaded when the first batch needs it: start-up must not pay for it. */
+function zstdPackage(): ZstdPackage {
+  loaded ??= createRequire(import.meta.url)('@toondepauw/node-zstd') as ZstdPackage
+  return loaded
+}
+
+/** Levels −7 … 22; lower ones count as −7. */
+export const packageZstdCodec: Codec = {
+  compress(bytes, level = defaultLevel) {
+    const { Encoder } = zstdPackage()
+    return new Encoder(Math.max(-7, level)).encodeSync(bytes)
+  },
+
+  decompress(bytes, maxBytes) {
+    const bound = boundZstd(bytes)
+    if (bound > maxBytes + boundSlackBytes) throw tooLarge(bound, maxBytes)
+    const { Decoder } = zstdPackage()
+    let result: Buffer
+    try {
+      result = new Decoder().decodeSync(bytes)
+    } catch (error) {
+      throw brokenData('zstd', error)
+    }
+    if (result.length > maxBytes) throw tooLarge(result.length, maxBytes)
+    return result
+  },
+}
+
+export const zstdCodec: Codec = zlibZstdCodec ?? packageZstdCodec

@@ -1,0 +1,720 @@
+/**
+ * A disk in memory that behaves as the worst a real one may: for tests of whatever stands on
+ * `FileSystem`. Everything follows from the seed; a failing seed replays exactly.
+ *
+ *     const disk = new SimFileSystem({ seed, directories: ['/data'] })
+ *     … work on '/data' …
+ *     const afterPowerCut = disk.crash()          // one legal state, chosen by the seed
+ *     const afterKill = disk.processCrash()       // everything written is still there
+ *
+ * A crash keeps what was flushed and of the rest what sim-content.ts (data) and sim-tree.ts (names)
+ * describe. It leaves this disk as it is, so that many states can be drawn from one moment.
+ *
+ * Operations that change the disk or make it durable are numbered from 1, reads likewise. `stopAt`
+ * ends the world at one of them with `SimCrash`, `failOperation` and `failRead` make them fail.
+ */
+import { Buffer } from 'node:buffer'
+import { assert } from '../base/assert.ts'
+import { InvalidOptionError, StorageError, StoreLockedError } from '../base/errors.ts'
+import type {
+  DirectoryLock,
+  File,
+  FileStat,
+  FileSystem,
+  MappedFile,
+  OpenMode,
+} from './file-system.ts'
+import { type ContentChoice, pageBytes, sectorBytes } from './sim-content.ts'
+import { SimRandom } from './sim-random.ts'
+import {
+  type NamesChoice,
+  SimDirectoryNode,
+  SimFileNode,
+  type SimNode,
+  SimTree,
+} from './sim-tree.ts'
+
+export type SimOptions = {
+  /** Decides every random choice. */
+  readonly seed: number
+  /** Directories that exist, durably, from the start. `/` always does. */
+  readonly directories?: readonly string[]
+  /** Bytes of file content the disk holds; beyond it writes fail with ENOSPC. Default 1 TiB. */
+  readonly capacityBytes?: number
+  /** Time in ms for modification times. Default: the number of operations so far. */
+  readonly now?: () => number
+  /**
+   * Runs the completion of a flush, after `flush` returned. Default: one to four microtask turns
+   * later, as the seed says.
+   */
+  readonly defer?: (complete: () => void) => void
+}
+
+export type SimOperation = {
+  /** From 1, in order. */
+  readonly number: number
+  readonly kind:
+    | 'create'
+    | 'write'
+    | 'truncate'
+    | 'preallocate'
+    | 'flush'
+    | 'make-directory'
+    | 'rename'
+    | 'remove'
+    | 'sync-directory'
+  readonly path: string
+  /** For a write: where and how much; for truncate and preallocate: 0 and the new size. */
+  readonly position: number
+  readonly lengthBytes: number
+}
+
+/** What a crash keeps of that which was not flushed. */
+export type CrashClass =
+  /** Nothing: the strictest reading of the rules. */
+  | 'nothing-unsynced'
+  /** All data and all names, although nobody asked. */
+  | 'everything'
+  /** Any version of each 512-byte sector, and any of the waiting names. */
+  | 'random-sectors'
+  /** Any version of each 4096-byte page, and the first few of the waiting names. */
+  | 'random-pages'
+  /** All data, no name. */
+  | 'data-not-names'
+  /** All names, no data: new files are empty. */
+  | 'names-not-data'
+  /** All names and sizes, no data: zeros where data should be. */
+  | 'sizes-not-data'
+  /** All but the last write to the disk, which is cut at a sector boundary. */
+  | 'torn-last-write'
+
+export const crashClasses: readonly CrashClass[] = [
+  'nothing-unsynced',
+  'everything',
+  'random-sectors',
+  'random-pages',
+  'data-not-names',
+  'names-not-data',
+  'sizes-not-data',
+  'torn-last-write',
+]
+
+export type CrashOptions = {
+  /** Default: chosen by the seed. */
+  readonly class?: CrashClass
+  /** Seed of this one crash. Default: the next number of this disk's seed. */
+  readonly seed?: number
+}
+
+export type SimFault = {
+  /** Name of the error, such as `EIO` or `ENOSPC`. */
+  readonly errno: string
+  /** For a write: bytes written before the failure. Default: as the seed says. */
+  readonly writtenBytes?: number
+}
+
+/** The moment the simulated machine stopped. Nothing but a test catches it. */
+export class SimCrash extends Error {
+  override readonly name = 'SimCrash'
+
+  constructor(operation: number) {
+    super(`the simulated machine stopped at operation ${operation}`)
+  }
+}
+
+const classContents: Readonly<Record<CrashClass, ContentChoice>> = {
+  'nothing-unsynced': { keep: 'none' },
+  everything: { keep: 'all' },
+  'random-sectors': { keep: 'random', grainBytes: sectorBytes },
+  'random-pages': { keep: 'random', grainBytes: pageBytes },
+  'data-not-names': { keep: 'all' },
+  'names-not-data': { keep: 'none' },
+  'sizes-not-data': { keep: 'sizes' },
+  'torn-last-write': { keep: 'all' },
+}
+
+const classNames: Readonly<Record<CrashClass, NamesChoice>> = {
+  'nothing-unsynced': 'none',
+  everything: 'all',
+  'random-sectors': 'any',
+  'random-pages': 'first-few',
+  'data-not-names': 'none',
+  'names-not-data': 'all',
+  'sizes-not-data': 'all',
+  'torn-last-write': 'all',
+}
+
+const defaultCapacityBytes = 2 ** 40
+
+type SimState = { tree: SimTree; random: SimRandom; locked: Set<SimDirectoryNode> }
+
+export class SimFileSystem implements FileSystem {
+  readonly #options: SimOptions
+  #state: SimState
+  #usedBytes = 0
+  #operations = 0
+  #reads = 0
+  #stopAt = Number.POSITIVE_INFINITY
+  #stopped: SimCrash | undefined
+  readonly #operationFaults = new Map<number, SimFault>()
+  readonly #readFaults = new Map<number, SimFault>()
+  /** Told of every operation just before it happens. For traces of a failing seed. */
+  onOperation: ((operation: SimOperation) => void) | undefined
+
+  constructor(options: SimOptions) {
+    const { seed, directories = [] } = options
+    if (!Number.isSafeInteger(seed)) {
+      throw new InvalidOptionError({ option: 'seed', value: seed, expected: 'an integer' })
+    }
+    this.#options = options
+    this.#state = { tree: new SimTree(), random: new SimRandom(seed), locked: new Set() }
+    for (const path of directories) this.makeDirectory(path)
+    this.#state.tree.syncAll()
+    this.#operations = 0
+  }
+
+  // ---- the test's side
+
+  /** How many operations have begun. */
+  get operationCount(): number {
+    return this.#operations
+  }
+
+  /** How many reads, maps included, have begun. */
+  get readCount(): number {
+    return this.#reads
+  }
+
+  /** Bytes of file content stored now, removed files that are still open included. */
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  /**
+   * Stops the machine at operation `number`: it and everything after it throws SimCrash, flushes
+   * in flight reject with it. If it is a write, a first part of its pages may be in the page cache.
+   */
+  stopAt(number: number): void {
+    assert(number > this.#operations, 'the operation to stop at is still to come')
+    this.#stopAt = number
+  }
+
+  /** Lets operation `number` fail. A failed flush loses what it should have flushed. */
+  failOperation(number: number, fault: SimFault): void {
+    assert(number > this.#operations, 'the operation to fail is still to come')
+    this.#operationFaults.set(number, fault)
+  }
+
+  /** Lets read `number` fail. */
+  failRead(number: number, fault: SimFault): void {
+    assert(number > this.#reads, 'the read to fail is still to come')
+    this.#readFaults.set(number, fault)
+  }
+
+  /** Damages a stored file: flips the bits of `mask` in the byte at `position`. */
+  flipBits(path: string, position: number, mask: number): void {
+    const node = this.#file('damage', path)
+    assert(position >= 0 && position < node.content.sizeBytes, 'the damage lies inside the file')
+    node.content.flip(position, mask)
+  }
+
+  /** A disk as it may be found after a power cut now. This one is not changed. */
+  crash(options: CrashOptions = {}): SimFileSystem {
+    const seed = options.seed ?? this.#state.random.next()
+    const random = new SimRandom(seed)
+    const crashClass = options.class ?? random.pick(crashClasses)
+    const content = classContents[crashClass]
+    const torn = crashClass === 'torn-last-write' ? this.#lastWritten() : undefined
+    const tree = this.#state.tree.afterCrash(classNames[crashClass], random, (node) =>
+      node.content.afterCrash(node === torn ? { keep: 'torn' } : content, random),
+    )
+    return this.#successor(tree, seed)
+  }
+
+  /**
+   * The disk as the next process finds it after this one was killed: all that was written, as
+   * little of it durable as before. This one is not changed.
+   */
+  processCrash(): SimFileSystem {
+    const tree = this.#state.tree.clone((node) => node.content.clone())
+    return this.#successor(tree, this.#state.random.next())
+  }
+
+  #successor(tree: SimTree, seed: number): SimFileSystem {
+    const next = new SimFileSystem({ ...this.#options, seed: seed | 0, directories: [] })
+    next.#state = { tree, random: new SimRandom(seed ^ 0x5bd1e995), locked: new Set() }
+    // Sequence numbers of changes that still wait must stay below those to come.
+    next.#operations = this.#operations
+    for (const node of tree.files()) {
+      node.references = 1
+      next.#usedBytes += node.content.sizeBytes
+    }
+    return next
+  }
+
+  #lastWritten(): SimFileNode | undefined {
+    let last: SimFileNode | undefined
+    let lastSequence = -1
+    for (const node of this.#state.tree.recoverableFiles()) {
+      const sequence = node.content.lastWriteSequence()
+      if (sequence > lastSequence) {
+        last = node
+        lastSequence = sequence
+      }
+    }
+    return last
+  }
+
+  // ---- FileSystem
+
+  open(path: string, mode: OpenMode): File {
+    this.#assertRunning()
+    const existing = this.#find(path)
+    if (existing === undefined && (mode === 'read' || mode === 'write')) {
+      this.#parent('open', path)
+      throw failure('open', path, 'ENOENT')
+    }
+    if (existing !== undefined && mode === 'create') throw failure('open', path, 'EEXIST')
+    if (existing?.kind === 'directory') throw failure('open', path, 'EISDIR')
+    return new SimFile(this.#door, path, existing ?? this.#create(path), mode !== 'read')
+  }
+
+  #create(path: string): SimFileNode {
+    const place = this.#parent('open', path)
+    this.#begin('create', path)
+    const node = new SimFileNode()
+    node.references = 1
+    node.modifiedMs = this.#now()
+    this.#state.tree.add(place, node)
+    return node
+  }
+
+  stat(path: string): FileStat | undefined {
+    this.#assertRunning()
+    const node = this.#find(path)
+    if (node === undefined) return undefined
+    const sizeBytes = node.kind === 'file' ? node.content.sizeBytes : 0
+    return { kind: node.kind, sizeBytes, modifiedMs: node.modifiedMs }
+  }
+
+  readDirectory(path: string): string[] {
+    this.#beginRead('read directory', path)
+    return [...this.#directory('read directory', path).entries.keys()].sort()
+  }
+
+  makeDirectory(path: string): void {
+    this.#assertRunning()
+    let directory = this.#state.tree.root
+    for (const name of namesOf(path)) {
+      let next = directory.entries.get(name)
+      if (next?.kind === 'file') throw failure('make directory', path, 'EEXIST')
+      if (next === undefined) {
+        this.#begin('make-directory', path)
+        next = new SimDirectoryNode()
+        next.modifiedMs = this.#now()
+        this.#state.tree.add({ directory, name }, next)
+      }
+      directory = next
+    }
+  }
+
+  rename(source: string, target: string): void {
+    this.#assertRunning()
+    const from = this.#parent('rename', source)
+    const to = this.#parent('rename', target)
+    const moved = from.directory.entries.get(from.name)
+    const replaced = to.directory.entries.get(to.name)
+    if (moved === undefined) throw failure('rename', source, 'ENOENT')
+    if (moved === replaced) return
+    if (replaced !== undefined) {
+      if (moved.kind === 'directory' && replaced.kind === 'file') {
+        throw failure('rename', source, 'ENOTDIR')
+      }
+      if (moved.kind === 'file' && replaced.kind === 'directory') {
+        throw failure('rename', source, 'EISDIR')
+      }
+      if (replaced.kind === 'directory' && replaced.entries.size > 0) {
+        throw failure('rename', source, 'ENOTEMPTY')
+      }
+    }
+    this.#begin('rename', source)
+    this.#state.tree.move(from, to)
+    if (replaced?.kind === 'file') this.#release(replaced)
+  }
+
+  remove(path: string): void {
+    const place = this.#parent('remove', path)
+    const node = place.directory.entries.get(place.name)
+    if (node === undefined) throw failure('remove', path, 'ENOENT')
+    if (node.kind === 'directory') throw failure('remove', path, 'EISDIR')
+    this.#begin('remove', path)
+    this.#state.tree.remove(place)
+    this.#release(node)
+  }
+
+  removeTree(path: string): void {
+    const directory = this.#directory('remove tree', path)
+    for (const [name, node] of [...directory.entries]) {
+      if (node.kind === 'directory') this.removeTree(`${path}/${name}`)
+      else this.remove(`${path}/${name}`)
+    }
+    this.#begin('remove', path)
+    this.#state.tree.remove(this.#parent('remove tree', path))
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    const directory = this.#directory('sync directory', path)
+    this.#begin('sync-directory', path)
+    await this.#later(() => this.#state.tree.sync(directory))
+  }
+
+  syncDirectorySync(path: string): void {
+    const directory = this.#directory('sync directory', path)
+    this.#begin('sync-directory', path)
+    this.#state.tree.sync(directory)
+  }
+
+  lockDirectory(path: string): DirectoryLock {
+    const directory = this.#directory('lock', path)
+    const { locked } = this.#state
+    if (locked.has(directory)) throw new StoreLockedError({ path, holderPid: undefined })
+    const lockPath = `${path}/.lock`
+    this.open(lockPath, 'open-or-create').close()
+    locked.add(directory)
+    return {
+      release: () => {
+        if (!locked.delete(directory)) return
+        if (directory.entries.has('.lock')) this.remove(lockPath)
+      },
+    }
+  }
+
+  space(path: string): { freeBytes: number; totalBytes: number } {
+    this.#assertRunning()
+    if (this.#find(path) === undefined) throw failure('statfs', path, 'ENOENT')
+    const totalBytes = this.#capacityBytes
+    return { freeBytes: Math.max(totalBytes - this.#usedBytes, 0), totalBytes }
+  }
+
+  // ---- what every operation goes through
+
+  get #capacityBytes(): number {
+    return this.#options.capacityBytes ?? defaultCapacityBytes
+  }
+
+  #now(): number {
+    return this.#options.now?.() ?? this.#operations
+  }
+
+  #assertRunning(): void {
+    if (this.#stopped !== undefined) throw this.#stopped
+  }
+
+  #begin(kind: SimOperation['kind'], path: string): void {
+    const fault = this.#count(kind, path, 0, 0)
+    if (fault !== undefined) throw failure(kind, path, fault.errno)
+  }
+
+  /** Numbers the operation. Stops here if told so; returns the fault meant for it, if any. */
+  #count(
+    kind: SimOperation['kind'],
+    path: string,
+    position: number,
+    lengthBytes: number,
+  ): SimFault | undefined {
+    this.#assertRunning()
+    const number = this.#operations + 1
+    this.#operations = number
+    this.onOperation?.({ number, kind, path, position, lengthBytes })
+    if (number >= this.#stopAt) {
+      this.#stopped = new SimCrash(number)
+      throw this.#stopped
+    }
+    return this.#operationFaults.get(number)
+  }
+
+  #beginRead(operation: string, path: string): void {
+    this.#assertRunning()
+    const fault = this.#readFaults.get(++this.#reads)
+    if (fault !== undefined) throw failure(operation, path, fault.errno)
+  }
+
+  #release(node: SimFileNode): void {
+    node.references--
+    if (node.references === 0) this.#usedBytes -= node.content.sizeBytes
+  }
+
+  /** What an open `File` may do with the disk. */
+  readonly #door: SimDoor = {
+    read: (operation, path) => this.#beginRead(operation, path),
+    write: (path, node, source, position) => this.#write(path, node, source, position),
+    resize: (kind, path, node, sizeBytes) => this.#resize(kind, path, node, sizeBytes),
+    flush: (path, node) => this.#flush(path, node),
+    flushSync: (path, node) => this.#flushSync(path, node),
+    release: (node) => this.#release(node),
+  }
+
+  #write(path: string, node: SimFileNode, source: Uint8Array, position: number): void {
+    let fault: SimFault | undefined
+    try {
+      fault = this.#count('write', path, position, source.length)
+    } catch (stop) {
+      // The kernel copies page by page, and a killed process may leave off between two.
+      const pages = Math.ceil((position + source.length) / pageBytes)
+      const firstPage = Math.floor(position / pageBytes)
+      const cut = (firstPage + this.#state.random.below(pages - firstPage + 1)) * pageBytes
+      if (this.#operations === this.#stopAt) {
+        this.#store(node, source.subarray(0, Math.max(cut - position, 0)), position)
+      }
+      throw stop
+    }
+    if (fault !== undefined) {
+      const written = fault.writtenBytes ?? this.#state.random.below(source.length)
+      this.#store(node, source.subarray(0, written), position)
+      throw failure('write', path, fault.errno)
+    }
+    const growth = position + source.length - node.content.sizeBytes
+    const free = this.#capacityBytes - this.#usedBytes
+    if (growth > free && growth > 0) {
+      const fits = source.length - (growth - Math.max(free, 0))
+      this.#store(node, source.subarray(0, Math.max(fits, 0)), position)
+      throw failure('write', path, 'ENOSPC')
+    }
+    this.#store(node, source, position)
+  }
+
+  #store(node: SimFileNode, source: Uint8Array, position: number): void {
+    const before = node.content.sizeBytes
+    node.content.write(this.#operations, position, source)
+    node.modifiedMs = this.#now()
+    this.#usedBytes += node.content.sizeBytes - before
+  }
+
+  #resize(
+    kind: 'truncate' | 'preallocate',
+    path: string,
+    node: SimFileNode,
+    sizeBytes: number,
+  ): void {
+    const fault = this.#count(kind, path, 0, sizeBytes)
+    if (fault !== undefined) throw failure(kind, path, fault.errno)
+    const before = node.content.sizeBytes
+    const growth = sizeBytes - before
+    if (kind === 'preallocate') {
+      if (growth <= 0) return
+      if (growth > this.#capacityBytes - this.#usedBytes) throw failure(kind, path, 'ENOSPC')
+    }
+    node.content.resize(this.#operations, sizeBytes)
+    node.modifiedMs = this.#now()
+    this.#usedBytes += growth
+  }
+
+  #flushSync(path: string, node: SimFileNode): void {
+    const fault = this.#count('flush', path, 0, 0)
+    this.#completeFlush(path, node, this.#operations, fault)
+  }
+
+  #flush(path: string, node: SimFileNode): Promise<void> {
+    const fault = this.#count('flush', path, 0, 0)
+    const sequence = this.#operations
+    return this.#later(() => this.#completeFlush(path, node, sequence, fault))
+  }
+
+  /** Runs `complete` in a later turn; rejects with SimCrash if the machine has stopped by then. */
+  #later(complete: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#defer(() => {
+        try {
+          this.#assertRunning()
+          complete()
+          resolve()
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  #completeFlush(
+    path: string,
+    node: SimFileNode,
+    sequence: number,
+    fault: SimFault | undefined,
+  ): void {
+    if (fault === undefined) {
+      node.content.persist(sequence)
+      return
+    }
+    node.content.drop(sequence)
+    throw failure('flush', path, fault.errno)
+  }
+
+  #defer(complete: () => void): void {
+    if (this.#options.defer !== undefined) {
+      this.#options.defer(complete)
+      return
+    }
+    let turns = 1 + this.#state.random.below(4)
+    const turn = () => {
+      turns--
+      if (turns > 0) queueMicrotask(turn)
+      else complete()
+    }
+    queueMicrotask(turn)
+  }
+
+  // ---- paths
+
+  #find(path: string): SimNode | undefined {
+    let node: SimNode | undefined = this.#state.tree.root
+    for (const name of namesOf(path)) {
+      if (node?.kind !== 'directory') return undefined
+      node = node.entries.get(name)
+    }
+    return node
+  }
+
+  #parent(operation: string, path: string): { directory: SimDirectoryNode; name: string } {
+    this.#assertRunning()
+    const names = namesOf(path)
+    const name = names.pop()
+    if (name === undefined) throw failure(operation, path, 'EBUSY')
+    let node: SimNode = this.#state.tree.root
+    for (const step of names) {
+      if (node.kind !== 'directory') throw failure(operation, path, 'ENOTDIR')
+      const next: SimNode | undefined = node.entries.get(step)
+      if (next === undefined) throw failure(operation, path, 'ENOENT')
+      node = next
+    }
+    if (node.kind !== 'directory') throw failure(operation, path, 'ENOTDIR')
+    return { directory: node, name }
+  }
+
+  #file(operation: string, path: string): SimFileNode {
+    const node = this.#find(path)
+    if (node === undefined) throw failure(operation, path, 'ENOENT')
+    if (node.kind === 'directory') throw failure(operation, path, 'EISDIR')
+    return node
+  }
+
+  #directory(operation: string, path: string): SimDirectoryNode {
+    this.#assertRunning()
+    const node = this.#find(path)
+    if (node === undefined) throw failure(operation, path, 'ENOENT')
+    if (node.kind === 'file') throw failure(operation, path, 'ENOTDIR')
+    return node
+  }
+}
+
+/** The part of SimFileSystem that its open files use. */
+type SimDoor = {
+  read(operation: string, path: string): void
+  write(path: string, node: SimFileNode, source: Uint8Array, position: number): void
+  resize(kind: 'truncate' | 'preallocate', path: string, node: SimFileNode, sizeBytes: number): void
+  flush(path: string, node: SimFileNode): Promise<void>
+  flushSync(path: string, node: SimFileNode): void
+  release(node: SimFileNode): void
+}
+
+class SimFile implements File {
+  readonly path: string
+  readonly fd = -1
+  readonly #door: SimDoor
+  readonly #node: SimFileNode
+  readonly #isWritable: boolean
+  #isClosed = false
+
+  constructor(door: SimDoor, path: string, node: SimFileNode, isWritable: boolean) {
+    this.#door = door
+    this.path = path
+    this.#node = node
+    this.#isWritable = isWritable
+    node.references++
+  }
+
+  size(): number {
+    return this.#opened('stat').content.sizeBytes
+  }
+
+  read(target: Uint8Array, position: number): number {
+    const node = this.#opened('read')
+    this.#door.read('read', this.path)
+    const found = node.content.view().subarray(position, position + target.length)
+    target.set(found)
+    return found.length
+  }
+
+  write(source: Uint8Array, position: number): void {
+    this.#door.write(this.path, this.#written('write'), source, position)
+  }
+
+  writeAll(sources: readonly Uint8Array[], position: number): void {
+    const node = this.#written('write')
+    const [only] = sources
+    const source = sources.length === 1 ? only! : Buffer.concat(sources)
+    this.#door.write(this.path, node, source, position)
+  }
+
+  truncate(sizeBytes: number): void {
+    this.#door.resize('truncate', this.path, this.#written('truncate'), sizeBytes)
+  }
+
+  preallocate(sizeBytes: number): void {
+    this.#door.resize('preallocate', this.path, this.#written('preallocate'), sizeBytes)
+  }
+
+  async flush(): Promise<void> {
+    return this.#door.flush(this.path, this.#opened('flush'))
+  }
+
+  flushSync(): void {
+    this.#door.flushSync(this.path, this.#opened('flush'))
+  }
+
+  map(sizeBytes: number): MappedFile {
+    const node = this.#opened('map')
+    if (!(sizeBytes > 0)) throw new RangeError('length is out of range')
+    this.#door.read('map', this.path)
+    if (sizeBytes > node.content.sizeBytes) throw failure('map', this.path, 'EINVAL')
+    const region = new ArrayBuffer(sizeBytes)
+    const bytes = Buffer.from(region)
+    bytes.set(node.content.view().subarray(0, sizeBytes))
+    return {
+      bytes,
+      unmap: () => {
+        // Transferring empties every view of it.
+        if (region.byteLength > 0) structuredClone(region, { transfer: [region] })
+      },
+    }
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#door.release(this.#node)
+  }
+
+  #opened(operation: string): SimFileNode {
+    if (this.#isClosed) throw failure(operation, this.path, 'EBADF')
+    return this.#node
+  }
+
+  #written(operation: string): SimFileNode {
+    if (!this.#isWritable) throw failure(operation, this.path, 'EBADF')
+    return this.#opened(operation)
+  }
+}
+
+function failure(operation: string, path: string, errno: string): StorageError {
+  return new StorageError({ operation, path, errno })
+}
+
+/** The names along a path, `.` and `..` resolved; relative paths start at the root. */
+function namesOf(path: string): string[] {
+  const names: string[] = []
+  for (const name of path.split('/')) {
+    if (name === '..') names.pop()
+    else if (name !== '' && name !== '.') names.push(name)
+  }
+  return names
+}

@@ -129,6 +129,23 @@ export class BatchBuilder {
     }
   }
 
+  /**
+   * Appends a record of another batch without decoding it: `source[bodyStart, bodyEnd)` is its
+   * encoded form from the key length on (see RecordCursor.bodyStart), copied as it is.
+   */
+  addEncoded(source: Buffer, bodyStart: number, bodyEnd: number, timestamp: number): void {
+    const delta = this.#deltaOf(timestamp)
+    const offsetDelta = this.#recordCount
+    const bodySize = 1 + varlongSize(delta) + varintSize(offsetDelta) + bodyEnd - bodyStart
+    const bytes = this.#reserve(bodySize)
+    let position = writeVarint(bytes, this.#position, bodySize)
+    bytes[position++] = 0 // attributes
+    position = writeVarlong(bytes, position, delta)
+    position = writeVarint(bytes, position, offsetDelta)
+    source.copy(bytes, position, bodyStart, bodyEnd)
+    this.#accept(position + bodyEnd - bodyStart, timestamp)
+  }
+
   /** Makes the batch an idempotent producer's. Holds until `reset`. */
   setProducer(producer: ProducerFields): void {
     const { producerId, producerEpoch, baseSequence } = producer

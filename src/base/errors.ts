@@ -28,6 +28,7 @@ export type LogErrorCode =
   | 'ERR_TOPIC_INVALID'
   | 'ERR_PARTITION_UNKNOWN'
   | 'ERR_BUSY'
+  | 'ERR_LISTEN'
 
 export abstract class LogError extends Error {
   abstract readonly code: LogErrorCode
@@ -239,6 +240,10 @@ function explainErrno(errno: string): string {
       return 'too many open files (EMFILE)'
     case 'EIO':
       return 'input/output error (EIO)'
+    case 'EADDRINUSE':
+      return 'another process listens there (EADDRINUSE)'
+    case 'EADDRNOTAVAIL':
+      return 'this machine has no such address (EADDRNOTAVAIL)'
     default:
       return errno
   }
@@ -292,4 +297,23 @@ export class UnknownPartitionError extends LogError {
 export class BusyError extends LogError {
   override readonly name = 'BusyError'
   override readonly code = 'ERR_BUSY'
+}
+
+/** The server cannot listen on its address; `errno` is the operating system's name for why. */
+export class ListenError extends LogError {
+  override readonly name = 'ListenError'
+  override readonly code = 'ERR_LISTEN'
+  readonly host: string
+  readonly port: number
+  readonly errno: string
+
+  constructor(details: { host: string; port: number; errno: string }, options?: ErrorOptions) {
+    super(
+      `cannot listen on ${details.host}:${details.port}: ${explainErrno(details.errno)}`,
+      options,
+    )
+    this.host = details.host
+    this.port = details.port
+    this.errno = details.errno
+  }
 }

@@ -1,0 +1,281 @@
+/**
+ * One client connection: frames in, answers out in the order of their requests.
+ *
+ * Requests are begun as they arrive, several at a time; their answers wait in a queue of slots
+ * until all earlier ones are ready. A request without an answer (acks=0) gives its slot up. What
+ * bounds memory: at most `maxInFlightRequests` slots and unsent file regions, `maxInFlightBytes` of request frames and
+ * `maxQueuedBytes` of unsent answers (each may be passed by one request, never by two); then the
+ * socket is not read until there is room, and TCP makes the peer wait.
+ */
+import type { Socket } from 'node:net'
+import type { Clock, Timer } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import {
+  type Answer,
+  type ConnectionContext,
+  type FrameHandler,
+  isPending,
+  RefusedRequestError,
+} from '../broker/frame-handler.ts'
+import { FrameDecoder, FrameError } from './frame-decoder.ts'
+import { ResponseWriter, releaseFrame } from './response-writer.ts'
+
+export type ConnectionLimits = {
+  readonly maxRequestBytes: number
+  readonly maxInFlightRequests: number
+  readonly maxInFlightBytes: number
+  readonly maxQueuedBytes: number
+}
+
+export type ConnectionOptions = {
+  readonly handler: FrameHandler
+  readonly limits: ConnectionLimits
+  readonly listener: ConnectionContext['listener']
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly onClose: (connection: Connection) => void
+}
+
+/** How long a peer may take to close its side after we closed ours. */
+const lingerMs = 1000
+
+/** One begun request. `answer` is undefined until it is known. */
+type Slot = { answer: Answer | undefined; readonly requestBytes: number }
+
+export class Connection {
+  readonly peer: string
+  readonly #socket: Socket
+  readonly #options: ConnectionOptions
+  readonly #decoder: FrameDecoder
+  readonly #writer: ResponseWriter
+  readonly #abort = new AbortController()
+  readonly #context: ConnectionContext
+  readonly #slots: Slot[] = []
+  #inFlightBytes = 0
+  /** A begun request lets no other begin. */
+  #isHeld = false
+  /** `open` takes requests; `draining` finishes those begun; `ended` waits for the peer. */
+  #state: 'open' | 'draining' | 'ended' | 'closed' = 'open'
+  #hasPeerEnded = false
+  #isFlushScheduled = false
+  #lastActivityMs: number
+  #lingerTimer: Timer | undefined
+
+  /** `socket` must allow half-open connections: a peer that ended still gets its answers. */
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket
+    this.#options = options
+    this.peer = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`
+    this.#decoder = new FrameDecoder(options.limits.maxRequestBytes)
+    this.#context = { listener: options.listener, peer: this.peer, signal: this.#abort.signal }
+    this.#lastActivityMs = options.clock.now()
+    this.#writer = new ResponseWriter(socket, {
+      onProgress: () => this.#onProgress(),
+      onFailure: (error) => this.#onSendFailure(error),
+    })
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on('end', () => this.#onPeerEnd())
+    socket.on('error', (error) => this.#onSocketError(error))
+    socket.on('close', () => this.#onClose())
+  }
+
+  /** Milliseconds without a byte moving, or 0 while the peer waits for an answer of ours. */
+  idleMs(nowMs: number): number {
+    const isWorking = this.#slots.length > 0 && this.#writer.isIdle
+    return isWorking ? 0 : nowMs - this.#lastActivityMs
+  }
+
+  /** Takes no more requests, answers those begun, then closes. */
+  drain(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'draining'
+    this.#decoder.clear()
+    this.#socket.pause()
+    this.#abort.abort()
+    this.#endWhenDrained()
+  }
+
+  /** Closes now; answers not sent are dropped. */
+  destroy(): void {
+    this.#writer.close()
+    this.#socket.destroy()
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#state !== 'open') return
+    this.#lastActivityMs = this.#options.clock.now()
+    this.#decoder.push(chunk)
+    this.#beginRequests()
+  }
+
+  #onPeerEnd(): void {
+    this.#hasPeerEnded = true
+    if (this.#state === 'ended') {
+      this.destroy()
+      return
+    }
+    this.#abort.abort()
+    this.#beginRequests()
+  }
+
+  #onProgress(): void {
+    this.#lastActivityMs = this.#options.clock.now()
+    this.#beginRequests()
+  }
+
+  /** Begins every request there is and may be, then sends what is ready. */
+  #beginRequests(): void {
+    if (this.#state === 'open') {
+      try {
+        this.#beginWhileAllowed()
+      } catch (error) {
+        this.#refuse(error)
+      }
+    }
+    this.#flush()
+  }
+
+  #beginWhileAllowed(): void {
+    while (this.#hasRoom()) {
+      const frame = this.#decoder.next()
+      if (frame === undefined) {
+        if (this.#hasPeerEnded) this.drain()
+        else this.#socket.resume()
+        return
+      }
+      this.#begin(frame)
+    }
+    this.#socket.pause()
+  }
+
+  #hasRoom(): boolean {
+    const { limits } = this.#options
+    return (
+      !this.#isHeld &&
+      this.#slots.length + this.#writer.queuedSlices < limits.maxInFlightRequests &&
+      this.#inFlightBytes < limits.maxInFlightBytes &&
+      this.#writer.queuedBytes < limits.maxQueuedBytes
+    )
+  }
+
+  #begin(frame: Buffer): void {
+    const outcome = this.#options.handler.handle(frame, this.#context)
+    const slot: Slot = { answer: undefined, requestBytes: frame.length }
+    if (!isPending(outcome)) {
+      slot.answer = outcome
+      this.#enqueue(slot)
+      this.#moveAnswers()
+      return
+    }
+    this.#enqueue(slot)
+    this.#isHeld = outcome.holdsNext
+    outcome.answer.then(
+      (answer) => this.#settle(slot, answer, outcome.holdsNext),
+      (error: unknown) => this.#refuse(error),
+    )
+  }
+
+  #enqueue(slot: Slot): void {
+    this.#slots.push(slot)
+    this.#inFlightBytes += slot.requestBytes
+  }
+
+  #settle(slot: Slot, answer: Answer, wasHeld: boolean): void {
+    if (this.#state === 'closed') {
+      if (answer !== null) releaseFrame(answer)
+      return
+    }
+    slot.answer = answer
+    if (wasHeld) this.#isHeld = false
+    if (this.#isFlushScheduled) return
+    // Answers that become ready together (one flush acknowledges many) leave in one write.
+    this.#isFlushScheduled = true
+    queueMicrotask(() => {
+      this.#isFlushScheduled = false
+      this.#moveAnswers()
+      this.#beginRequests()
+    })
+  }
+
+  /** Hands the answers at the front of the queue to the writer. */
+  #moveAnswers(): void {
+    while (this.#slots.length > 0) {
+      const slot = this.#slots[0]!
+      if (slot.answer === undefined) return
+      this.#slots.shift()
+      this.#inFlightBytes -= slot.requestBytes
+      if (slot.answer !== null) this.#writer.add(slot.answer)
+    }
+  }
+
+  #flush(): void {
+    if (this.#state === 'closed') return
+    this.#writer.flush()
+    this.#endWhenDrained()
+  }
+
+  #endWhenDrained(): void {
+    if (this.#state !== 'draining' || this.#slots.length > 0 || !this.#writer.isIdle) return
+    this.#state = 'ended'
+    this.#socket.end()
+    if (this.#hasPeerEnded) return
+    // Reading on (and dropping what comes) lets the peer's end be seen and spares it a reset that
+    // would overtake our last answers.
+    this.#socket.resume()
+    this.#lingerTimer = this.#options.clock.after(lingerMs, () => this.destroy())
+  }
+
+  /** Ends the connection for what the peer sent or for a request that could not be answered. */
+  #refuse(error: unknown): void {
+    if (this.#state === 'closed') return
+    this.#logRefusal(error)
+    // Answers before the refused request still leave; what was begun after it is dropped.
+    const firstOpen = this.#slots.findIndex((slot) => slot.answer === undefined)
+    if (firstOpen >= 0) this.#dropSlots(firstOpen)
+    this.#moveAnswers()
+    this.drain()
+    this.#flush()
+  }
+
+  #dropSlots(from: number): void {
+    for (const slot of this.#slots.splice(from)) {
+      this.#inFlightBytes -= slot.requestBytes
+      if (slot.answer) releaseFrame(slot.answer)
+    }
+  }
+
+  #logRefusal(error: unknown): void {
+    const { logger } = this.#options
+    const { peer } = this
+    if (error instanceof RefusedRequestError) {
+      const { apiKey, apiVersion, clientId, message: reason } = error
+      logger.warn({ peer, apiKey, apiVersion, clientId, reason }, 'connection closed: bad request')
+    } else if (error instanceof FrameError) {
+      logger.warn({ peer, reason: error.message }, 'connection closed: bad frame')
+    } else logger.error({ peer, err: error }, 'connection closed: a request failed')
+  }
+
+  #onSendFailure(error: Error): void {
+    if (this.#state === 'closed') return
+    const code = (error as Error & { code?: string }).code
+    const isPeerGone = code === 'EPIPE' || code === 'ECONNRESET' || code === 'ECANCELED'
+    const fields = { peer: this.peer, err: error }
+    if (isPeerGone) this.#options.logger.debug(fields, 'peer gone while answers were sent')
+    else this.#options.logger.error(fields, 'connection closed: an answer could not be sent')
+    this.destroy()
+  }
+
+  #onSocketError(error: Error): void {
+    this.#options.logger.debug({ peer: this.peer, err: error }, 'socket error')
+  }
+
+  #onClose(): void {
+    this.#state = 'closed'
+    this.#abort.abort()
+    this.#lingerTimer?.cancel()
+    this.#writer.close()
+    this.#decoder.clear()
+    this.#dropSlots(0)
+    this.#options.onClose(this)
+  }
+}

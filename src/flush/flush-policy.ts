@@ -1,0 +1,26 @@
+/**
+ * When un-synced data of a log is due to be flushed although nobody waits for it. Pure: the log
+ * asks after every append and when its timer fires.
+ */
+
+export type FlushPolicy = {
+  /** Flush when this many records are not yet durable (`flush.messages`); Infinity = never. */
+  readonly maxUnflushedRecords: number
+  /** Flush when the oldest un-synced record is this old (`flush.ms`); Infinity = never. */
+  readonly maxUnflushedMs: number
+}
+
+export const neverFlush: FlushPolicy = { maxUnflushedRecords: Infinity, maxUnflushedMs: Infinity }
+
+/**
+ * @param unflushedRecords records past the recovery point.
+ * @param unflushedMs age of the oldest of them.
+ */
+export function isFlushDue(
+  policy: FlushPolicy,
+  unflushedRecords: number,
+  unflushedMs: number,
+): boolean {
+  if (unflushedRecords === 0) return false
+  return unflushedRecords >= policy.maxUnflushedRecords || unflushedMs >= policy.maxUnflushedMs
+}

@@ -1,0 +1,62 @@
+/**
+ * Fixed-size index entries in one buffer: growable memory for the active segment, or a mapped
+ * file for a sealed one. A mapped table is copied into memory on its first change.
+ */
+import { assert } from '../base/assert.ts'
+
+const initialEntries = 16
+
+export class EntryTable {
+  readonly entrySize: number
+  /** Entry bytes; only the first `count × entrySize` bytes are meant. */
+  buffer: Buffer
+  count: number
+  #isBorrowed: boolean
+
+  /** @param borrowed existing entries (a mapped file), read but never written by the table. */
+  constructor(entrySize: number, borrowed?: Buffer) {
+    this.entrySize = entrySize
+    this.buffer = borrowed ?? Buffer.alloc(0)
+    this.count = Math.floor(this.buffer.length / entrySize)
+    this.#isBorrowed = borrowed !== undefined
+  }
+
+  get bytes(): Buffer {
+    return this.buffer.subarray(0, this.count * this.entrySize)
+  }
+
+  /** Makes room for one more entry and returns its byte place. */
+  grow(): number {
+    const at = this.count * this.entrySize
+    if (this.#isBorrowed || at + this.entrySize > this.buffer.length) {
+      const capacity = Math.max(initialEntries, this.count * 2) * this.entrySize
+      const grown = Buffer.alloc(capacity)
+      this.bytes.copy(grown)
+      this.buffer = grown
+      this.#isBorrowed = false
+    }
+    this.count++
+    return at
+  }
+
+  cut(count: number): void {
+    assert(count <= this.count, 'a cut table is not longer')
+    this.count = count
+  }
+
+  /**
+   * How many entries have a uint32 at byte `fieldAt` that is ≤ `limit`. The field must not
+   * decrease from entry to entry. O(log n).
+   */
+  countAtOrBelow(fieldAt: number, limit: number): number {
+    const { buffer, entrySize } = this
+    let low = 0
+    let high = this.count // exclusive
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (buffer.readUInt32BE(middle * entrySize + fieldAt) <= limit) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Sparse index of one segment: record offset → byte position of the append that holds it.
+ *
+ *     entry :=
+ *       relativeOffset: uint32   // last offset of the indexed batch − base offset, big-endian
+ *       position:       uint32   // where that batch starts in the segment file, big-endian
+ *
+ * Both fields grow strictly from entry to entry, so a scan for `x ≥ relativeOffset + base` may
+ * start at `position`. No checksum: the file is derived, and recovery rebuilds it.
+ * Origin: the offset index of Apache Kafka; see docs/file-format.md.
+ */
+import { assert } from '../base/assert.ts'
+import type { FilePosition, Offset } from '../base/types.ts'
+import { EntryTable } from './entry-table.ts'
+
+const relativeOffsetAt = 0
+const positionAt = 4
+export const offsetIndexEntrySize = 8
+
+export class OffsetIndex {
+  readonly baseOffset: Offset
+  readonly #table: EntryTable
+
+  /** `table` holds entries of `offsetIndexEntrySize` bytes, owned by this index from here on. */
+  constructor(baseOffset: Offset, table: EntryTable = new EntryTable(offsetIndexEntrySize)) {
+    this.baseOffset = baseOffset
+    this.#table = table
+  }
+
+  get entryCount(): number {
+    return this.#table.count
+  }
+
+  /** The entries as they stand in the file; valid until the next change. */
+  get bytes(): Buffer {
+    return this.#table.bytes
+  }
+
+  /** Offset of the last entry, or the base offset when there is none. */
+  get lastOffset(): Offset {
+    const { count } = this.#table
+    return count === 0 ? this.baseOffset : this.#offsetOf(count - 1)
+  }
+
+  /** Position of the last entry, or 0 when there is none. */
+  get lastPosition(): FilePosition {
+    const { count } = this.#table
+    return (count === 0 ? 0 : this.#positionOf(count - 1)) as FilePosition
+  }
+
+  /** Adds an entry. `lastOffset` and `position` must both be above the last entry's. */
+  append(lastOffset: Offset, position: FilePosition): void {
+    const { count } = this.#table
+    assert(
+      count === 0 || (lastOffset > this.#offsetOf(count - 1) && position > this.#positionOf(count - 1)),
+      'offset index entries grow in both fields',
+    )
+    const at = this.#table.grow()
+    const { buffer } = this.#table
+    buffer.writeUInt32BE(lastOffset - this.baseOffset, at + relativeOffsetAt)
+    buffer.writeUInt32BE(position, at + positionAt)
+  }
+
+  /**
+   * Position of the last entry at or below `target`: where a scan for it may start. 0 when there
+   * is none. `target ≥ baseOffset`. O(log n); allocates nothing.
+   */
+  lookup(target: Offset): FilePosition {
+    assert(target >= this.baseOffset, 'the target is not below this segment')
+    const wanted = Math.min(target - this.baseOffset, 0xffffffff)
+    const found = this.#table.countAtOrBelow(relativeOffsetAt, wanted)
+    return (found === 0 ? 0 : this.#positionOf(found - 1)) as FilePosition
+  }
+
+  /** Largest indexed position at or below `position`, or 0: a batch border near a byte count. */
+  borderAtOrBelow(position: number): FilePosition {
+    const found = this.#table.countAtOrBelow(positionAt, Math.min(position, 0xffffffff))
+    return (found === 0 ? 0 : this.#positionOf(found - 1)) as FilePosition
+  }
+
+  /** Drops every entry whose offset is `offset` or above. */
+  truncate(offset: Offset): void {
+    if (offset <= this.baseOffset) return this.#table.cut(0)
+    const below = Math.min(offset - this.baseOffset - 1, 0xffffffff)
+    this.#table.cut(this.#table.countAtOrBelow(relativeOffsetAt, below))
+  }
+
+  /** Whether the entries could belong to a segment of `segmentBytes` bytes. O(1). */
+  isPlausible(segmentBytes: number): boolean {
+    const { count } = this.#table
+    if (count === 0) return true
+    if (this.#positionOf(count - 1) >= segmentBytes || this.#positionOf(0) === 0) return false
+    return count === 1 || this.#offsetOf(0) < this.#offsetOf(count - 1)
+  }
+
+  #offsetOf(entry: number): Offset {
+    const relative = this.#table.buffer.readUInt32BE(entry * offsetIndexEntrySize + relativeOffsetAt)
+    return (this.baseOffset + relative) as Offset
+  }
+
+  #positionOf(entry: number): number {
+    return this.#table.buffer.readUInt32BE(entry * offsetIndexEntrySize + positionAt)
+  }
+}

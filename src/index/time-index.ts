@@ -1,0 +1,105 @@
+/**
+ * Sparse index of one segment: timestamp → record offset.
+ *
+ *     entry :=
+ *       timestamp:      int64    // largest timestamp in the segment up to here, ms, big-endian
+ *       relativeOffset: uint32   // last offset of the earliest batch having it − base offset
+ *
+ * Timestamps grow strictly, offsets never shrink. Every record with a timestamp above an entry's
+ * lies after that entry's offset. The last entry of a sealed segment holds the segment's largest
+ * timestamp. Records without a timestamp (−1) make no entries.
+ * Origin: the time index of Apache Kafka; see docs/file-format.md.
+ */
+import { assert } from '../base/assert.ts'
+import type { Offset } from '../base/types.ts'
+import { EntryTable } from './entry-table.ts'
+
+const timestampHighAt = 0
+const timestampLowAt = 4
+const relativeOffsetAt = 8
+export const timeIndexEntrySize = 12
+const twoTo32 = 0x1_0000_0000
+
+export class TimeIndex {
+  readonly baseOffset: Offset
+  readonly #table: EntryTable
+
+  /** `table` holds entries of `timeIndexEntrySize` bytes, owned by this index from here on. */
+  constructor(baseOffset: Offset, table: EntryTable = new EntryTable(timeIndexEntrySize)) {
+    this.baseOffset = baseOffset
+    this.#table = table
+  }
+
+  get entryCount(): number {
+    return this.#table.count
+  }
+
+  /** The entries as they stand in the file; valid until the next change. */
+  get bytes(): Buffer {
+    return this.#table.bytes
+  }
+
+  /** Timestamp of the last entry, or −1. */
+  get lastTimestamp(): number {
+    const { count } = this.#table
+    return count === 0 ? -1 : this.#timestampOf(count - 1)
+  }
+
+  /** Offset of the last entry, or the base offset. */
+  get lastOffset(): Offset {
+    const { count } = this.#table
+    return count === 0 ? this.baseOffset : this.#offsetOf(count - 1)
+  }
+
+  /** Adds an entry, or does nothing when `timestamp` is not above the last entry's. */
+  offer(timestamp: number, offset: Offset): void {
+    if (timestamp <= this.lastTimestamp) return
+    assert(offset >= this.lastOffset, 'time index offsets never shrink')
+    const at = this.#table.grow()
+    const { buffer } = this.#table
+    buffer.writeUInt32BE(Math.floor(timestamp / twoTo32), at + timestampHighAt)
+    buffer.writeUInt32BE(timestamp % twoTo32, at + timestampLowAt)
+    buffer.writeUInt32BE(offset - this.baseOffset, at + relativeOffsetAt)
+  }
+
+  /**
+   * Offset of the last entry whose timestamp is at or below `timestamp`; the base offset when
+   * there is none. No record before it has a larger timestamp than the entry. O(log n).
+   */
+  lookup(timestamp: number): Offset {
+    let low = 0
+    let high = this.#table.count // exclusive
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#timestampOf(middle) <= timestamp) low = middle + 1
+      else high = middle
+    }
+    return low === 0 ? this.baseOffset : this.#offsetOf(low - 1)
+  }
+
+  /** Drops every entry whose offset is `offset` or above. */
+  truncate(offset: Offset): void {
+    if (offset <= this.baseOffset) return this.#table.cut(0)
+    const below = Math.min(offset - this.baseOffset - 1, 0xffffffff)
+    this.#table.cut(this.#table.countAtOrBelow(relativeOffsetAt, below))
+  }
+
+  /** Whether the entries could belong to a segment whose log goes up to `nextOffset`. O(1). */
+  isPlausible(nextOffset: Offset): boolean {
+    const { count } = this.#table
+    if (count === 0) return true
+    if (this.#offsetOf(count - 1) >= nextOffset) return false
+    return count === 1 || this.#timestampOf(0) < this.#timestampOf(count - 1)
+  }
+
+  #timestampOf(entry: number): number {
+    const { buffer } = this.#table
+    const at = entry * timeIndexEntrySize
+    return buffer.readInt32BE(at + timestampHighAt) * twoTo32 + buffer.readUInt32BE(at + timestampLowAt)
+  }
+
+  #offsetOf(entry: number): Offset {
+    const relative = this.#table.buffer.readUInt32BE(entry * timeIndexEntrySize + relativeOffsetAt)
+    return (this.baseOffset + relative) as Offset
+  }
+}

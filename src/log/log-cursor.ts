@@ -1,0 +1,268 @@
+/**
+ * Walks the records of one log in offset order, loading about a mebibyte at a time.
+ *
+ * Sealed segments are read through a private mapping without copying, the active one by a copy per
+ * chunk. Every batch is checked against its CRC before any of its records is handed out. Control
+ * batches (transaction markers) are skipped.
+ */
+import {
+  BatchTooLargeError,
+  CorruptBatchError,
+  CorruptionError,
+  type LogError,
+  OffsetOutOfRangeError,
+  UnsupportedCodecError,
+} from '../base/errors.ts'
+import type { FilePosition, Offset } from '../base/types.ts'
+import { mebibyte } from '../base/units.ts'
+import { BatchView, measureBatch } from '../record/batch-view.ts'
+import type { LogRecord, RecordHeader } from '../record/record.ts'
+import { RecordCursor } from '../record/record-cursor.ts'
+import type { Segment } from '../segment/segment.ts'
+import type { SegmentList } from '../segment/segment-list.ts'
+import type { LogOffsets } from './log-offsets.ts'
+import { locateBatch } from './log-search.ts'
+
+/** What a cursor sees of its log. */
+export interface CursorSource {
+  readonly name: string
+  readonly segments: SegmentList
+  readonly offsets: LogOffsets
+  /** Grows with every truncation: places found before it may be gone. */
+  readonly generation: number
+  assertReadable(): void
+}
+
+export type CursorOptions = {
+  /** Check each batch's CRC before handing out its records. */
+  readonly verify: boolean
+  readonly maxDecompressedBytes: number
+}
+
+const chunkBytes = mebibyte
+
+export class LogCursor {
+  readonly #source: CursorSource
+  readonly #options: CursorOptions
+  readonly #records: RecordCursor
+  readonly #batch: BatchView = new BatchView()
+  #next: Offset
+  #isInBatch = false
+  #segment: Segment | undefined
+  #generation = -1
+  #chunk: Buffer = Buffer.alloc(0)
+  #chunkPosition = 0
+  #at = 0
+  #chunkCount = 0
+
+  /** Made by `Log.cursor`. `from` lies in `[logStart, logEnd]`. */
+  constructor(source: CursorSource, from: Offset, options: CursorOptions) {
+    this.#source = source
+    this.#options = options
+    this.#next = from
+    this.#records = new RecordCursor({ maxDecompressedBytes: options.maxDecompressedBytes })
+  }
+
+  /** Offset `next` will look for: one after the current record. */
+  get nextOffset(): Offset {
+    return this.#next
+  }
+
+  /** Chunks loaded so far: tells a caller that must share its thread when to yield. */
+  get chunkCount(): number {
+    return this.#chunkCount
+  }
+
+  get offset(): Offset {
+    return this.#records.offset
+  }
+
+  /** ms since the epoch, −1 when the record has none. */
+  get timestamp(): number {
+    return this.#records.timestamp
+  }
+
+  /** The bytes that hold key and value, with their bounds: reading without a slice each. */
+  get source(): Buffer {
+    return this.#records.source
+  }
+  get keyStart(): number {
+    return this.#records.keyStart
+  }
+  get keyEnd(): number {
+    return this.#records.keyEnd
+  }
+  get valueStart(): number {
+    return this.#records.valueStart
+  }
+  get valueEnd(): number {
+    return this.#records.valueEnd
+  }
+
+  /** Views of the bytes read; valid for as long as they are held. */
+  key(): Buffer | null {
+    return this.#records.key()
+  }
+  value(): Buffer | null {
+    return this.#records.value()
+  }
+  headers(): RecordHeader[] {
+    return this.#records.headers()
+  }
+  record(): LogRecord {
+    return this.#records.record()
+  }
+
+  /**
+   * Moves to the next record below `upTo` (exclusive; default: the high watermark). False when
+   * there is none yet; call again later to go on. Costs no allocation but one chunk per mebibyte.
+   *
+   * @throws OffsetOutOfRangeError  the position was trimmed or truncated away meanwhile.
+   * @throws CorruptionError        a stored batch fails its checksum, with file and position.
+   */
+  next(upTo: Offset = this.#source.offsets.highWatermark): boolean {
+    try {
+      return this.#advance(upTo)
+    } catch (error) {
+      throw isBatchFault(error) ? this.#corruption(error.message, error) : error
+    }
+  }
+
+  #advance(upTo: Offset): boolean {
+    for (;;) {
+      while (this.#isInBatch && this.#next < upTo) {
+        if (!this.#nextInBatch()) break
+        if (this.#records.offset < this.#next) continue
+        if (this.#records.offset >= upTo) break
+        this.#next = (this.#records.offset + 1) as Offset
+        return true
+      }
+      if (this.#next >= upTo || !this.#nextBatch(upTo)) return false
+    }
+  }
+
+  #nextInBatch(): boolean {
+    if (this.#records.next()) return true
+    this.#isInBatch = false
+    if (this.#batch.nextOffset > this.#next) this.#next = this.#batch.nextOffset
+    return false
+  }
+
+  #nextBatch(upTo: Offset): boolean {
+    for (;;) {
+      const size = measureBatch(this.#chunk, this.#at, this.#chunk.length)
+      if (size <= 0 || !this.#isCurrent()) {
+        if (size < 0) throw this.#corruption('found an impossible batch header')
+        if (!this.#load()) return false
+        continue
+      }
+      const at = this.#at
+      this.#batch.at(this.#chunk, at)
+      this.#at = at + size
+      if (this.#batch.lastOffset < this.#next) continue
+      if (this.#batch.baseOffset >= upTo) {
+        this.#at = at
+        return false
+      }
+      this.#openBatch(at)
+      if (this.#isInBatch) return true
+    }
+  }
+
+  #openBatch(at: number): void {
+    if (this.#options.verify && !this.#batch.hasValidCrc()) {
+      throw this.#corruption('checksum mismatch of a stored batch')
+    }
+    if (this.#batch.isControl || this.#batch.recordCount === 0) {
+      this.#next = this.#batch.nextOffset
+      return
+    }
+    this.#records.open(this.#chunk, at)
+    this.#isInBatch = true
+  }
+
+  #isCurrent(): boolean {
+    return this.#generation === this.#source.generation && this.#segment?.state !== 'closed'
+  }
+
+  /** Loads the chunk that begins with the batch at the cursor; false at the end of the log. */
+  #load(): boolean {
+    this.#source.assertReadable()
+    const position = this.#findPosition()
+    if (position === undefined) return false
+    const segment = this.#segment as Segment
+    const available = segment.sizeBytes - position
+    if (available === 0) return false
+    let length = Math.min(available, chunkBytes)
+    this.#read(segment, position, length)
+    const size = this.#sizeOfFirst()
+    if (size > length) {
+      // A batch larger than a chunk is loaded whole.
+      if (size > available) throw this.#corruption('a stored batch is longer than its segment')
+      length = size
+      this.#read(segment, position, length)
+    }
+    return true
+  }
+
+  #sizeOfFirst(): number {
+    const { length } = this.#chunk
+    if (measureBatch(this.#chunk, 0, length) < 0 || length < 12) {
+      throw this.#corruption('found an impossible batch header')
+    }
+    return this.#chunk.readInt32BE(8) + 12
+  }
+
+  #read(segment: Segment, position: number, length: number): void {
+    this.#chunk = segment.read(position, length)
+    this.#chunkPosition = position
+    this.#at = 0
+    this.#chunkCount++
+  }
+
+  /** Goes on where the last chunk ended, or searches when that place is gone. */
+  #findPosition(): number | undefined {
+    const { segments, offsets, generation } = this.#source
+    if (this.#segment !== undefined && this.#isCurrent() && this.#next >= offsets.logStart) {
+      const position = this.#chunkPosition + this.#at
+      if (position < this.#segment.sizeBytes) return position
+      const following = segments.after(this.#segment)
+      if (following === undefined) return undefined
+      this.#segment = following
+      return 0
+    }
+    if (this.#next < offsets.logStart || this.#next > offsets.logEnd) {
+      throw new OffsetOutOfRangeError({
+        log: this.#source.name,
+        offset: this.#next,
+        logStartOffset: offsets.logStart,
+        logEndOffset: offsets.logEnd,
+      })
+    }
+    const found = locateBatch(segments, this.#next)
+    if (found === undefined) return undefined
+    this.#segment = found.segment
+    this.#generation = generation
+    return found.place.position
+  }
+
+  #corruption(reason: string, cause?: unknown): CorruptionError {
+    return new CorruptionError(
+      {
+        path: this.#segment?.path ?? this.#source.name,
+        position: (this.#chunkPosition + this.#batch.position) as FilePosition,
+        reason,
+      },
+      cause === undefined ? undefined : { cause },
+    )
+  }
+}
+
+/** Errors of the record floor: below a log they mean that stored bytes are damaged. */
+function isBatchFault(error: unknown): error is LogError {
+  return (
+    error instanceof CorruptBatchError ||
+    error instanceof BatchTooLargeError ||
+    error instanceof UnsupportedCodecError
+  )
+}

@@ -1,0 +1,27 @@
+/** What a log needs from its store: disk, clock, settings, and what all logs share. */
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { GroupCommit } from '../flush/group-commit.ts'
+import type { FileSystem } from '../platform/file-system.ts'
+import type { SharedBuilders } from './shared-builders.ts'
+import type { LogSettings } from './log-settings.ts'
+
+export type LogEnvironment = {
+  readonly fileSystem: FileSystem
+  /** The partition directory, `<store>/<topic>-<partition>`; it exists. */
+  readonly directory: string
+  /** `<topic>-<partition>`, for messages. */
+  readonly name: string
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** Live: the topic swaps what it returns. */
+  readonly settings: LogSettings
+  readonly commit: GroupCommit
+  /** Epoch stamped into appended batches; constant while the store is open. */
+  readonly leaderEpoch: number
+  readonly builders: SharedBuilders
+  /** A truncation made the checkpointed recovery point too high: it must be written again now. */
+  readonly onRecoveryPointLowered: () => void
+}

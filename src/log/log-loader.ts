@@ -1,0 +1,192 @@
+/**
+ * Opens a partition directory: removes what an interrupted clean-up left, finishes interrupted
+ * swaps, finds the segments, and after an unclean stop recovers everything from the recovery point
+ * on. Mirrors what Kafka does, so that either program can open the other's directory.
+ */
+import type { Logger } from '../base/logger.ts'
+import type { Offset } from '../base/types.ts'
+import type { FileSystem } from '../platform/file-system.ts'
+import { BatchScanner } from '../segment/batch-scanner.ts'
+import { Segment, type SegmentEnvironment } from '../segment/segment.ts'
+import {
+  cleanedSuffix,
+  deletedSuffix,
+  logSuffix,
+  offsetIndexSuffix,
+  offsetOfFileName,
+  segmentFileName,
+
+  swapSuffix,
+  timeIndexSuffix,
+  transactionIndexSuffix,
+} from '../segment/segment-file-name.ts'
+import { SegmentList } from '../segment/segment-list.ts'
+import { recoverSegment } from '../segment/segment-recovery.ts'
+import type { LogEnvironment } from './log-environment.ts'
+import { LeaderEpochs } from './leader-epochs.ts'
+import { ProducerState } from './producer-state.ts'
+import { ProducerStateFiles } from './producer-state-files.ts'
+
+export type LogCheckpoint = {
+  /** The store was closed properly: nothing needs to be checked. */
+  readonly isClean: boolean
+  /** First offset not known to be durable. */
+  readonly recoveryPoint: Offset
+  /** First offset readers may see; segments may begin below it. */
+  readonly logStart: Offset
+}
+
+export type LoadedLog = {
+  readonly segments: SegmentList
+  readonly epochs: LeaderEpochs
+  readonly producers: ProducerState
+  readonly snapshots: ProducerStateFiles
+  readonly logStart: Offset
+  readonly logEnd: Offset
+  readonly recoveryPoint: Offset
+  /** What recovery cut, for the operator; undefined when nothing was lost. */
+  readonly cut: { path: string; position: number; bytes: number; reason: string } | undefined
+}
+
+/** Loads a log. Yields the bytes recovered since the last yield, so that the caller may report. */
+export function* loadLog(
+  env: LogEnvironment,
+  checkpoint: LogCheckpoint,
+): Generator<number, LoadedLog> {
+  const { fileSystem, directory } = env
+  cleanUp(fileSystem, directory, env.logger)
+  const segments = new SegmentList()
+  for (const segment of openSegments(env)) segments.push(segment)
+  const epochs = new LeaderEpochs(fileSystem, directory)
+  const snapshots = new ProducerStateFiles(fileSystem, directory)
+  const cut = checkpoint.isClean
+    ? undefined
+    : yield* recover(env, segments, epochs, snapshots, checkpoint.recoveryPoint)
+  if (segments.count > 0 && segments.active.findNextOffset() < checkpoint.logStart) {
+    while (segments.count > 0) segments.pop().delete()
+    epochs.clear()
+    snapshots.removeAll()
+  }
+  if (segments.count === 0) segments.push(Segment.create(env, checkpoint.logStart))
+  else segments.active.activate()
+  const logEnd = segments.active.findNextOffset()
+  const logStart = Math.max(checkpoint.logStart, segments.first.baseOffset) as Offset
+  const recoveryPoint = checkpoint.isClean
+    ? logEnd
+    : (Math.max(logStart, Math.min(checkpoint.recoveryPoint, logEnd)) as Offset)
+  epochs.cutEnd(logEnd)
+  epochs.cutStart(logStart)
+  const producers = snapshots.rebuild(segments, logStart, logEnd)
+  producers.expire(env.clock.now() - env.settings.producerExpiryMs)
+  return { segments, epochs, producers, snapshots, logStart, logEnd, recoveryPoint, cut }
+}
+
+function cleanUp(fileSystem: FileSystem, directory: string, logger: Logger): void {
+  const remove = (name: string): void => {
+    logger.info({ file: `${directory}/${name}` }, 'removing a left-over file')
+    fileSystem.remove(`${directory}/${name}`)
+  }
+  const names = fileSystem.readDirectory(directory)
+  for (const name of names.filter((name) => name.endsWith(deletedSuffix))) remove(name)
+  const cleaned = names.filter((name) => name.endsWith(cleanedSuffix))
+  const firstCleaned = Math.min(...cleaned.map((name) => Number(name.slice(0, 20))))
+  const swaps = names.filter((name) => name.endsWith(swapSuffix))
+  // A swap at or above an unfinished output belongs to a replacement that had not begun to rename.
+  for (const name of swaps.filter((name) => Number(name.slice(0, 20)) >= firstCleaned)) remove(name)
+  for (const name of cleaned) remove(name)
+  finishSwaps(fileSystem, directory, logger)
+}
+
+/** Swapped-in segments replace every file their offsets cover, and then take their names. */
+function finishSwaps(fileSystem: FileSystem, directory: string, logger: Logger): void {
+  const names = fileSystem.readDirectory(directory)
+  const swaps = names.filter((name) => name.endsWith(swapSuffix))
+  if (swaps.length === 0) return
+  let first = Infinity
+  let next = 0
+  for (const name of swaps.filter((name) => name.endsWith(logSuffix + swapSuffix))) {
+    first = Math.min(first, Number(name.slice(0, 20)))
+    next = Math.max(next, endOfSwap(fileSystem, directory, name))
+  }
+  for (const name of names.filter((name) => !name.endsWith(swapSuffix))) {
+    const offset = Number(/^\d{20}(?=\.)/.exec(name)?.[0] ?? Number.NaN)
+    if (offset >= first && offset < next) fileSystem.remove(`${directory}/${name}`)
+  }
+  for (const name of swaps) {
+    const path = `${directory}/${name}`
+    logger.info({ file: path }, 'finishing an interrupted segment swap')
+    fileSystem.rename(path, path.slice(0, -swapSuffix.length))
+  }
+  fileSystem.syncDirectorySync(directory)
+}
+
+function endOfSwap(fileSystem: FileSystem, directory: string, name: string): number {
+  // Only the name differs from a segment's: read it under its own name through a scanner.
+  const file = fileSystem.open(`${directory}/${name}`, 'read')
+  try {
+    const scanner = new BatchScanner(file, 'headers').start(0, file.size())
+    let next = Number(name.slice(0, 20))
+    while (scanner.next() === 'batch') next = scanner.view.nextOffset
+    return next
+  } finally {
+    file.close()
+  }
+}
+
+function openSegments(env: LogEnvironment & SegmentEnvironment): Segment[] {
+  const { fileSystem, directory } = env
+  const names = new Set(fileSystem.readDirectory(directory))
+  for (const suffix of [offsetIndexSuffix, timeIndexSuffix, transactionIndexSuffix]) {
+    for (const name of names) {
+      const offset = offsetOfFileName(name, suffix)
+      if (offset === undefined || names.has(segmentFileName(offset, logSuffix))) continue
+      env.logger.warn({ file: `${directory}/${name}` }, 'removing an index without a segment')
+      fileSystem.remove(`${directory}/${name}`)
+    }
+  }
+  const segments: Segment[] = []
+  for (const name of [...names].sort()) {
+    const offset = offsetOfFileName(name, logSuffix)
+    if (offset === undefined) continue
+    const segment = Segment.open(env, offset)
+    segments.push(segment)
+    if (!names.has(segmentFileName(offset, offsetIndexSuffix)) && segment.sizeBytes > 0) {
+      segment.rebuildIndexes()
+    }
+  }
+  return segments
+}
+
+function* recover(
+  env: LogEnvironment,
+  segments: SegmentList,
+  epochs: LeaderEpochs,
+  snapshots: ProducerStateFiles,
+  recoveryPoint: Offset,
+): Generator<number, LoadedLog['cut']> {
+  const suspects: Segment[] = []
+  while (segments.count > 0) {
+    const segment = segments.pop()
+    suspects.unshift(segment)
+    if (segment.baseOffset <= recoveryPoint) break
+  }
+  // Snapshots past the recovery point may be torn or describe records that are gone.
+  snapshots.removeAbove(Math.max(recoveryPoint, suspects[0]?.baseOffset ?? 0) as Offset)
+  let cut: LoadedLog['cut']
+  for (const segment of suspects) {
+    if (cut !== undefined) {
+      env.logger.warn({ file: segment.path, bytes: segment.sizeBytes }, 'dropping what follows a cut')
+      segment.delete()
+      continue
+    }
+    const recovered = yield* recoverSegment(segment, (batch) => {
+      if (batch.leaderEpoch > epochs.latest) epochs.note(batch.leaderEpoch, batch.baseOffset)
+    })
+    segment.saveIndexes()
+    segments.push(segment)
+    if (recovered.cut !== undefined) cut = { path: segment.path, ...recovered.cut }
+  }
+  epochs.cutEnd(segments.count === 0 ? (0 as Offset) : segments.active.findNextOffset())
+  epochs.save()
+  return cut
+}

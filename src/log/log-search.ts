@@ -1,0 +1,161 @@
+/**
+ * Finding records in the segments of one log: by offset, by timestamp, and as file regions for a
+ * socket. Pure reading: nothing here changes the log.
+ */
+import type { Offset } from '../base/types.ts'
+import type { FileSlice } from '../platform/file-slice.ts'
+import { leaderEpochAt } from '../record/batch-format.ts'
+import { RecordCursor } from '../record/record-cursor.ts'
+import type { BatchPlace, Segment } from '../segment/segment.ts'
+import type { SegmentList } from '../segment/segment-list.ts'
+
+/** A record found by time. */
+export type TimedOffset = {
+  readonly offset: Offset
+  readonly timestamp: number
+  /** Leader epoch of its batch, −1 unknown. */
+  readonly leaderEpoch: number
+}
+
+/** Whole batches of one segment, as a file region. */
+export type LogSlice = FileSlice & {
+  /** Base offset of the first batch; it may be below the offset asked for. */
+  readonly baseOffset: Offset
+  /** Size of the first batch in bytes. */
+  readonly firstBatchBytes: number
+}
+
+/**
+ * The segment and place of the first batch whose last offset is `offset` or above. Gaps (after
+ * compaction) are skipped, also over segment borders. Undefined at the end of the log.
+ */
+export function locateBatch(
+  segments: SegmentList,
+  offset: Offset,
+): { segment: Segment; place: BatchPlace } | undefined {
+  let segment: Segment | undefined = segments.floor(offset) ?? segments.first
+  while (segment !== undefined) {
+    const place = segment.locate(offset)
+    if (place !== undefined) return { segment, place }
+    segment = segments.after(segment)
+  }
+  return undefined
+}
+
+/**
+ * The region of one segment that begins with the batch holding `from` and ends on a batch border
+ * at or below `upTo`, of at most `maxBytes` bytes.
+ *
+ * @param minOneBatch the first batch is returned whole even when it is larger than `maxBytes`.
+ * @returns undefined when there is nothing below `upTo`, or the first batch does not fit.
+ */
+export function sliceOf(
+  segments: SegmentList,
+  from: Offset,
+  maxBytes: number,
+  options: { upTo: Offset; minOneBatch: boolean },
+): LogSlice | undefined {
+  const found = from < options.upTo ? locateBatch(segments, from) : undefined
+  if (found === undefined || found.place.baseOffset >= options.upTo) return undefined
+  const { segment, place } = found
+  const limit = endOf(segments, segment, options.upTo)
+  const length = wholeBatchBytes(segment, place, Math.min(limit - place.position, maxBytes), limit)
+  if (length === 0 && !options.minOneBatch) return undefined
+  const slice = segment.slice(place.position, length === 0 ? place.sizeBytes : length)
+  return Object.assign(slice, {
+    baseOffset: place.baseOffset,
+    firstBatchBytes: place.sizeBytes,
+  })
+}
+
+/** Bytes between the batch that holds `from` and `upTo`, over all segments. */
+export function bytesBetween(segments: SegmentList, from: Offset, upTo: Offset): number {
+  const found = from < upTo ? locateBatch(segments, from) : undefined
+  if (found === undefined) return 0
+  let bytes = endOf(segments, found.segment, upTo) - found.place.position
+  let segment = segments.after(found.segment)
+  while (segment !== undefined && segment.baseOffset < upTo) {
+    bytes += endOf(segments, segment, upTo)
+    segment = segments.after(segment)
+  }
+  return bytes
+}
+
+/** Position in `segment` at which the batches below `upTo` end. */
+function endOf(segments: SegmentList, segment: Segment, upTo: Offset): number {
+  const next = segments.after(segment)
+  if (next !== undefined && next.baseOffset <= upTo) return segment.sizeBytes
+  return segment.locate(upTo)?.position ?? segment.sizeBytes
+}
+
+/** The largest run of whole batches from `place` on within `maxBytes`; 0 when none fits. */
+function wholeBatchBytes(
+  segment: Segment,
+  place: BatchPlace,
+  maxBytes: number,
+  limit: number,
+): number {
+  const wanted = place.position + maxBytes
+  if (wanted >= limit) return limit - place.position
+  if (place.sizeBytes > maxBytes) return 0
+  // The index knows a border within one interval of any position: cheaper than walking headers.
+  const border = segment.borderAtOrBelow(wanted)
+  if (border > place.position) return border - place.position
+  let end = place.position + place.sizeBytes
+  const scanner = segment.scan('headers', end, limit)
+  while (scanner.next() === 'batch' && end + scanner.view.sizeBytes <= wanted) {
+    end += scanner.view.sizeBytes
+  }
+  return end - place.position
+}
+
+/** The first record at or after offset `from` with a timestamp of `timestamp` or later. */
+export function findByTimestamp(
+  segments: SegmentList,
+  timestamp: number,
+  from: Offset,
+): TimedOffset | undefined {
+  for (const segment of segments) {
+    const next = segments.after(segment)
+    if (next !== undefined && next.baseOffset <= from) continue
+    if (segment.maxTimestamp < timestamp) continue
+    let place = segment.locateTimestamp(timestamp, from)
+    while (place !== undefined) {
+      const found = searchBatch(segment, place, timestamp, from)
+      if (found !== undefined) return found
+      place = segment.locateTimestamp(timestamp, (place.lastOffset + 1) as Offset)
+    }
+  }
+  return undefined
+}
+
+/** The first record that has the largest timestamp of the log; undefined when none has one. */
+export function findMaxTimestamp(segments: SegmentList, from: Offset): TimedOffset | undefined {
+  let newest: Segment | undefined
+  for (const segment of segments) {
+    if (segment.maxTimestamp > (newest?.maxTimestamp ?? -1)) newest = segment
+  }
+  if (newest === undefined) return undefined
+  const place = newest.locate(newest.maxTimestampOffset)
+  if (place === undefined) return undefined
+  return searchBatch(newest, place, newest.maxTimestamp, from)
+}
+
+function searchBatch(
+  segment: Segment,
+  place: BatchPlace,
+  timestamp: number,
+  from: Offset,
+): TimedOffset | undefined {
+  const bytes = segment.read(place.position, place.sizeBytes)
+  const cursor = new RecordCursor().open(bytes, 0)
+  while (cursor.next()) {
+    if (cursor.timestamp < timestamp || cursor.offset < from) continue
+    return {
+      offset: cursor.offset,
+      timestamp: cursor.timestamp,
+      leaderEpoch: bytes.readInt32BE(leaderEpochAt),
+    }
+  }
+  return undefined
+}

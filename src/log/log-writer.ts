@@ -1,0 +1,147 @@
+/**
+ * Batches records sent one at a time: a batch goes out when it is large enough, when it has waited
+ * `lingerMs`, or on `flush`. Every `send` has its own promise, resolved with the record's offset
+ * and the level its batch reached.
+ *
+ * Memory is bounded: at most one batch is being built, and it is written the moment it is full.
+ */
+import type { Clock, Timer } from '../base/clock.ts'
+import { ClosedError } from '../base/errors.ts'
+import type { DurabilityLevel, Offset } from '../base/types.ts'
+import { BatchBuilder } from '../record/batch-builder.ts'
+import type { CodecName } from '../record/codec-name.ts'
+import type { RecordInput } from '../record/record.ts'
+
+export type RecordAck = {
+  readonly offset: Offset
+  /** Level the record had reached when the promise resolved. */
+  readonly level: DurabilityLevel
+}
+
+export type WriterSettings = {
+  readonly compression: CodecName
+  /** How long a record may wait for others, in ms; 0 = until the current turn of the loop ends. */
+  readonly lingerMs: number
+  /** A batch goes out before it grows past this many bytes, uncompressed. */
+  readonly batchBytes: number
+  readonly level: DurabilityLevel
+}
+
+/** What a writer needs of its log. */
+export interface WriterTarget {
+  readonly clock: Clock
+  /** Appends a finished batch; synchronous up to level `os`. */
+  appendBuilt(batch: Buffer): { baseOffset: Offset; lastOffset: Offset }
+  /** Resolves when everything below `offset` has reached `level`. */
+  settled(level: DurabilityLevel, offset: number): Promise<void>
+}
+
+type Pending = {
+  readonly resolve: (ack: RecordAck) => void
+  readonly reject: (error: unknown) => void
+}
+
+export class LogWriter {
+  readonly #target: WriterTarget
+  readonly #settings: WriterSettings
+  readonly #builder: BatchBuilder
+  #pending: Pending[] = []
+  #timer: Timer | undefined
+  #isScheduled = false
+  #unsettled = new Set<Promise<void>>()
+  #isClosed = false
+
+  /** Made by `Log.writer`. */
+  constructor(target: WriterTarget, settings: WriterSettings) {
+    this.#target = target
+    this.#settings = settings
+    this.#builder = new BatchBuilder({ codec: settings.compression })
+  }
+
+  /**
+   * Adds a record to the batch being built.
+   *
+   * @returns resolves when the record reached the writer's level; rejects when its batch could not
+   *          be written. A record that is not valid rejects alone and harms no other.
+   */
+  send(record: RecordInput): Promise<RecordAck> {
+    if (this.#isClosed) return Promise.reject(new ClosedError('the writer is closed'))
+    // A record that does not fit goes into the next batch, so that a huge one fails alone.
+    if (this.#builder.sizeBytes + payloadBytes(record) > this.#settings.batchBytes) this.#write()
+    try {
+      this.#builder.add(record, this.#target.clock.now())
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const ack = new Promise<RecordAck>((resolve, reject) => {
+      this.#pending.push({ resolve, reject })
+    })
+    if (this.#builder.sizeBytes >= this.#settings.batchBytes) this.#write()
+    else this.#schedule()
+    return ack
+  }
+
+  /** Writes what is waiting. Resolves when all sent so far reached the level, or failed. */
+  async flush(): Promise<void> {
+    this.#write()
+    await Promise.all(this.#unsettled)
+  }
+
+  /** Flushes and refuses further records. A second call does nothing. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.flush()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    if (this.#settings.lingerMs > 0) {
+      this.#timer = this.#target.clock.after(this.#settings.lingerMs, () => this.#write())
+    } else {
+      setImmediate(() => this.#write())
+    }
+  }
+
+  #write(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#isScheduled = false
+    const pending = this.#pending
+    if (pending.length === 0) return
+    this.#pending = []
+    let appended: { baseOffset: Offset; lastOffset: Offset }
+    try {
+      appended = this.#target.appendBuilt(this.#builder.finish())
+    } catch (error) {
+      for (const { reject } of pending) reject(error)
+      return
+    } finally {
+      this.#builder.reset()
+    }
+    const settled = this.#settle(pending, appended.baseOffset, appended.lastOffset)
+    this.#unsettled.add(settled)
+    settled.finally(() => this.#unsettled.delete(settled))
+  }
+
+  async #settle(pending: Pending[], baseOffset: Offset, lastOffset: Offset): Promise<void> {
+    const { level } = this.#settings
+    try {
+      await this.#target.settled(level, lastOffset + 1)
+    } catch (error) {
+      for (const { reject } of pending) reject(error)
+      return
+    }
+    pending.forEach(({ resolve }, i) => resolve({ offset: (baseOffset + i) as Offset, level }))
+  }
+}
+
+/** Bytes of key and value, for strings the least they can be. Anything odd counts 0: `add` refuses. */
+function payloadBytes(record: RecordInput): number {
+  if (typeof record === 'string' || record instanceof Uint8Array) return record.length
+  return (record?.value?.length ?? 0) + (record?.key?.length ?? 0)
+}

@@ -1,0 +1,686 @@
+/**
+ * One log: a topic-partition. Append at the end, read from anywhere, in dense ascending offsets.
+ *
+ * An append validates or builds one batch, gives it its offset, writes it to the active segment
+ * and moves the marks; whoever asked for level `disk` then waits for the next group flush. All of
+ * it up to level `os` happens on the calling thread without yielding, so appends are in call order.
+ */
+import type { Clock, Timer } from '../base/clock.ts'
+import {
+  BatchTooLargeError,
+  ClosedError,
+  InvalidOptionError,
+  LogFailedError,
+  OffsetExhaustedError,
+  OffsetOutOfRangeError,
+} from '../base/errors.ts'
+import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
+import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
+import { isFlushDue } from '../flush/flush-policy.ts'
+import type { FlushTarget } from '../flush/group-commit.ts'
+import { validateProduced } from '../record/batch-validator.ts'
+import { assignOffset, BatchView, stampAppendTime } from '../record/batch-view.ts'
+import { type CodecName, codecNames } from '../record/codec-name.ts'
+import { rebuildBatch } from '../record/rebuild-batch.ts'
+import type { RecordInput } from '../record/record.ts'
+import { maxRelativeOffset, maxSegmentBytes, Segment } from '../segment/segment.ts'
+import type { SegmentList } from '../segment/segment-list.ts'
+import type { EpochEnd } from './leader-epochs.ts'
+import { type CursorSource, LogCursor } from './log-cursor.ts'
+import type { LogEnvironment } from './log-environment.ts'
+import type { LoadedLog } from './log-loader.ts'
+import { LogOffsets } from './log-offsets.ts'
+import {
+  bytesBetween,
+  findByTimestamp,
+  findMaxTimestamp,
+  type LogSlice,
+  sliceOf,
+  type TimedOffset,
+} from './log-search.ts'
+import { LogWriter, type WriterTarget } from './log-writer.ts'
+import { type RecordStream, recordStream } from './record-stream.ts'
+
+export type Ack = {
+  /** Offset of the first record. */
+  readonly offset: Offset
+  /** Offset of the last record, inclusive. */
+  readonly lastOffset: Offset
+  /** Level the batch had reached when the promise resolved. */
+  readonly level: DurabilityLevel
+}
+
+export type AppendOptions = {
+  /** Level to wait for; default: the topic's, which is `disk` unless set otherwise. */
+  readonly level?: DurabilityLevel
+  readonly compression?: CodecName
+}
+
+export type AppendedBatch = {
+  readonly baseOffset: Offset
+  readonly lastOffset: Offset
+  /** When the log stamped the batch, or −1 when it keeps its producers' timestamps. */
+  readonly appendTimeMs: number
+  /** The batch was in the log already: `baseOffset` is where. */
+  readonly isDuplicate: boolean
+}
+
+export type ReadFrom = 'start' | 'end' | number
+
+export type ReadOptions = {
+  /** First offset wanted, inclusive. Default `start`. */
+  readonly from?: ReadFrom
+  /** Where to stop, exclusive. Default: the end of the log at the time of the call. */
+  readonly to?: number
+  /** Check the CRC of every batch read. Default true. */
+  readonly verify?: boolean
+  /** Ends the iteration when aborted. */
+  readonly signal?: AbortSignal
+}
+
+export type FollowOptions = {
+  /** First offset wanted, inclusive. Default `end`. */
+  readonly from?: ReadFrom
+  readonly verify?: boolean
+  /** Ends the iteration when aborted. */
+  readonly signal?: AbortSignal
+}
+
+export type WriterOptions = {
+  readonly compression?: CodecName
+  /** How long a record may wait for others, in ms. Default 5; 0 = until the loop's turn ends. */
+  readonly lingerMs?: number
+  /** A batch goes out when it holds this many bytes, uncompressed. Default 65,536. */
+  readonly batchBytes?: number
+  readonly level?: DurabilityLevel
+}
+
+export type LogState = 'open' | 'failed' | 'closed'
+
+const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
+
+export class Log implements FlushTarget, CursorSource, WriterTarget {
+  readonly name: string
+  readonly #env: LogEnvironment
+  readonly #loaded: LoadedLog
+  readonly #offsets: LogOffsets
+  readonly #view: BatchView = new BatchView()
+  readonly #listeners = new Set<() => void>()
+  #state: LogState = 'open'
+  #failure: LogFailedError | undefined
+  #generation = 0
+  #hasUnsyncedNames = true
+  #jitterMs = 0
+  #firstUnflushedMs = 0
+  #flushTimer: Timer | undefined
+
+  /** Made by the store from what `loadLog` found. */
+  constructor(env: LogEnvironment, loaded: LoadedLog) {
+    this.name = env.name
+    this.#env = env
+    this.#loaded = loaded
+    this.#offsets = new LogOffsets(loaded.logStart, loaded.recoveryPoint, loaded.logEnd)
+    this.#drawJitter()
+  }
+
+  get state(): LogState {
+    return this.#state
+  }
+  get clock(): Clock {
+    return this.#env.clock
+  }
+  get directory(): string {
+    return this.#env.directory
+  }
+
+  /** First readable offset, inclusive. */
+  get startOffset(): Offset {
+    return this.#offsets.logStart
+  }
+  /** Offset the next record will get. */
+  get endOffset(): Offset {
+    return this.#offsets.logEnd
+  }
+  /** Everything below may be read by consumers, exclusive. */
+  get highWatermark(): Offset {
+    return this.#offsets.highWatermark
+  }
+  /** Everything below is of decided transactions, exclusive. */
+  get lastStableOffset(): Offset {
+    return this.#offsets.highWatermark
+  }
+  /** Everything below is on stable storage, exclusive. */
+  get recoveryPoint(): Offset {
+    return this.#offsets.disk
+  }
+  get leaderEpoch(): number {
+    return this.#env.leaderEpoch
+  }
+
+  /** Bytes of all segments, without indexes. */
+  get sizeBytes(): number {
+    let bytes = 0
+    for (const segment of this.#loaded.segments) bytes += segment.sizeBytes
+    return bytes
+  }
+
+  // CursorSource: for cursors of this floor.
+  get segments(): SegmentList {
+    return this.#loaded.segments
+  }
+  get offsets(): LogOffsets {
+    return this.#offsets
+  }
+  get generation(): number {
+    return this.#generation
+  }
+
+  /**
+   * Appends one record, or several as one batch.
+   *
+   * The bytes are copied before the call returns. The promise resolves when the batch reached the
+   * level asked for, and says which one; appends of one log are stored in call order. When it
+   * rejects with LogFailedError or ClosedError after the batch was written, the batch may still be
+   * found in the log.
+   *
+   * @throws (rejects) InvalidOptionError, BatchTooLargeError, InvalidBatchError, StorageError
+   *         (disk full: nothing was appended, try again when there is room), LogFailedError,
+   *         ClosedError.
+   */
+  append(input: RecordInput | readonly RecordInput[], options: AppendOptions = {}): Promise<Ack> {
+    try {
+      const level = this.#levelOption(options.level)
+      const builder = this.#env.builders.take(this.#codecOption(options.compression))
+      const now = this.#env.clock.now()
+      if (!Array.isArray(input)) builder.add(input as RecordInput, now)
+      else if (input.length > 0) builder.addAll(input, now)
+      else throw new InvalidOptionError({ option: 'records', value: input, expected: 'one or more' })
+      const { baseOffset, lastOffset } = this.appendBuilt(builder.finish())
+      return this.#acked(baseOffset, lastOffset, level)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async #acked(offset: Offset, lastOffset: Offset, level: DurabilityLevel): Promise<Ack> {
+    if (level === 'disk') await this.settled(level, lastOffset + 1)
+    // A batch is handed to the kernel at once, so `memory` is never the level reached.
+    return { offset, lastOffset, level: level === 'memory' ? 'os' : level }
+  }
+
+  /** Appends a batch made by this engine's own builder: trusted, except for its size. */
+  appendBuilt(batch: Buffer): AppendedBatch {
+    this.#assertWritable()
+    const { settings } = this.#env
+    if (batch.length > settings.maxBatchBytes) {
+      const limitBytes = settings.maxBatchBytes
+      throw new BatchTooLargeError({ sizeBytes: batch.length, limitBytes, limit: 'message' })
+    }
+    if (settings.requiresKeys || settings.timestampType === 'append') {
+      return this.#appendClientBatch(batch, 0, batch.length, true)
+    }
+    return this.#store(batch, 0, batch.length, -1)
+  }
+
+  /**
+   * Appends one batch as a client sent it, at `bytes[start, end)`: validates it, writes offset and
+   * epoch into it in place and hands it to the kernel; level `os` on return. It is copied only when
+   * the topic stores another codec.
+   *
+   * A batch an idempotent producer sent before is not written again: the answer names its offsets.
+   *
+   * @throws InvalidBatchError, CorruptBatchError, UnsupportedMagicError, UnsupportedCodecError,
+   *         TimestampError, BatchTooLargeError, OutOfOrderSequenceError, ProducerFencedError,
+   *         StorageError, LogFailedError, ClosedError. Nothing is appended then.
+   */
+  appendBatch(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    options: { readonly allowZstd: boolean },
+  ): AppendedBatch {
+    this.#assertWritable()
+    return this.#appendClientBatch(bytes, start, end, options.allowZstd)
+  }
+
+  #appendClientBatch(bytes: Buffer, start: number, end: number, allowZstd: boolean): AppendedBatch {
+    const { settings, clock } = this.#env
+    const now = clock.now()
+    const checked = validateProduced(bytes, start, end, {
+      maxBatchBytes: settings.maxBatchBytes,
+      maxDecompressedBytes: settings.maxDecompressedBytes,
+      requiresKeys: settings.requiresKeys,
+      timestampType: settings.timestampType,
+      beforeMaxMs: settings.timestampBeforeMaxMs,
+      afterMaxMs: settings.timestampAfterMaxMs,
+      nowMs: now,
+      codec: settings.compression,
+      allowZstd,
+    })
+    const appendTimeMs = settings.timestampType === 'append' ? now : -1
+    if (!checked.mustRebuild) return this.#store(bytes, start, end, appendTimeMs)
+    const rebuilt = rebuildBatch(bytes, start, end, checked)
+    if (rebuilt.length > settings.maxBatchBytes) {
+      const limitBytes = settings.maxBatchBytes
+      throw new BatchTooLargeError({ sizeBytes: rebuilt.length, limitBytes, limit: 'message' })
+    }
+    return this.#store(rebuilt, 0, rebuilt.length, appendTimeMs)
+  }
+
+  /** Gives a valid batch its place and writes it. The one way into the active segment. */
+  #store(bytes: Buffer, start: number, end: number, appendTimeMs: number): AppendedBatch {
+    const { segments, producers, epochs } = this.#loaded
+    const view = this.#view.at(bytes, start)
+    if (view.producerId >= 0) {
+      const known = producers.check(view)
+      if (known !== undefined) {
+        return {
+          baseOffset: (known.lastOffset - known.offsetDelta) as Offset,
+          lastOffset: known.lastOffset,
+          appendTimeMs: appendTimeMs < 0 ? -1 : known.timestamp,
+          isDuplicate: true,
+        }
+      }
+    }
+    const baseOffset = this.#offsets.logEnd
+    const lastOffset = (baseOffset + view.lastOffsetDelta) as Offset
+    if (lastOffset >= maxOffset) {
+      throw new OffsetExhaustedError(`${this.name} has no offsets left after ${baseOffset}`)
+    }
+    const maxTimestamp = view.maxTimestamp
+    this.#rollIfDue(end - start, lastOffset, maxTimestamp)
+    epochs.note(this.#env.leaderEpoch, baseOffset)
+    assignOffset(bytes, start, baseOffset, this.#env.leaderEpoch)
+    try {
+      segments.active.append(bytes, start, end, lastOffset, maxTimestamp)
+    } catch (error) {
+      if (segments.active.isTorn) this.#fail(error)
+      throw error
+    }
+    producers.note(view)
+    this.#offsets.written((lastOffset + 1) as Offset)
+    this.#scheduleFlush(baseOffset)
+    for (const listener of this.#listeners) listener()
+    return { baseOffset, lastOffset, appendTimeMs, isDuplicate: false }
+  }
+
+  #rollIfDue(batchBytes: number, lastOffset: Offset, maxTimestamp: number): void {
+    const { settings, clock } = this.#env
+    const { active } = this.#loaded.segments
+    const limitBytes = Math.min(settings.segmentBytes, maxSegmentBytes)
+    if (batchBytes > limitBytes) {
+      throw new BatchTooLargeError({ sizeBytes: batchBytes, limitBytes, limit: 'segment' })
+    }
+    const isOverflow = lastOffset - active.baseOffset > maxRelativeOffset
+    if (active.sizeBytes === 0 && !isOverflow) return
+    const first = active.firstTimestamp ?? -1
+    const waitedMs = first >= 0 ? maxTimestamp - first : clock.now() - active.createdMs
+    const isDue =
+      isOverflow ||
+      active.sizeBytes > limitBytes - batchBytes ||
+      waitedMs > settings.segmentMs - this.#jitterMs ||
+      active.areIndexesFull
+    if (isDue) this.roll()
+  }
+
+  /** Seals the active segment and starts the next one at the log end. Flushed in the background. */
+  roll(): void {
+    this.#assertWritable()
+    const { segments, snapshots, producers } = this.#loaded
+    const previous = segments.active
+    if (previous.sizeBytes === 0 && previous.baseOffset === this.#offsets.logEnd) return
+    const next = Segment.create(this.#env, this.#offsets.logEnd)
+    try {
+      previous.seal()
+      producers.endOffset = this.#offsets.logEnd
+      snapshots.save(producers)
+    } catch (error) {
+      if (previous.state === 'sealed') previous.activate()
+      next.delete()
+      throw error
+    }
+    segments.push(next)
+    this.#hasUnsyncedNames = true
+    this.#drawJitter()
+    this.#env.commit.request(this)
+  }
+
+  #drawJitter(): void {
+    const { segmentJitterMs, segmentMs } = this.#env.settings
+    this.#jitterMs = Math.floor(this.#env.random() * Math.min(segmentJitterMs, segmentMs))
+  }
+
+  #scheduleFlush(baseOffset: Offset): void {
+    const { flush } = this.#env.settings
+    if (flush.maxUnflushedRecords === Infinity && flush.maxUnflushedMs === Infinity) return
+    const { logEnd, disk } = this.#offsets
+    const now = this.#env.clock.now()
+    if (disk >= baseOffset) this.#firstUnflushedMs = now
+    if (isFlushDue(flush, logEnd - disk, now - this.#firstUnflushedMs)) {
+      this.#env.commit.request(this)
+    } else if (flush.maxUnflushedMs !== Infinity) {
+      this.#flushTimer ??= this.#env.clock.after(flush.maxUnflushedMs, () => {
+        this.#flushTimer = undefined
+        if (this.#state === 'open') this.#env.commit.request(this)
+      })
+    }
+  }
+
+  /**
+   * Resolves when everything below `offset` (exclusive) has reached `level`; asks for a flush when
+   * that is `disk` and not so yet.
+   *
+   * Rejects with the signal's reason, LogFailedError, or ClosedError.
+   */
+  reached(
+    level: DurabilityLevel,
+    offset: number,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
+    if (level === 'memory') return Promise.resolve()
+    if (this.#offsets.mark(level) >= offset) return Promise.resolve()
+    try {
+      this.#assertWritable()
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    if (level === 'disk' && offset <= this.#offsets.logEnd) this.#env.commit.request(this)
+    return this.#offsets.reached(level, offset, options.signal)
+  }
+
+  settled(level: DurabilityLevel, offset: number): Promise<void> {
+    return this.reached(level, offset)
+  }
+
+  /** Makes everything appended so far durable. */
+  flush(): Promise<void> {
+    return this.reached('disk', this.#offsets.logEnd)
+  }
+
+  /** FlushTarget: makes durable what was written before the call. */
+  async flushWritten(): Promise<void> {
+    if (this.#state !== 'open') return
+    const { segments, epochs } = this.#loaded
+    const { logEnd, disk } = this.#offsets
+    if (logEnd === disk && !this.#hasUnsyncedNames) return
+    const generation = this.#generation
+    try {
+      // A recovery point beyond an epoch's first record needs the epoch's entry on disk.
+      epochs.save()
+      const hadUnsyncedNames = this.#hasUnsyncedNames
+      const flushes: Promise<void>[] = []
+      for (const segment of segments) {
+        const next = segments.after(segment)
+        if (next === undefined || next.baseOffset > disk) flushes.push(segment.flush())
+      }
+      await Promise.all(flushes)
+      if (hadUnsyncedNames) {
+        this.#hasUnsyncedNames = false
+        await this.#env.fileSystem.syncDirectory(this.directory)
+      }
+    } catch (error) {
+      if (this.#state === 'open') this.#fail(error)
+      return
+    }
+    if (generation === this.#generation) this.#offsets.flushed(logEnd)
+    else this.#env.commit.request(this)
+  }
+
+  /** A failed flush or an unrepairable write: appends stop for good, reads go on. */
+  #fail(cause: unknown): void {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    this.#failure = new LogFailedError(
+      `${this.name} takes no more appends until it is opened again: ${reason}`,
+      { cause },
+    )
+    this.#state = 'failed'
+    this.#env.logger.error({ log: this.name, error: reason }, 'log failed')
+    this.#offsets.fail(this.#failure)
+  }
+
+  /**
+   * Reads records from `from` up to `to`, by default everything there is now.
+   *
+   * @throws OffsetOutOfRangeError `from` is outside `[startOffset, endOffset]`; during iteration,
+   *         the position was trimmed away. @throws CorruptionError during iteration.
+   */
+  read(options: ReadOptions = {}): RecordStream {
+    knownOptions('read', options, ['from', 'to', 'verify', 'signal'])
+    const cursor = this.cursor(options)
+    const to = integerOption('read.to', options.to, { default: this.highWatermark, min: 0 })
+    const upTo = Math.min(to, this.highWatermark) as Offset
+    return recordStream({
+      cursor,
+      signal: options.signal,
+      upTo: () => upTo,
+      more: () => Promise.resolve(false),
+    })
+  }
+
+  /** Reads records from `from` on and waits for new ones, until aborted or the log is closed. */
+  follow(options: FollowOptions = {}): RecordStream {
+    knownOptions('follow', options, ['from', 'verify', 'signal'])
+    const { signal } = options
+    const cursor = this.cursor({ from: 'end', ...options })
+    const more = async (): Promise<boolean> => {
+      try {
+        await this.#offsets.reached('highWatermark', cursor.nextOffset + 1, signal)
+        return true
+      } catch (error) {
+        if (signal?.aborted === true || error instanceof ClosedError) return false
+        throw error
+      }
+    }
+    return recordStream({ cursor, signal, upTo: () => this.highWatermark, more })
+  }
+
+  /** A cursor for reading without allocation; see LogCursor. */
+  cursor(options: { readonly from?: ReadFrom; readonly verify?: boolean } = {}): LogCursor {
+    this.assertReadable()
+    const from = this.#fromOption(options.from ?? 'start')
+    return new LogCursor(this, from, {
+      verify: options.verify ?? true,
+      maxDecompressedBytes: this.#env.settings.maxDecompressedBytes,
+    })
+  }
+
+  /** Batches records sent one at a time; see LogWriter. */
+  writer(options: WriterOptions = {}): LogWriter {
+    knownOptions('writer', options, ['compression', 'lingerMs', 'batchBytes', 'level'])
+    return new LogWriter(this, {
+      compression: this.#codecOption(options.compression),
+      lingerMs: integerOption('lingerMs', options.lingerMs, { default: 5, min: 0, max: 60_000 }),
+      batchBytes: integerOption('batchBytes', options.batchBytes, {
+        default: Math.min(65_536, this.#env.settings.maxBatchBytes),
+        min: 1,
+        max: this.#env.settings.maxBatchBytes,
+      }),
+      level: this.#levelOption(options.level),
+    })
+  }
+
+  /**
+   * Whole batches from the one that holds `from`, of one segment, as a file region to be released
+   * by the caller. Undefined when there is nothing below `upTo` or nothing fits `maxBytes`.
+   *
+   * @throws OffsetOutOfRangeError `from` is outside `[startOffset, endOffset]`.
+   */
+  readSlice(
+    from: number,
+    maxBytes: number,
+    options: { readonly upTo: number; readonly minOneBatch: boolean },
+  ): LogSlice | undefined {
+    this.assertReadable()
+    this.#assertInRange(from)
+    return sliceOf(this.#loaded.segments, from as Offset, maxBytes, {
+      upTo: options.upTo as Offset,
+      minOneBatch: options.minOneBatch,
+    })
+  }
+
+  /** Bytes readable from the batch that holds `from` up to offset `upTo`. */
+  availableBytes(from: number, upTo: number): number {
+    this.assertReadable()
+    this.#assertInRange(from)
+    return bytesBetween(this.#loaded.segments, from as Offset, upTo as Offset)
+  }
+
+  /** The first record with a timestamp of `timestampMs` or later. */
+  offsetForTimestamp(timestampMs: number): TimedOffset | undefined {
+    this.assertReadable()
+    const timestamp = integerOption('timestamp', timestampMs, { default: 0, min: 0 })
+    return findByTimestamp(this.#loaded.segments, timestamp, this.startOffset)
+  }
+
+  /** The first record with the largest timestamp; undefined when no record has one. */
+  offsetOfMaxTimestamp(): TimedOffset | undefined {
+    this.assertReadable()
+    return findMaxTimestamp(this.#loaded.segments, this.startOffset)
+  }
+
+  /** Where a leader epoch ended (KIP-320); (−1, −1) when it is unknown. */
+  endOffsetForEpoch(epoch: number): EpochEnd {
+    const { leaderEpoch, endOffset } = this
+    // The current epoch begins at the log end even before its first record is there.
+    if (epoch === leaderEpoch) return { epoch, endOffset }
+    return this.#loaded.epochs.endOf(epoch, endOffset)
+  }
+
+  /** Epoch of the record at `offset`, −1 when unknown. */
+  epochOf(offset: number): number {
+    return this.#loaded.epochs.epochOf(offset)
+  }
+
+  /** Calls `listener` after every append, until the returned function is called. */
+  onAppend(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /**
+   * Drops records below `to` (at most the high watermark): readers get OffsetOutOfRangeError there,
+   * and segments wholly below are deleted. A lower `to` than the log start changes nothing.
+   */
+  trim(to: number): void {
+    this.#assertWritable()
+    const target = integerOption('to', to, { default: 0, min: 0, max: this.highWatermark }) as Offset
+    if (target <= this.startOffset) return
+    const { segments, epochs } = this.#loaded
+    this.#offsets.trimmed(target)
+    while (segments.count > 1 && this.#secondBase() <= target) segments.shift().delete()
+    epochs.cutStart(target)
+  }
+
+  #secondBase(): Offset {
+    return (this.#loaded.segments.after(this.#loaded.segments.first) as Segment).baseOffset
+  }
+
+  /**
+   * Drops the batch that holds `to` and everything after it; `endOffset` says where the log ends
+   * then. Readers beyond it get OffsetOutOfRangeError. Slices handed out before must not be sent
+   * any more.
+   */
+  truncate(to: number): void {
+    this.#assertWritable()
+    const target = integerOption('to', to, { default: 0, min: 0 }) as Offset
+    const { segments, epochs, producers, snapshots } = this.#loaded
+    if (target >= this.endOffset) return
+    let end = target
+    this.#generation++
+    while (segments.count > 1 && segments.active.baseOffset > target) segments.pop().delete()
+    if (segments.active.baseOffset > target) {
+      segments.pop().delete()
+      segments.push(Segment.create(this.#env, target))
+    } else {
+      if (segments.active.state === 'sealed') segments.active.activate()
+      const place = segments.active.locate(target)
+      if (place !== undefined) {
+        // Whole batches go, so that the offsets that are left stay dense.
+        end = Math.min(place.baseOffset, target) as Offset
+        segments.active.truncate(place.position, end)
+      }
+    }
+    this.#hasUnsyncedNames = true
+    epochs.cutEnd(end)
+    snapshots.removeAbove(end)
+    this.#offsets.truncated(end)
+    const rebuilt = snapshots.rebuild(segments, this.startOffset, end)
+    producers.clear(end)
+    for (const entry of rebuilt.entries()) producers.load(entry)
+    this.#env.onRecoveryPointLowered()
+  }
+
+  /**
+   * Flushes, writes indexes and producer state, and closes the files. Waiters reject.
+   * @returns whether everything is on stable storage: false for a failed log.
+   */
+  async close(): Promise<boolean> {
+    if (this.#state === 'closed') return true
+    let isDurable = this.#state === 'open'
+    if (isDurable) {
+      const { segments, snapshots, producers, epochs } = this.#loaded
+      segments.active.saveIndexes()
+      producers.endOffset = this.endOffset
+      snapshots.save(producers)
+      snapshots.prune(segments)
+      epochs.save()
+      this.#hasUnsyncedNames = true
+      await this.flushWritten()
+      isDurable = (this.#state as LogState) === 'open'
+    }
+    this.#end()
+    return isDurable
+  }
+
+  /** Closes the files without flushing, because the log is about to be deleted. */
+  abandon(): void {
+    if (this.#state !== 'closed') this.#end()
+  }
+
+  #end(): void {
+    this.#state = 'closed'
+    this.#flushTimer?.cancel()
+    this.#offsets.fail(new ClosedError(`${this.name} was closed`))
+    for (const segment of this.#loaded.segments) segment.close()
+    for (const listener of this.#listeners) listener()
+  }
+
+  assertReadable(): void {
+    if (this.#state === 'closed') throw new ClosedError(`${this.name} is closed`)
+  }
+
+  #assertWritable(): void {
+    if (this.#state === 'open') return
+    if (this.#state === 'failed') throw this.#failure
+    throw new ClosedError(`${this.name} is closed`)
+  }
+
+  #assertInRange(offset: number): void {
+    const { logStart, logEnd } = this.#offsets
+    if (offset >= logStart && offset <= logEnd) return
+    throw new OffsetOutOfRangeError({
+      log: this.name,
+      offset,
+      logStartOffset: logStart,
+      logEndOffset: logEnd,
+    })
+  }
+
+  #fromOption(from: ReadFrom): Offset {
+    if (from === 'start') return this.startOffset
+    if (from === 'end') return this.highWatermark
+    const offset = integerOption('from', from, { default: 0, min: 0 })
+    this.#assertInRange(offset)
+    return offset as Offset
+  }
+
+  #levelOption(level: DurabilityLevel | undefined): DurabilityLevel {
+    return oneOfOption('level', level, { default: this.#env.settings.level, choices: levels })
+  }
+
+  #codecOption(codec: CodecName | undefined): CodecName {
+    const { compression } = this.#env.settings
+    const preset = compression === 'producer' ? 'none' : compression
+    return oneOfOption('compression', codec, { default: preset, choices: codecNames })
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The producer snapshots of one log: which exist, which may go, and the state they give together
+ * with a replay of the batches after them.
+ */
+import type { Offset } from '../base/types.ts'
+import type { FileSystem } from '../platform/file-system.ts'
+import {
+  offsetOfFileName,
+  segmentFileName,
+  snapshotSuffix,
+} from '../segment/segment-file-name.ts'
+import type { SegmentList } from '../segment/segment-list.ts'
+import { readSnapshot, writeSnapshot } from './producer-snapshot.ts'
+import { ProducerState } from './producer-state.ts'
+
+export class ProducerStateFiles {
+  readonly #fileSystem: FileSystem
+  readonly #directory: string
+
+  constructor(fileSystem: FileSystem, directory: string) {
+    this.#fileSystem = fileSystem
+    this.#directory = directory
+  }
+
+  /** Offsets that have a snapshot, ascending. */
+  offsets(): Offset[] {
+    const offsets: Offset[] = []
+    for (const name of this.#fileSystem.readDirectory(this.#directory)) {
+      const offset = offsetOfFileName(name, snapshotSuffix)
+      if (offset !== undefined) offsets.push(offset)
+    }
+    return offsets.sort((a, b) => a - b)
+  }
+
+  /**
+   * State at `logEnd`: the newest readable snapshot at or below it, then the batches after it.
+   * Cost: the headers between snapshot and log end. Snapshots outside `(logStart, logEnd]` go.
+   */
+  rebuild(segments: SegmentList, logStart: Offset, logEnd: Offset): ProducerState {
+    const state = new ProducerState(logStart)
+    for (const offset of this.offsets().reverse()) {
+      const isOutside = offset > logEnd || offset <= logStart
+      const producers = isOutside ? undefined : readSnapshot(this.#fileSystem, this.#path(offset))
+      if (producers === undefined) {
+        this.#remove(offset)
+        continue
+      }
+      for (const producer of producers) state.load(producer)
+      state.endOffset = offset
+      break
+    }
+    replay(state, segments)
+    state.endOffset = logEnd
+    return state
+  }
+
+  /** Writes the snapshot of `state`, named by its end offset, unless there is nothing to say. */
+  save(state: ProducerState): void {
+    if (state.producerCount === 0 && this.offsets().length === 0) return
+    writeSnapshot(this.#fileSystem, this.#path(state.endOffset), state.entries())
+  }
+
+  /** Removes snapshots that no segment begins at, but for the newest one. */
+  prune(segments: SegmentList): void {
+    const bases = new Set(Array.from(segments, (segment) => segment.baseOffset))
+    for (const offset of this.offsets().slice(0, -1)) {
+      if (!bases.has(offset)) this.#remove(offset)
+    }
+  }
+
+  removeAbove(offset: Offset): void {
+    for (const found of this.offsets()) if (found > offset) this.#remove(found)
+  }
+
+  removeAll(): void {
+    for (const found of this.offsets()) this.#remove(found)
+  }
+
+  #path(offset: Offset): string {
+    return `${this.#directory}/${segmentFileName(offset, snapshotSuffix)}`
+  }
+
+  #remove(offset: Offset): void {
+    this.#fileSystem.remove(this.#path(offset))
+  }
+}
+
+function replay(state: ProducerState, segments: SegmentList): void {
+  for (const segment of segments) {
+    const next = segments.after(segment)
+    if (next !== undefined && next.baseOffset <= state.endOffset) continue
+    const start = segment.locate(state.endOffset)
+    if (start === undefined) continue
+    const scanner = segment.scan('headers', start.position)
+    while (scanner.next() === 'batch') state.note(scanner.view)
+  }
+}

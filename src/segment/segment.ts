@@ -1,0 +1,514 @@
+/**
+ * One `.log` file and its two indexes: append, find, read, seal.
+ *
+ * The active segment takes appends and keeps its index entries in memory; sealing writes the index
+ * files and from then on the segment is read-only and read through a private mapping. Index files
+ * are derived data: whatever happens to them, recovery rebuilds them from the `.log`.
+ */
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import { CorruptionError, StorageError } from '../base/errors.ts'
+import type { FilePosition, Offset } from '../base/types.ts'
+import { EntryTable } from '../index/entry-table.ts'
+import { OffsetIndex, offsetIndexEntrySize } from '../index/offset-index.ts'
+import { TimeIndex, timeIndexEntrySize } from '../index/time-index.ts'
+import type { FileSlice } from '../platform/file-slice.ts'
+import type { FileSystem, MappedFile } from '../platform/file-system.ts'
+import { BatchScanner } from './batch-scanner.ts'
+import { SegmentFile } from './segment-file.ts'
+import {
+  logSuffix,
+  offsetIndexSuffix,
+  segmentFileName,
+  timeIndexSuffix,
+  transactionIndexSuffix,
+} from './segment-file-name.ts'
+
+/** Offsets of one segment span at most this, so that they fit the index's 32 bits. */
+export const maxRelativeOffset = 0x7fff_ffff
+/** Positions are int32 in every Kafka tool, so a segment never grows past this. */
+export const maxSegmentBytes = 0x7fff_ffff
+
+/** What a segment needs from its log; shared by all segments of it. */
+export type SegmentEnvironment = {
+  readonly fileSystem: FileSystem
+  readonly directory: string
+  readonly clock: Clock
+  /** Live settings: read at every use, so that a changed topic setting acts at once. */
+  readonly settings: SegmentSettings
+}
+
+export type SegmentSettings = {
+  /** Bytes of log between two index entries. */
+  readonly indexIntervalBytes: number
+  /** Size at which an index counts as full. */
+  readonly indexBytes: number
+}
+
+/** Where a batch stands in its segment. */
+export type BatchPlace = {
+  readonly position: FilePosition
+  readonly sizeBytes: number
+  readonly baseOffset: Offset
+  readonly lastOffset: Offset
+  readonly maxTimestamp: number
+}
+
+export type SegmentState = 'active' | 'sealed' | 'closed'
+
+export class Segment {
+  readonly baseOffset: Offset
+  readonly #env: SegmentEnvironment
+  readonly #createdMs: number
+  #state: SegmentState
+  #sizeBytes: number
+  #handle: SegmentFile | undefined
+  #mapping: MappedFile | undefined
+  #offsetIndex: OffsetIndex | undefined
+  #timeIndex: TimeIndex | undefined
+  #bytesSinceEntry = 0
+  #maxTimestamp = -1
+  #maxTimestampOffset: Offset
+  #firstTimestamp: number | undefined
+  #areIndexFilesUnsynced = false
+  #isTorn = false
+
+  private constructor(
+    env: SegmentEnvironment,
+    baseOffset: Offset,
+    state: 'active' | 'sealed',
+    sizeBytes: number,
+  ) {
+    this.#env = env
+    this.baseOffset = baseOffset
+    this.#state = state
+    this.#sizeBytes = sizeBytes
+    this.#createdMs = env.clock.now()
+    this.#maxTimestampOffset = baseOffset
+  }
+
+  /** Creates an empty active segment. Its name is durable only after a directory sync. */
+  static create(env: SegmentEnvironment, baseOffset: Offset): Segment {
+    const segment = new Segment(env, baseOffset, 'active', 0)
+    segment.#handle = new SegmentFile(env.fileSystem.open(segment.path, 'create'))
+    segment.#offsetIndex = new OffsetIndex(baseOffset)
+    segment.#timeIndex = new TimeIndex(baseOffset)
+    return segment
+  }
+
+  /**
+   * Opens an existing segment as sealed; its indexes are read on first use.
+   * A file over `maxSegmentBytes` is refused with a CorruptionError.
+   */
+  static open(env: SegmentEnvironment, baseOffset: Offset): Segment {
+    const path = `${env.directory}/${segmentFileName(baseOffset, logSuffix)}`
+    const stat = env.fileSystem.stat(path)
+    if (stat === undefined) {
+      throw new StorageError({ operation: 'open', path, errno: 'ENOENT' })
+    }
+    if (stat.sizeBytes > maxSegmentBytes) {
+      throw new CorruptionError({
+        path,
+        position: maxSegmentBytes as FilePosition,
+        reason: `segment of ${stat.sizeBytes} bytes is longer than any segment can be`,
+      })
+    }
+    return new Segment(env, baseOffset, 'sealed', stat.sizeBytes)
+  }
+
+  get path(): string {
+    return this.#pathOf(logSuffix)
+  }
+
+  get state(): SegmentState {
+    return this.#state
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** A failed write could not be undone: the file may end in bytes that belong to no batch. */
+  get isTorn(): boolean {
+    return this.#isTorn
+  }
+
+  get createdMs(): number {
+    return this.#createdMs
+  }
+
+  /** Largest record timestamp, or −1 when no record has one. */
+  get maxTimestamp(): number {
+    return Math.max(this.#maxTimestamp, this.#loadTimeIndex().lastTimestamp)
+  }
+
+  /** Last offset of the earliest batch that has `maxTimestamp`. */
+  get maxTimestampOffset(): Offset {
+    const index = this.#loadTimeIndex()
+    return index.lastTimestamp > this.#maxTimestamp ? index.lastOffset : this.#maxTimestampOffset
+  }
+
+  /** Largest timestamp, or the file's modification time when no record has one. */
+  get largestTimestamp(): number {
+    const { maxTimestamp } = this
+    if (maxTimestamp >= 0) return maxTimestamp
+    return this.#env.fileSystem.stat(this.path)?.modifiedMs ?? -1
+  }
+
+  /** Largest timestamp of the first batch; undefined when the segment is empty. */
+  get firstTimestamp(): number | undefined {
+    if (this.#firstTimestamp === undefined && this.#sizeBytes > 0) {
+      const scanner = this.scan('headers')
+      if (scanner.next() === 'batch') this.#firstTimestamp = scanner.view.maxTimestamp
+    }
+    return this.#firstTimestamp
+  }
+
+  /** No room for another index entry (the time index keeps one slot for its closing entry). */
+  get areIndexesFull(): boolean {
+    const { indexBytes } = this.#env.settings
+    return (
+      this.#loadOffsetIndex().entryCount >= Math.floor(indexBytes / offsetIndexEntrySize) ||
+      this.#loadTimeIndex().entryCount >= Math.floor(indexBytes / timeIndexEntrySize) - 1
+    )
+  }
+
+  /**
+   * Writes whole batches `bytes[start, end)` that end in offset `lastOffset`, and indexes them as
+   * one append. On a failed write the file is cut back to what it was and the error is thrown; when
+   * even that fails the segment `isTorn`.
+   *
+   * @param maxTimestamp largest record timestamp in the append, or −1.
+   * @returns where the append starts.
+   */
+  append(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    lastOffset: Offset,
+    maxTimestamp: number,
+  ): FilePosition {
+    assert(this.#state === 'active', 'only the active segment takes appends')
+    assert(lastOffset - this.baseOffset <= maxRelativeOffset, 'the append fits the segment')
+    const position = this.#sizeBytes as FilePosition
+    const file = this.#hold().file
+    try {
+      file.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), position)
+    } catch (error) {
+      this.#undoWrite()
+      throw error
+    }
+    this.#sizeBytes = position + end - start
+    if (position === 0) this.#firstTimestamp = maxTimestamp
+    this.#index(lastOffset, position, maxTimestamp)
+    this.#bytesSinceEntry += end - start
+    return position
+  }
+
+  #undoWrite(): void {
+    try {
+      this.#hold().file.truncate(this.#sizeBytes)
+    } catch {
+      // The write's own error is the one to report; the log fails for good because of this flag.
+      this.#isTorn = true
+    }
+  }
+
+  #index(lastOffset: Offset, position: FilePosition, maxTimestamp: number): void {
+    if (maxTimestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = maxTimestamp
+      this.#maxTimestampOffset = lastOffset
+    }
+    if (this.#bytesSinceEntry <= this.#env.settings.indexIntervalBytes) return
+    this.#loadOffsetIndex().append(lastOffset, position)
+    this.#offerMaxTimestamp()
+    this.#bytesSinceEntry = 0
+  }
+
+  #offerMaxTimestamp(): void {
+    if (this.#maxTimestamp >= 0) {
+      this.#loadTimeIndex().offer(this.#maxTimestamp, this.#maxTimestampOffset)
+    }
+  }
+
+  /**
+   * The first batch whose last offset is `target` or above, searching from an index entry on.
+   * Undefined when the segment ends first. O(log entries) plus the headers of one index interval.
+   */
+  locate(target: Offset): BatchPlace | undefined {
+    const from = this.#loadOffsetIndex().lookup(
+      target < this.baseOffset ? this.baseOffset : target,
+    )
+    return this.#firstBatch(from, (batch) => batch.lastOffset >= target)
+  }
+
+  #firstBatch(
+    from: FilePosition,
+    isWanted: (batch: BatchScanner['view']) => boolean,
+  ): BatchPlace | undefined {
+    const scanner = this.scan('headers', from)
+    for (;;) {
+      const step = scanner.next()
+      if (step === 'end') return undefined
+      if (step !== 'batch') throw this.corruption(scanner.position, `found an ${step} batch header`)
+      if (!isWanted(scanner.view)) continue
+      const { view } = scanner
+      return {
+        position: scanner.position,
+        sizeBytes: view.sizeBytes,
+        baseOffset: view.baseOffset,
+        lastOffset: view.lastOffset,
+        maxTimestamp: view.maxTimestamp,
+      }
+    }
+  }
+
+  /**
+   * First batch, at or after the one that holds `from`, with a record at or after `timestamp`.
+   * Sparse: the caller looks at the records of the batch.
+   */
+  locateTimestamp(timestamp: number, from: Offset): BatchPlace | undefined {
+    const indexed = this.#loadTimeIndex().lookup(timestamp)
+    const start = this.#loadOffsetIndex().lookup((indexed > from ? indexed : from) as Offset)
+    return this.#firstBatch(
+      start,
+      (batch) => batch.maxTimestamp >= timestamp && batch.lastOffset >= from,
+    )
+  }
+
+  /** Largest batch border the index knows at or below `position`; 0 when it knows none. */
+  borderAtOrBelow(position: number): FilePosition {
+    return this.#loadOffsetIndex().borderAtOrBelow(position)
+  }
+
+  /** Offset after the last record, found from the last index entry on by headers alone. */
+  findNextOffset(): Offset {
+    const scanner = this.scan('headers', this.#loadOffsetIndex().lastPosition)
+    let next = this.baseOffset
+    for (;;) {
+      const step = scanner.next()
+      if (step === 'end') return next
+      if (step !== 'batch') throw this.corruption(scanner.position, `found an ${step} batch header`)
+      next = scanner.view.nextOffset
+    }
+  }
+
+  /** A scanner over `[from, limit)`; `from` must be a batch border. */
+  scan(mode: 'headers' | 'whole', from = 0, limit: number = this.#sizeBytes): BatchScanner {
+    return new BatchScanner(this.#hold().file, mode).start(from, limit)
+  }
+
+  /**
+   * Bytes `[position, position + length)`: views of a private mapping when the segment is sealed,
+   * a fresh copy when it is active. The caller owns them; they stay valid after the segment is
+   * closed or deleted.
+   */
+  read(position: number, length: number): Buffer {
+    assert(position + length <= this.#sizeBytes, 'a read lies inside the segment')
+    if (length === 0) return Buffer.alloc(0)
+    if (this.#state === 'sealed') {
+      this.#mapping ??= this.#hold().file.map(this.#sizeBytes)
+      return this.#mapping.bytes.subarray(position, position + length)
+    }
+    const bytes = Buffer.allocUnsafeSlow(length)
+    const count = this.#hold().file.read(bytes, position)
+    if (count !== length) throw this.corruption(count + position, 'the file ends too early')
+    return bytes
+  }
+
+  /** A region for a socket; it keeps the file open until released. */
+  slice(position: number, length: number): FileSlice {
+    assert(position + length <= this.#sizeBytes, 'a slice lies inside the segment')
+    return this.#hold().slice(position, length)
+  }
+
+  /** Makes the content durable, index files of a sealed segment included. */
+  async flush(): Promise<void> {
+    const handle = this.#hold()
+    handle.hold()
+    try {
+      if (this.#areIndexFilesUnsynced) {
+        this.#areIndexFilesUnsynced = false
+        await this.#flushFile(offsetIndexSuffix)
+        await this.#flushFile(timeIndexSuffix)
+      }
+      await handle.file.flush()
+    } finally {
+      handle.release()
+    }
+  }
+
+  async #flushFile(suffix: string): Promise<void> {
+    const file = this.#env.fileSystem.open(this.#pathOf(suffix), 'write')
+    try {
+      await file.flush()
+    } finally {
+      file.close()
+    }
+  }
+
+  /** Writes the index files and makes the segment read-only. Not durable until `flush`. */
+  seal(): void {
+    assert(this.#state === 'active', 'only the active segment is sealed')
+    this.saveIndexes()
+    this.#state = 'sealed'
+    // Read back on demand from the files, so that many sealed segments cost no memory.
+    this.#offsetIndex = this.#timeIndex = undefined
+  }
+
+  /** Writes both index files with their closing time entry, trimmed to their entries. */
+  saveIndexes(): void {
+    this.#offerMaxTimestamp()
+    this.#save(offsetIndexSuffix, this.#loadOffsetIndex().bytes)
+    this.#save(timeIndexSuffix, this.#loadTimeIndex().bytes)
+    this.#areIndexFilesUnsynced = true
+  }
+
+  #save(suffix: string, bytes: Buffer): void {
+    const file = this.#env.fileSystem.open(this.#pathOf(suffix), 'open-or-create')
+    try {
+      // Shrink first and only then write: a mapping of the old file must not be open here.
+      if (file.size() !== bytes.length) file.truncate(bytes.length)
+      if (bytes.length > 0) file.write(bytes, 0)
+    } finally {
+      file.close()
+    }
+  }
+
+  /** Makes the last segment of a log take appends again (after open or truncation). */
+  activate(): void {
+    assert(this.#state === 'sealed', 'only a sealed segment is activated')
+    this.#loadOffsetIndex()
+    const timeIndex = this.#loadTimeIndex()
+    this.#maxTimestamp = timeIndex.lastTimestamp
+    this.#maxTimestampOffset = timeIndex.lastOffset
+    this.#bytesSinceEntry = this.#sizeBytes - this.#loadOffsetIndex().lastPosition
+    this.#state = 'active'
+    this.#dropMapping()
+  }
+
+  /** Starts both indexes anew, empty: recovery fills them while it scans. */
+  resetIndexes(): void {
+    this.#offsetIndex = new OffsetIndex(this.baseOffset)
+    this.#timeIndex = new TimeIndex(this.baseOffset)
+    this.#maxTimestamp = -1
+    this.#maxTimestampOffset = this.baseOffset
+    this.#firstTimestamp = undefined
+    this.#bytesSinceEntry = 0
+  }
+
+  /** Indexes a batch that stands in the file already: recovery's half of an append. */
+  indexStored(lastOffset: Offset, position: FilePosition, sizeBytes: number, maxTimestamp: number): void {
+    if (position === 0) this.#firstTimestamp = maxTimestamp
+    this.#index(lastOffset, position, maxTimestamp)
+    this.#bytesSinceEntry += sizeBytes
+  }
+
+  /** Cuts the file at `position`, a batch border, and every index entry from `offset` on. */
+  truncate(position: number, offset: Offset): void {
+    assert(position <= this.#sizeBytes, 'a truncation shortens')
+    this.#dropMapping()
+    this.#hold().file.truncate(position)
+    this.#sizeBytes = position
+    this.#loadOffsetIndex().truncate(offset)
+    this.#loadTimeIndex().truncate(offset)
+    this.#reloadMaxTimestamp()
+    this.#bytesSinceEntry = position - this.#loadOffsetIndex().lastPosition
+    if (position === 0) this.#firstTimestamp = undefined
+  }
+
+  #reloadMaxTimestamp(): void {
+    const timeIndex = this.#loadTimeIndex()
+    this.#maxTimestamp = timeIndex.lastTimestamp
+    this.#maxTimestampOffset = timeIndex.lastOffset
+    const scanner = this.scan('headers', this.#loadOffsetIndex().lookup(timeIndex.lastOffset))
+    while (scanner.next() === 'batch') {
+      if (scanner.view.maxTimestamp <= this.#maxTimestamp) continue
+      this.#maxTimestamp = scanner.view.maxTimestamp
+      this.#maxTimestampOffset = scanner.view.lastOffset
+    }
+  }
+
+  /** Releases the descriptor and the mapping; bytes already handed out stay valid. */
+  close(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#handle?.release()
+    this.#handle = undefined
+    this.#mapping = undefined
+    this.#offsetIndex = this.#timeIndex = undefined
+  }
+
+  /** Closes the segment and removes its files. Transfers under way finish. */
+  delete(): void {
+    this.close()
+    for (const suffix of [offsetIndexSuffix, timeIndexSuffix, transactionIndexSuffix, logSuffix]) {
+      const path = this.#pathOf(suffix)
+      if (this.#env.fileSystem.stat(path) !== undefined) this.#env.fileSystem.remove(path)
+    }
+  }
+
+  corruption(position: number, reason: string): CorruptionError {
+    return new CorruptionError({ path: this.path, position: position as FilePosition, reason })
+  }
+
+  #pathOf(suffix: string): string {
+    return `${this.#env.directory}/${segmentFileName(this.baseOffset, suffix)}`
+  }
+
+  #hold(): SegmentFile {
+    assert(this.#state !== 'closed', 'a closed segment is not used')
+    this.#handle ??= new SegmentFile(this.#env.fileSystem.open(this.path, 'write'))
+    return this.#handle
+  }
+
+  #dropMapping(): void {
+    this.#mapping?.unmap()
+    this.#mapping = undefined
+  }
+
+  #loadOffsetIndex(): OffsetIndex {
+    if (this.#offsetIndex === undefined) {
+      const index = new OffsetIndex(
+        this.baseOffset,
+        this.#loadEntries(offsetIndexSuffix, offsetIndexEntrySize),
+      )
+      if (index.isPlausible(this.#sizeBytes)) this.#offsetIndex = index
+      else this.rebuildIndexes()
+    }
+    assert(this.#offsetIndex !== undefined, 'a loaded index is there')
+    return this.#offsetIndex
+  }
+
+  /** Replaces index files that cannot belong to this segment, from its batch headers. */
+  rebuildIndexes(): void {
+    this.resetIndexes()
+    const scanner = this.scan('headers')
+    for (let step = scanner.next(); step === 'batch'; step = scanner.next()) {
+      const { view } = scanner
+      this.indexStored(view.lastOffset, scanner.position, view.sizeBytes, view.maxTimestamp)
+    }
+    this.saveIndexes()
+  }
+
+  #loadTimeIndex(): TimeIndex {
+    this.#timeIndex ??= new TimeIndex(
+      this.baseOffset,
+      this.#loadEntries(timeIndexSuffix, timeIndexEntrySize),
+    )
+    return this.#timeIndex
+  }
+
+  #loadEntries(suffix: string, entrySize: number): EntryTable {
+    const path = this.#pathOf(suffix)
+    if (this.#env.fileSystem.stat(path) === undefined) return new EntryTable(entrySize)
+    const file = this.#env.fileSystem.open(path, 'read')
+    try {
+      const bytes = Buffer.allocUnsafeSlow(file.size() - (file.size() % entrySize))
+      const count = file.read(bytes, 0)
+      return new EntryTable(entrySize, bytes.subarray(0, count))
+    } finally {
+      file.close()
+    }
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * `meta.properties`: who a data directory belongs to. Java properties text, as Kafka writes it.
+ */
+import { StoreFormatError } from '../base/errors.ts'
+import { readTextFile, replaceTextFile } from '../flush/checkpoint-file.ts'
+import type { FileSystem } from '../platform/file-system.ts'
+import { metaPropertiesFileName } from './store-layout.ts'
+import { isId, randomId } from './uuid.ts'
+
+export type MetaProperties = {
+  readonly clusterId: string
+  readonly nodeId: number
+}
+
+/** Reads the file, or writes it for a directory that has none. */
+export function loadMetaProperties(
+  fileSystem: FileSystem,
+  directory: string,
+  wanted: { readonly clusterId: string | undefined; readonly nodeId: number | undefined },
+): MetaProperties {
+  const path = `${directory}/${metaPropertiesFileName}`
+  const text = readTextFile(fileSystem, path)
+  if (text === undefined) {
+    const meta = { clusterId: wanted.clusterId ?? randomId(), nodeId: wanted.nodeId ?? 1 }
+    replaceTextFile(fileSystem, directory, metaPropertiesFileName, format(meta))
+    return meta
+  }
+  const found = parse(text, path)
+  const meta = { ...found, clusterId: found.clusterId ?? wanted.clusterId ?? randomId() }
+  if (found.clusterId === undefined) {
+    replaceTextFile(fileSystem, directory, metaPropertiesFileName, format(meta))
+  }
+  if (wanted.clusterId !== undefined && wanted.clusterId !== meta.clusterId) {
+    const reason = `cluster.id is ${meta.clusterId}: expected ${wanted.clusterId}`
+    throw new StoreFormatError({ path, reason })
+  }
+  if (wanted.nodeId !== undefined && wanted.nodeId !== meta.nodeId) {
+    throw new StoreFormatError({
+      path,
+      reason: `node.id is ${meta.nodeId}: expected ${wanted.nodeId}`,
+    })
+  }
+  return meta
+}
+
+function format(meta: MetaProperties): string {
+  const lines = [
+    '#',
+    `cluster.id=${meta.clusterId}`,
+    `directory.id=${randomId()}`,
+    `node.id=${meta.nodeId}`,
+    'version=1',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function parse(
+  text: string,
+  path: string,
+): { readonly clusterId: string | undefined; readonly nodeId: number } {
+  const values = new Map<string, string>()
+  for (const line of text.split(/\r?\n/)) {
+    const match = /^\s*([^#!\s=:][^=:]*?)\s*[=:]\s*(.*?)\s*$/.exec(line)
+    if (match !== null) values.set(match[1] as string, match[2] as string)
+  }
+  const version = values.get('version') ?? '0'
+  if (version !== '0' && version !== '1') {
+    throw new StoreFormatError({ path, reason: `version is ${version}: expected 0 or 1` })
+  }
+  // Version 0 may lack the cluster id and calls the node id broker.id.
+  const clusterId = values.get('cluster.id')
+  const nodeText = values.get('node.id') ?? values.get('broker.id') ?? '1'
+  const nodeId = Number(nodeText)
+  if (!/^\d+$/.test(nodeText) || nodeId > 0x7fff_ffff) {
+    throw new StoreFormatError({ path, reason: `node.id is ${nodeText}: expected 0 … 2147483647` })
+  }
+  if (clusterId === '') throw new StoreFormatError({ path, reason: 'cluster.id is empty' })
+  return { clusterId, nodeId }
+}
+
+/** Reads the topic id of a partition directory; undefined when it has none. */
+export function readTopicId(
+  fileSystem: FileSystem,
+  path: string,
+): string | undefined {
+  const text = readTextFile(fileSystem, path)
+  if (text === undefined) return undefined
+  const match = /^version:\s+(\d+)\s*\ntopic_id:\s+(\S+)\s*$/.exec(text)
+  if (match === null || !isId(match[2] as string)) {
+    throw new StoreFormatError({ path, reason: 'expected the lines "version: 0" and "topic_id: …"' })
+  }
+  return match[2] as string
+}
+
+/** Writes the topic id of a partition directory. Not durable on return: it can be rebuilt. */
+export function writeTopicId(fileSystem: FileSystem, path: string, topicId: string): void {
+  const file = fileSystem.open(path, 'open-or-create')
+  try {
+    const bytes = Buffer.from(`version: 0\ntopic_id: ${topicId}`)
+    file.write(bytes, 0)
+    file.truncate(bytes.length)
+  } finally {
+    file.close()
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Every name under a data directory. The layout is Kafka's, so that Kafka's tools can read it.
+ *
+ *     data/
+ *       .lock                             held while a process has the directory open
+ *       .kafka_cleanshutdown              there when the last stop was clean
+ *       meta.properties                   cluster id, node id, directory id
+ *       recovery-point-offset-checkpoint  first offset not known to be durable, per log
+ *       log-start-offset-checkpoint       first readable offset, where segments begin below it
+ *       <topic>-<partition>/              one log
+ *         00000000000000000000.log        batches, and beside it .index .timeindex .snapshot
+ *         leader-epoch-checkpoint
+ *         partition.metadata              topic id
+ *       __stratalog-0/                    the store's own table: topics, producer ids, epoch
+ *       <topic>-<partition>.<id>-delete/  a log on its way out
+ */
+import { InvalidTopicError } from '../base/errors.ts'
+
+export const cleanShutdownFileName = '.kafka_cleanshutdown'
+export const metaPropertiesFileName = 'meta.properties'
+export const partitionMetadataFileName = 'partition.metadata'
+/** Topic of the store's own table. */
+export const systemTopic = '__stratalog'
+
+const maxTopicLength = 249
+const maxDirectoryNameLength = 255
+
+/** Topics that belong to the store or to a broker's own bookkeeping. */
+export function isInternalTopic(topic: string): boolean {
+  return (
+    topic === systemTopic || topic === '__consumer_offsets' || topic === '__transaction_state'
+  )
+}
+
+/** Throws InvalidTopicError unless `topic` may name a topic. */
+export function checkTopicName(topic: unknown): asserts topic is string {
+  if (typeof topic !== 'string' || !/^[a-zA-Z0-9._-]+$/.test(topic) || topic.length > maxTopicLength) {
+    const shown = typeof topic === 'string' ? JSON.stringify(topic.slice(0, 80)) : String(topic)
+    throw new InvalidTopicError(
+      `topic name ${shown} is not 1–${maxTopicLength} characters of a–z A–Z 0–9 . _ -`,
+    )
+  }
+  if (topic === '.' || topic === '..') {
+    throw new InvalidTopicError(`"${topic}" cannot name a topic`)
+  }
+}
+
+export function logDirectoryName(topic: string, partition: number): string {
+  return `${topic}-${partition}`
+}
+
+/** Topic and partition a directory name stands for, or undefined when it is no live log. */
+export function parseLogDirectoryName(
+  name: string,
+): { topic: string; partition: number } | undefined {
+  const match = /^([a-zA-Z0-9._-]{1,249})-(\d{1,10})$/.exec(name)
+  if (match === null) return undefined
+  const [, topic, digits] = match as unknown as [string, string, string]
+  const partition = Number(digits)
+  // "t-01" is not how partition 1 is written, and two names for one log must not exist.
+  return String(partition) === digits && partition <= 0x7fff_ffff ? { topic, partition } : undefined
+}
+
+/** Name of a log on its way out; `id` is 32 hex digits. The topic is cut to fit a file name. */
+export function deletedDirectoryName(directoryName: string, id: string): string {
+  const suffix = `.${id}-delete`
+  return directoryName.slice(0, maxDirectoryNameLength - suffix.length) + suffix
+}
+
+export function isDeletedDirectoryName(name: string): boolean {
+  return /^\S+\.[0-9a-f]{32}-delete$/.test(name)
+}
+
+/** A directory some broker set aside or is still copying: not ours to open or remove. */
+export function isForeignDirectoryName(name: string): boolean {
+  return /^\S+\.\S+-(future|stray)$/.test(name) || name === 'remote-log-index-cache'
+}

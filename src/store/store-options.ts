@@ -1,0 +1,107 @@
+/** Options of `openStore`: defaults, units, and the one place where they are checked. */
+import { type Clock, systemClock } from '../base/clock.ts'
+import { InvalidOptionError } from '../base/errors.ts'
+import { type Logger, silentLogger } from '../base/logger.ts'
+import {
+  implementationOption,
+  integerOption,
+  knownOptions,
+  oneOfOption,
+  stringOption,
+} from '../base/option-fields.ts'
+import type { DurabilityLevel } from '../base/types.ts'
+import { minuteMs } from '../base/units.ts'
+import type { FileSystem } from '../platform/file-system.ts'
+import { nodeFileSystem } from '../platform/node-file-system.ts'
+
+/** How far recovery after an unclean stop has come. */
+export type RecoveryProgress = {
+  /** Log being checked, `<topic>-<partition>`. */
+  readonly log: string
+  readonly checkedBytes: number
+  readonly totalBytes: number
+}
+
+export type StoreOptions = {
+  /** Level appends wait for unless they or their topic say otherwise. Default `disk`. */
+  readonly level?: DurabilityLevel
+  /** Topic settings for topics that do not set them, under Kafka's names: `segment.bytes` … */
+  readonly config?: Readonly<Record<string, string>>
+  /** Cluster id of a new directory; an existing one must have it. Default: random. */
+  readonly clusterId?: string
+  /** Node id of a new directory; an existing one must have it. Default 1. */
+  readonly nodeId?: number
+  /** How often recovery points are written, in ms. Default 60,000. */
+  readonly checkpointIntervalMs?: number
+  /** Called while an unclean stop is recovered from. */
+  readonly onRecovery?: (progress: RecoveryProgress) => void
+  readonly logger?: Logger
+  readonly clock?: Clock
+  readonly fileSystem?: FileSystem
+  /** Uniform in [0, 1). */
+  readonly random?: () => number
+}
+
+export type StoreSettings = {
+  readonly level: DurabilityLevel
+  readonly config: Readonly<Record<string, string>>
+  readonly clusterId: string | undefined
+  readonly nodeId: number | undefined
+  readonly checkpointIntervalMs: number
+  readonly onRecovery: (progress: RecoveryProgress) => void
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly fileSystem: FileSystem
+  readonly random: () => number
+}
+
+const names: readonly (keyof StoreOptions)[] = [
+  'level',
+  'config',
+  'clusterId',
+  'nodeId',
+  'checkpointIntervalMs',
+  'onRecovery',
+  'logger',
+  'clock',
+  'fileSystem',
+  'random',
+]
+
+export function checkStoreOptions(options: StoreOptions): StoreSettings {
+  knownOptions('openStore', options, names)
+  const { config = {}, nodeId } = options
+  if (typeof config !== 'object' || config === null) {
+    throw new InvalidOptionError({ option: 'config', value: config, expected: 'an object' })
+  }
+  return {
+    level: oneOfOption('level', options.level, {
+      default: 'disk',
+      choices: ['memory', 'os', 'disk'],
+    }),
+    config,
+    clusterId: stringOption('clusterId', options.clusterId, { default: undefined }),
+    nodeId:
+      nodeId === undefined
+        ? undefined
+        : integerOption('nodeId', nodeId, { default: 1, min: 0, max: 0x7fff_ffff }),
+    checkpointIntervalMs: integerOption('checkpointIntervalMs', options.checkpointIntervalMs, {
+      default: minuteMs,
+      min: 1,
+    }),
+    onRecovery: options.onRecovery ?? (() => {}),
+    logger: implementationOption('logger', options.logger, {
+      default: silentLogger,
+      methods: ['debug', 'info', 'warn', 'error'],
+    }),
+    clock: implementationOption('clock', options.clock, {
+      default: systemClock,
+      methods: ['now', 'after'],
+    }),
+    fileSystem: implementationOption('fileSystem', options.fileSystem, {
+      default: nodeFileSystem,
+      methods: ['open', 'lockDirectory'],
+    }),
+    random: options.random ?? Math.random,
+  }
+}

@@ -65,37 +65,50 @@ int Reserve(int fd, int64_t position, int64_t length) {
   return WriteZeros(fd, position + length);
 }
 
-// Runs one of the above on the thread pool and settles a promise.
-class SyncWork : public Napi::AsyncWorker {
- public:
-  SyncWork(Napi::Env env, int fd)
-      : Napi::AsyncWorker(env, "stratalog.fdatasync"),
-        settled_(Napi::Promise::Deferred::New(env)), fd_(fd), syscall_("fdatasync") {}
-  SyncWork(Napi::Env env, std::string path)
-      : Napi::AsyncWorker(env, "stratalog.syncDirectory"),
-        settled_(Napi::Promise::Deferred::New(env)), path_(std::move(path)), syscall_("fsync") {}
+// One of the above on the thread pool, settling a promise.
+struct SyncWork {
+  int fd = -1;
+  std::string path;
+  int error = 0;
+  napi_async_work work = nullptr;
+  napi_deferred settled = nullptr;
 
-  Napi::Promise Promise() const { return settled_.Promise(); }
-
-  void Execute() override { error_ = fd_ >= 0 ? SyncData(fd_) : SyncNames(path_); }
-
-  void OnOK() override {
-    if (error_ == 0) settled_.Resolve(Env().Undefined());
-    else settled_.Reject(SystemError(Env(), error_, syscall_).Value());
-  }
-
- private:
-  Napi::Promise::Deferred settled_;
-  int fd_ = -1;
-  std::string path_;
-  const char* syscall_;
-  int error_ = 0;
+  const char* syscall() const { return fd >= 0 ? "fdatasync" : "fsync"; }
 };
 
-Napi::Value Enqueue(SyncWork* work) {
-  Napi::Promise promise = work->Promise();
-  work->Queue();  // it deletes itself when done
-  return promise;
+void RunSync(napi_env, void* data) {
+  SyncWork* work = static_cast<SyncWork*>(data);
+  work->error = work->fd >= 0 ? SyncData(work->fd) : SyncNames(work->path);
+}
+
+// An environment that ends meanwhile refuses each of these calls; then nobody waits either.
+void FinishSync(napi_env env, napi_status, void* data) {
+  std::unique_ptr<SyncWork> work(static_cast<SyncWork*>(data));
+  napi_value value = nullptr;
+  if (work->error == 0) {
+    if (napi_get_undefined(env, &value) == napi_ok) napi_resolve_deferred(env, work->settled, value);
+  } else {
+    value = CreateSystemError(env, work->error, work->syscall());
+    if (value != nullptr) napi_reject_deferred(env, work->settled, value);
+  }
+  napi_delete_async_work(env, work->work);
+}
+
+Napi::Value Enqueue(Napi::Env env, std::unique_ptr<SyncWork> work) {
+  napi_value promise = nullptr;
+  napi_value name = nullptr;
+  bool is_queued =
+      napi_create_string_utf8(env, "stratalog.sync", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+      napi_create_promise(env, &work->settled, &promise) == napi_ok &&
+      napi_create_async_work(env, nullptr, name, RunSync, FinishSync, work.get(), &work->work) ==
+          napi_ok &&
+      napi_queue_async_work(env, work->work) == napi_ok;
+  if (!is_queued) {
+    ThrowSystemError(env, ENOMEM, work->syscall());
+    return env.Undefined();
+  }
+  work.release();  // now FinishSync's
+  return Napi::Value(env, promise);
 }
 
 void ThrowUnlessZero(Napi::Env env, int error, const char* syscall) {
@@ -106,7 +119,9 @@ void ThrowUnlessZero(Napi::Env env, int error, const char* syscall) {
 Napi::Value FdatasyncAsync(const Napi::CallbackInfo& info) {
   int fd = -1;
   if (!ReadDescriptor(info[0], "fd", &fd)) return info.Env().Undefined();
-  return Enqueue(new SyncWork(info.Env(), fd));
+  auto work = std::make_unique<SyncWork>();
+  work->fd = fd;
+  return Enqueue(info.Env(), std::move(work));
 }
 
 // fdatasyncSync(fd)
@@ -128,9 +143,9 @@ bool ReadPath(const Napi::CallbackInfo& info, std::string* path) {
 
 // syncDirectory(path)
 Napi::Value SyncDirectoryAsync(const Napi::CallbackInfo& info) {
-  std::string path;
-  if (!ReadPath(info, &path)) return info.Env().Undefined();
-  return Enqueue(new SyncWork(info.Env(), std::move(path)));
+  auto work = std::make_unique<SyncWork>();
+  if (!ReadPath(info, &work->path)) return info.Env().Undefined();
+  return Enqueue(info.Env(), std::move(work));
 }
 
 // syncDirectorySync(path)

@@ -46,22 +46,37 @@ class Descriptor {
   int fd_ = -1;
 };
 
-// An Error as node:fs makes it: message "EIO: i/o error, fdatasync", code, errno, syscall.
-inline Napi::Error SystemError(Napi::Env env, int error, const char* syscall) {
-  char name[32];
+// Name of an errno; libuv lacks two that a disk can give.
+inline std::string ErrnoName(int error) {
+  if (error == ESTALE) return "ESTALE";
+  if (error == EDQUOT) return "EDQUOT";
+  char name[40];
+  return uv_err_name_r(-error, name, sizeof name);
+}
+
+// An Error as node:fs makes it: message "EIO: i/o error, fdatasync", code, errno, syscall. Plain
+// Node-API, because the wrapper classes abort the process when JavaScript may no longer run, as in
+// a worker thread that is being terminated. Returns null then.
+inline napi_value CreateSystemError(napi_env env, int error, const char* syscall) {
+  std::string name = ErrnoName(error);
   char text[128];
-  uv_err_name_r(-error, name, sizeof name);
   uv_strerror_r(-error, text, sizeof text);
-  Napi::Error made =
-      Napi::Error::New(env, std::string(name) + ": " + text + ", " + syscall);
-  made.Set("code", Napi::String::New(env, name));
-  made.Set("errno", Napi::Number::New(env, -error));
-  made.Set("syscall", Napi::String::New(env, syscall));
-  return made;
+  std::string message = name + ": " + text + ", " + syscall;
+  napi_value code, message_value, number, syscall_value, made;
+  bool is_made =
+      napi_create_string_utf8(env, name.data(), name.size(), &code) == napi_ok &&
+      napi_create_string_utf8(env, message.data(), message.size(), &message_value) == napi_ok &&
+      napi_create_string_utf8(env, syscall, NAPI_AUTO_LENGTH, &syscall_value) == napi_ok &&
+      napi_create_int32(env, -error, &number) == napi_ok &&
+      napi_create_error(env, code, message_value, &made) == napi_ok &&
+      napi_set_named_property(env, made, "errno", number) == napi_ok &&
+      napi_set_named_property(env, made, "syscall", syscall_value) == napi_ok;
+  return is_made ? made : nullptr;
 }
 
 inline void ThrowSystemError(Napi::Env env, int error, const char* syscall) {
-  SystemError(env, error, syscall).ThrowAsJavaScriptException();
+  napi_value made = CreateSystemError(env, error, syscall);
+  if (made != nullptr) napi_throw(env, made);
 }
 
 inline void ThrowRangeError(Napi::Env env, const char* argument) {

@@ -64,6 +64,7 @@ class Transfer : public Napi::ObjectWrap<Transfer> {
   void Fail(int error) { error_ = error; }
   Napi::Value Cancel(const Napi::CallbackInfo& info);
   void CallDone(napi_async_context context);
+  void LetGo();
 
  private:
   static void OnWritable(uv_poll_t* handle, int status, int events);
@@ -77,7 +78,7 @@ class Transfer : public Napi::ObjectWrap<Transfer> {
   int64_t remaining_ = 0;
   int64_t sent_ = 0;
   int error_ = 0;
-  Napi::FunctionReference done_;
+  napi_ref done_ = nullptr;
 
   friend class SendScheduler;
 };
@@ -125,7 +126,7 @@ void Transfer::Begin(SendScheduler* scheduler, int socket, int file, int64_t pos
   file_ = file;
   position_ = position;
   remaining_ = length;
-  done_ = Napi::Persistent(done);
+  napi_create_reference(Env(), done, 1, &done_);
   Ref();
 }
 
@@ -206,28 +207,37 @@ Napi::Value Transfer::Cancel(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// Plain Node-API and no assumption that it works: libuv also runs while the environment ends, and
+// then JavaScript does not.
 void Transfer::CallDone(napi_async_context context) {
-  Napi::Env env = Env();
-  napi_value arguments[2];
-  arguments[0] = error_ == 0 ? static_cast<napi_value>(env.Null())
-                             : static_cast<napi_value>(SystemError(env, error_, "sendfile").Value());
-  arguments[1] = Napi::Number::New(env, static_cast<double>(sent_));
-  napi_value done = done_.Value();
-  napi_value receiver = Value();
-  done_.Reset();
-  Unref();
-  napi_status status =
-      napi_make_callback(env, context, receiver, done, 2, arguments, nullptr);
-  // What `done` throws is an uncaught exception, as from any other callback. While the environment
-  // ends JavaScript no longer runs, and there is nothing to report.
+  napi_env env = Env();
+  napi_value done = nullptr;
+  napi_value receiver = nullptr;
+  napi_value arguments[2] = {nullptr, nullptr};
+  bool is_callable = napi_get_reference_value(env, done_, &done) == napi_ok &&
+                     napi_get_global(env, &receiver) == napi_ok &&
+                     napi_get_null(env, &arguments[0]) == napi_ok &&
+                     napi_create_double(env, static_cast<double>(sent_), &arguments[1]) == napi_ok;
+  if (error_ != 0) arguments[0] = CreateSystemError(env, error_, "sendfile");
+  LetGo();
+  if (!is_callable || arguments[0] == nullptr) return;
+  napi_status status = napi_make_callback(env, context, receiver, done, 2, arguments, nullptr);
+  // What `done` throws is an uncaught exception, as from any other callback.
   bool is_pending = false;
+  napi_value thrown = nullptr;
   if (status == napi_pending_exception &&
-      napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending) {
-    napi_value thrown;
-    if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) {
-      napi_fatal_exception(env, thrown);
-    }
+      napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending &&
+      napi_get_and_clear_last_exception(env, &thrown) == napi_ok) {
+    napi_fatal_exception(env, thrown);
   }
+}
+
+// Leaves the object to the garbage collector.
+void Transfer::LetGo() {
+  napi_delete_reference(Env(), done_);
+  done_ = nullptr;
+  uint32_t count;
+  napi_reference_unref(Env(), *this, &count);
 }
 
 // ---- SendScheduler
@@ -284,7 +294,8 @@ void SendScheduler::Proceed(Transfer* transfer, Transfer::Outcome outcome) {
 }
 
 void SendScheduler::Tick() {
-  Napi::HandleScope scope(env_);
+  napi_handle_scope scope;
+  if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
   tick_bytes_ = 0;
   for (size_t turns = ready_.size(); turns > 0 && tick_bytes_ < kTickBytes; turns--) {
     if (ready_.empty()) break;  // `done` may end the environment
@@ -297,6 +308,7 @@ void SendScheduler::Tick() {
     else Proceed(transfer, outcome);
   }
   if (ready_.empty()) uv_idle_stop(&idle_);
+  napi_close_handle_scope(env_, scope);
 }
 
 void SendScheduler::OnWritable(Transfer* transfer) {
@@ -326,12 +338,10 @@ void SendScheduler::HandleClosed() {
 // Forgets a transfer whose environment ends; its `done` never runs.
 void SendScheduler::Drop(Transfer* transfer) {
   transfer->End();
-  transfer->done_.Reset();
-  transfer->Unref();
+  transfer->LetGo();
 }
 
 void SendScheduler::Shutdown(napi_async_cleanup_hook_handle hook) {
-  Napi::HandleScope scope(env_);
   hook_ = hook;
   is_shutting_down_ = true;
   for (Transfer* transfer : ready_) Drop(transfer);

@@ -151,7 +151,7 @@ function buildDirectly(compiler, headers) {
     ...shared,
     ...['-std=c++17', '-O3', '-fvisibility=hidden', '-fno-exceptions'],
     ...['-DNAPI_VERSION=8', '-DNAPI_DISABLE_CPP_EXCEPTIONS', '-DNODE_GYP_MODULE_NAME=stratalog'],
-    '-DBUILDING_NODE_EXTENSION',
+    ...['-DBUILDING_NODE_EXTENSION', '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
     ...['-I', join(headers, 'include', 'node'), '-I', wrapper],
     ...sources.filter((source) => source.endsWith('.cc')),
     ...['-o', draft],

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { StorageError } from '../base/errors.ts'
 
 /**
@@ -5,11 +6,18 @@ import { StorageError } from '../base/errors.ts'
  * path and errno. An error that no system call made is a bug of ours and stays what it is.
  */
 export function storageFailure(operation: string, path: string, error: unknown): unknown {
-  const errno = (error as NodeJS.ErrnoException | undefined)?.code
-  if (!isErrno(errno)) return error
+  const errno = errnoOf(error as Partial<NodeJS.ErrnoException> | undefined)
+  if (errno === undefined) return error
   return new StorageError({ operation, path, errno }, { cause: error })
 }
 
-function isErrno(code: unknown): code is string {
-  return typeof code === 'string' && code.startsWith('E') && !code.startsWith('ERR_')
+function errnoOf(error: Partial<NodeJS.ErrnoException> | undefined): string | undefined {
+  const code = error?.code
+  if (typeof code !== 'string') return undefined
+  if (/^E(?!RR_)[A-Z0-9]+$/.test(code)) return code
+  // libuv has no name for some, EDQUOT and ESTALE among them: "Unknown system error -122".
+  if (!code.startsWith('Unknown system error') || error?.errno === undefined) return undefined
+  const number = -error.errno
+  const known = Object.entries(constants.errno).find(([, value]) => value === number)
+  return known?.[0] ?? `errno ${number}`
 }

@@ -1,0 +1,451 @@
+/**
+ * What every `NativeBinding` does. Goal: a caller cannot tell the addon from portable.ts except by
+ * speed and by what binding.ts grants. Method: real files and real loopback connections; every test
+ * waits for an event of the connection or the transfer.
+ */
+import * as fs from 'node:fs'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { NativeBinding, SendTarget } from '../../src/native/binding.ts'
+import { openSocketPair, readBytes, type SocketPair } from '../support/socket-pair.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+
+const mebibyte = 1024 * 1024
+
+export function describeBindingContract(name: string, binding: () => NativeBinding): void {
+  describe(`${name} binding`, () => {
+    let directory: ReturnType<typeof makeTemporaryDirectory>
+    const descriptors: number[] = []
+
+    beforeEach(() => {
+      directory = makeTemporaryDirectory()
+    })
+
+    afterEach(() => {
+      for (const fd of descriptors.splice(0)) fs.closeSync(fd)
+      directory.remove()
+    })
+
+    const openFile = (content: Uint8Array, flags = 'r', fileName = 'file'): number => {
+      const path = `${directory.path}/${fileName}`
+      fs.writeFileSync(path, content)
+      const fd = fs.openSync(path, flags)
+      descriptors.push(fd)
+      return fd
+    }
+
+    describeCrc32c(binding)
+    describeMap(binding, openFile, () => directory.path)
+    describeSendFile(binding, openFile)
+    describeFileOperations(binding, openFile, () => directory.path)
+  })
+}
+
+type OpenFile = (content: Uint8Array, flags?: string, fileName?: string) => number
+
+function describeCrc32c(binding: () => NativeBinding): void {
+  describe('crc32c', () => {
+    // RFC 3720 appendix B.4 and the catalogue of CRC algorithms.
+    it.each<[string, Uint8Array, number]>([
+      ['123456789', Buffer.from('123456789'), 0xe3069283],
+      ['nothing', Buffer.alloc(0), 0],
+      ['32 zeros', Buffer.alloc(32), 0x8a9136aa],
+      ['32 times 0xff', Buffer.alloc(32, 0xff), 0x62a8ab43],
+      ['0 to 31', Buffer.from(Array.from({ length: 32 }, (_, at) => at)), 0x46dd794e],
+      ['31 to 0', Buffer.from(Array.from({ length: 32 }, (_, at) => 31 - at)), 0x113fdb5c],
+    ])('knows the checksum of %s', (_, bytes, expected) => {
+      expect(binding().crc32c(bytes, 0, bytes.length)).toBe(expected)
+    })
+
+    it('agrees with the definition, bit by bit, for every length and alignment', () => {
+      const bytes = noise(9000, 1)
+      for (const length of [0, 1, 7, 8, 9, 63, 64, 383, 384, 385, 1000, 6143, 6144, 6145, 8900]) {
+        for (const start of [0, 1, 3, 8, 13]) {
+          const expected = definedCrc32c(bytes.subarray(start, start + length))
+          expect(binding().crc32c(bytes, start, start + length)).toBe(expected)
+        }
+      }
+    })
+
+    it('continues an earlier result by its seed', () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 2000 }), fc.nat(2000), (bytes, cut) => {
+          const at = Math.min(cut, bytes.length)
+          const whole = binding().crc32c(bytes, 0, bytes.length)
+          const first = binding().crc32c(bytes, 0, at)
+          expect(binding().crc32c(bytes, at, bytes.length, first)).toBe(whole)
+        }),
+      )
+    })
+
+    it('rejects bounds outside the bytes', () => {
+      const bytes = Buffer.alloc(10)
+      for (const [start, end] of [
+        [-1, 5],
+        [0, 11],
+        [6, 5],
+        [Number.NaN, 5],
+        [0, Number.NaN],
+      ]) {
+        expect(() => binding().crc32c(bytes, start!, end!)).toThrow(codeMatching(/^ERR_/))
+      }
+    })
+  })
+}
+
+function describeMap(
+  binding: () => NativeBinding,
+  openFile: OpenFile,
+  directory: () => string,
+): void {
+  describe('map', () => {
+    it('shows the content of the file', () => {
+      const content = noise(10_000, 2)
+      const region = binding().map(openFile(content), 10_000)
+      expect(region.byteLength).toBe(10_000)
+      expect(Buffer.from(region).equals(content)).toBe(true)
+      binding().unmap(region)
+    })
+
+    it('maps a first part that ends inside a page', () => {
+      const content = noise(10_000, 3)
+      const region = binding().map(openFile(content), 4097)
+      expect(Buffer.from(region).equals(content.subarray(0, 4097))).toBe(true)
+      binding().unmap(region)
+    })
+
+    it('keeps what a caller scribbles from the file and from other mappings', () => {
+      const fd = openFile(Buffer.alloc(5000, 7))
+      const first = binding().map(fd, 5000)
+      const second = binding().map(fd, 5000)
+      new Uint8Array(first).fill(9)
+      expect(new Uint8Array(second)[100]).toBe(7)
+      expect(fs.readFileSync(fd).every((byte) => byte === 7)).toBe(true)
+      binding().unmap(first)
+      binding().unmap(second)
+    })
+
+    it('stays valid after the descriptor is closed', () => {
+      openFile(Buffer.alloc(5000, 7))
+      const fd = fs.openSync(`${directory()}/file`, 'r')
+      const region = binding().map(fd, 5000)
+      fs.closeSync(fd)
+      expect(new Uint8Array(region)[4999]).toBe(7)
+      binding().unmap(region)
+    })
+
+    it('empties every view when unmapped, and takes a second unmap quietly', () => {
+      const region = binding().map(openFile(noise(5000, 4)), 5000)
+      const views = [new Uint8Array(region), Buffer.from(region, 100, 50), new DataView(region)]
+      binding().unmap(region)
+      expect(region.byteLength).toBe(0)
+      expect(views[0]!.byteLength).toBe(0)
+      expect(views[1]!.byteLength).toBe(0)
+      expect((views[0] as Uint8Array)[0]).toBeUndefined()
+      expect(() => (views[2] as DataView).getUint8(0)).toThrow(TypeError)
+      binding().unmap(region)
+    })
+
+    it('leaves buffers that are no mapping alone', () => {
+      const foreign = new ArrayBuffer(100)
+      binding().unmap(foreign)
+      expect(foreign.byteLength).toBe(100)
+      expect(() => binding().advise(foreign, 0, 100, 'random')).toThrow(codeMatching(/^EINVAL$/))
+      expect(() => binding().syncMap(foreign)).toThrow(codeMatching(/^EINVAL$/))
+    })
+
+    it('refuses more than the file holds, and nothing at all', () => {
+      const fd = openFile(Buffer.alloc(100))
+      expect(() => binding().map(fd, 101)).toThrow(codeMatching(/^EINVAL$/))
+      for (const length of [0, -1, 1.5, Number.NaN, 2 ** 60]) {
+        expect(() => binding().map(fd, length)).toThrow(codeMatching(/^ERR_OUT_OF_RANGE$/))
+      }
+      expect(() => binding().map(-1, 100)).toThrow(codeMatching(/^ERR_OUT_OF_RANGE$/))
+    })
+
+    it('takes advice for any part, and none for what lies outside', () => {
+      const region = binding().map(openFile(noise(20_000, 5)), 20_000)
+      for (const advice of ['normal', 'sequential', 'random', 'willneed'] as const) {
+        binding().advise(region, 5000, 9000, advice)
+      }
+      binding().advise(region, 20_000, 0, 'normal')
+      expect(() => binding().advise(region, 19_999, 2, 'normal')).toThrow(codeMatching(/^ERR_/))
+      binding().syncMap(region)
+      binding().unmap(region)
+    })
+
+    it('holds many mappings at once and gives all of them back', () => {
+      const fd = openFile(Buffer.alloc(8192, 1))
+      const regions = Array.from({ length: 200 }, () => binding().map(fd, 8192))
+      for (const region of regions) expect(new Uint8Array(region)[8191]).toBe(1)
+      for (const region of regions) binding().unmap(region)
+      expect(regions.every((region) => region.byteLength === 0)).toBe(true)
+    })
+  })
+}
+
+type Sent = { error: (Error & { code?: string }) | null; sentBytes: number }
+
+function describeSendFile(binding: () => NativeBinding, openFile: OpenFile): void {
+  describe('sendFile', () => {
+    const pairs: SocketPair[] = []
+    const openPair = async () => {
+      const pair = await openSocketPair()
+      pairs.push(pair)
+      return pair
+    }
+
+    afterEach(() => {
+      for (const pair of pairs.splice(0)) pair.close()
+    })
+
+    const send = (target: SendTarget, fd: number, position: number, length: number) => {
+      let cancel = () => {}
+      const done = new Promise<Sent>((resolve) => {
+        const transfer = binding().sendFile(target, fd, position, length, (error, sentBytes) =>
+          resolve({ error, sentBytes }),
+        )
+        cancel = () => transfer.cancel()
+      })
+      return { done, cancel }
+    }
+
+    it('sends a slice of the file, and only that', async () => {
+      const content = noise(5 * mebibyte, 6)
+      const { target, receiver } = await openPair()
+      const { done } = send(target, openFile(content), 1001, 4 * mebibyte)
+      const received = await readBytes(receiver, 4 * mebibyte)
+      expect(received.equals(content.subarray(1001, 1001 + 4 * mebibyte))).toBe(true)
+      expect(await done).toEqual({ error: null, sentBytes: 4 * mebibyte })
+    })
+
+    it('keeps its place between what is written before and after', async () => {
+      const content = noise(3 * mebibyte, 7)
+      const fd = openFile(content)
+      const { sender, target, receiver } = await openPair()
+      const expected: Buffer[] = []
+      const sending = (async () => {
+        for (let round = 0; round < 5; round++) {
+          const header = Buffer.from(`header ${round} `)
+          const slice = content.subarray(round * 1000, round * 1000 + 600_000)
+          expected.push(header, slice)
+          await new Promise((resolve) => sender.write(header, resolve))
+          await send(target, fd, round * 1000, 600_000).done
+        }
+      })()
+      const total = 5 * (600_000 + 'header 0 '.length)
+      const received = await readBytes(receiver, total)
+      await sending
+      expect(received.equals(Buffer.concat(expected))).toBe(true)
+    })
+
+    it('never calls done before it returned', async () => {
+      const fd = openFile(Buffer.alloc(10))
+      const { target } = await openPair()
+      for (const length of [0, 10]) {
+        let hasReturned = false
+        const order = new Promise<boolean>((resolve) => {
+          binding().sendFile(target, fd, 0, length, () => resolve(hasReturned))
+        })
+        hasReturned = true
+        expect(await order).toBe(true)
+      }
+    })
+
+    it('sends nothing for an empty slice', async () => {
+      const { target } = await openPair()
+      expect(await send(target, openFile(noise(10, 8)), 5, 0).done).toEqual({
+        error: null,
+        sentBytes: 0,
+      })
+    })
+
+    it('waits for a slow reader while timers and immediates go on', async () => {
+      const content = noise(48 * mebibyte, 9)
+      const { target, receiver } = await openPair()
+      let isDone = false
+      const { done } = send(target, openFile(content), 0, content.length)
+      void done.then(() => {
+        isDone = true
+      })
+      for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      expect(isDone).toBe(false)
+      const received = await readBytes(receiver, content.length)
+      expect(received.equals(content)).toBe(true)
+      expect(await done).toEqual({ error: null, sentBytes: content.length })
+    })
+
+    it('serves many connections at once', async () => {
+      const content = noise(mebibyte, 10)
+      const fd = openFile(content)
+      await Promise.all(
+        Array.from({ length: 12 }, async (_, at) => {
+          const { target, receiver } = await openPair()
+          const { done } = send(target, fd, at * 11, 900_000)
+          const received = await readBytes(receiver, 900_000)
+          expect(received.equals(content.subarray(at * 11, at * 11 + 900_000))).toBe(true)
+          expect(await done).toEqual({ error: null, sentBytes: 900_000 })
+        }),
+      )
+    })
+
+    it('stops when cancelled, and says how far it came', async () => {
+      const content = noise(48 * mebibyte, 11)
+      const { target } = await openPair()
+      const { done, cancel } = send(target, openFile(content), 0, content.length)
+      await new Promise((resolve) => setImmediate(resolve))
+      cancel()
+      cancel()
+      const { error, sentBytes } = await done
+      expect(error?.code).toBe('ECANCELED')
+      expect(sentBytes).toBeLessThan(content.length)
+      cancel()
+    })
+
+    it('can be cancelled in the turn that started it', async () => {
+      const { target } = await openPair()
+      const { done, cancel } = send(target, openFile(Buffer.alloc(100)), 0, 100)
+      cancel()
+      expect((await done).error?.code).toBe('ECANCELED')
+    })
+
+    it('reports a peer that reset the connection, without a signal', async () => {
+      const content = noise(48 * mebibyte, 12)
+      const { target, receiver } = await openPair()
+      const { done } = send(target, openFile(content), 0, content.length)
+      await new Promise((resolve) => setImmediate(resolve))
+      receiver.resetAndDestroy()
+      const { error, sentBytes } = await done
+      expect(error?.code).toMatch(/^(EPIPE|ECONNRESET)$/)
+      expect(sentBytes).toBeLessThan(content.length)
+    })
+
+    it('reports a peer that was gone before', async () => {
+      const { target, receiver } = await openPair()
+      // The sending end is paused, so Node reads nothing there and keeps its descriptor open.
+      const isGone = new Promise((resolve) => receiver.once('close', resolve))
+      receiver.resetAndDestroy()
+      await isGone
+      const { done } = send(target, openFile(noise(mebibyte, 13)), 0, mebibyte)
+      expect((await done).error?.code).toMatch(/^(EPIPE|ECONNRESET)$/)
+    })
+
+    it('reports a file that ends inside the slice', async () => {
+      const content = noise(100_000, 14)
+      const { target, receiver } = await openPair()
+      const { done } = send(target, openFile(content), 40_000, 100_000)
+      const received = await readBytes(receiver, 60_000)
+      expect(received.equals(content.subarray(40_000))).toBe(true)
+      const { error, sentBytes } = await done
+      expect(error?.code).toBe('ESTALE')
+      expect(sentBytes).toBe(60_000)
+    })
+
+    it('rejects arguments that make no sense, and calls nothing', async () => {
+      const fd = openFile(Buffer.alloc(10))
+      const { target } = await openPair()
+      const never = () => {
+        throw new Error('done was called')
+      }
+      for (const [position, length] of [
+        [-1, 5],
+        [0, -1],
+        [0.5, 1],
+        [0, Number.NaN],
+      ]) {
+        expect(() => binding().sendFile(target, fd, position!, length!, never)).toThrow(
+          codeMatching(/^ERR_OUT_OF_RANGE$/),
+        )
+      }
+      const noFunction = undefined as unknown as () => void
+      expect(() => binding().sendFile(target, fd, 0, 5, noFunction)).toThrow(
+        codeMatching(/^ERR_INVALID_ARG_TYPE$/),
+      )
+    })
+  })
+}
+
+function describeFileOperations(
+  binding: () => NativeBinding,
+  openFile: OpenFile,
+  directory: () => string,
+): void {
+  describe('file operations', () => {
+    it('preallocates by growing the file with zeros and never shrinking it', () => {
+      const fd = openFile(Buffer.alloc(1000, 7), 'r+')
+      binding().preallocate(fd, 0, 300_000)
+      expect(fs.fstatSync(fd).size).toBe(300_000)
+      binding().preallocate(fd, 0, 100)
+      expect(fs.fstatSync(fd).size).toBe(300_000)
+      const content = fs.readFileSync(fd)
+      expect(content.subarray(0, 1000).every((byte) => byte === 7)).toBe(true)
+      expect(content.subarray(1000).every((byte) => byte === 0)).toBe(true)
+      expect(fs.fstatSync(fd).blocks * 512).toBeGreaterThanOrEqual(300_000)
+    })
+
+    it('refuses to preallocate on a descriptor that cannot write, and nothing', () => {
+      const fd = openFile(Buffer.alloc(10), 'r')
+      expect(() => binding().preallocate(fd, 0, 100_000)).toThrow(codeMatching(/^EBADF$/))
+      expect(() => binding().preallocate(fd, 0, 0)).toThrow(codeMatching(/^ERR_OUT_OF_RANGE$/))
+    })
+
+    it('flushes files and directories', async () => {
+      const fd = openFile(noise(1000, 15), 'r+')
+      await binding().fdatasync(fd)
+      binding().fdatasyncSync(fd)
+      await binding().syncDirectory(directory())
+      binding().syncDirectorySync(directory())
+    })
+
+    it('reports what cannot be flushed with code and system call', async () => {
+      const closed = 1_000_000
+      await expect(binding().fdatasync(closed)).rejects.toMatchObject({
+        code: 'EBADF',
+        syscall: 'fdatasync',
+      })
+      expect(() => binding().fdatasyncSync(closed)).toThrow(codeMatching(/^EBADF$/))
+      const missing = `${directory()}/missing`
+      await expect(binding().syncDirectory(missing)).rejects.toMatchObject({ code: 'ENOENT' })
+      expect(() => binding().syncDirectorySync(missing)).toThrow(codeMatching(/^ENOENT$/))
+    })
+
+    it('locks a file once, until the descriptor is closed, or says that it cannot', () => {
+      const path = `${directory()}/locked`
+      const [first, second] = [fs.openSync(path, 'w+'), fs.openSync(path, 'r+')]
+      const taken = binding().tryLock(first)
+      expect(binding().tryLock(second)).toBe(taken === undefined ? undefined : false)
+      fs.closeSync(first)
+      expect(binding().tryLock(second)).toBe(taken)
+      fs.closeSync(second)
+      expect(taken).toBe(binding().kind === 'addon' ? true : undefined)
+    })
+  })
+}
+
+/** Matches an Error whose `code` fits. */
+function codeMatching(pattern: RegExp): Error {
+  return expect.objectContaining({ code: expect.stringMatching(pattern) })
+}
+
+/** Repeatable bytes without a pattern. */
+export function noise(length: number, seed: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length)
+  let state = seed * 2654435761
+  for (let at = 0; at < length; at++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0
+    bytes[at] = state >>> 24
+  }
+  return bytes
+}
+
+function definedCrc32c(bytes: Uint8Array): number {
+  let remainder = 0xffffffff
+  for (const byte of bytes) {
+    remainder ^= byte
+    for (let bit = 0; bit < 8; bit++) {
+      remainder = (remainder >>> 1) ^ ((remainder & 1) === 1 ? 0x82f63b78 : 0)
+    }
+  }
+  return ~remainder >>> 0
+}

@@ -1,0 +1,9 @@
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A fresh directory for one test; `remove` takes it and all in it away. */
+export function makeTemporaryDirectory(): { path: string; remove(): void } {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'stratalog-test-')))
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}

@@ -36,6 +36,8 @@ const retainedBytes = 4 * mebibyte
 const maxRecordOverhead = 40
 /** Up to this length a loop over the characters beats the call into the runtime. */
 const shortStringLength = 20
+/** Up to this length a loop over the bytes beats TypedArray.set. */
+const shortBytesLength = 12
 const nullLength = -1
 
 const noBytes = Buffer.alloc(0)
@@ -238,19 +240,27 @@ export class BatchBuilder {
     if (typeof record !== 'object' || record === null) {
       throw new InvalidOptionError({ option: 'record', value: record, expected: recordShape })
     }
-    // A Uint8Array of another realm (a vm context, a test environment) is one all the same.
-    if (types.isUint8Array(record)) {
-      this.#addValue(record, nowMs)
+    const { key = null, value, headers, timestamp = nowMs } = record
+    if (value === undefined) {
+      this.#addForeignBytes(record, nowMs)
       return
     }
-    const { key, value, headers, timestamp } = record
-    if (value === undefined) {
-      throw new InvalidOptionError({ option: 'record.value', value, expected: fieldShape })
-    }
-    checkField('record.key', key ?? null)
+    if (key !== null) checkField('record.key', key)
     checkField('record.value', value)
     const flat = headers === undefined ? undefined : flattenHeaders(headers)
-    this.#addFields(key ?? null, value, flat, timestamp ?? nowMs)
+    this.#addFields(key, value, flat, timestamp)
+  }
+
+  /** A Uint8Array of another realm (a vm context, a test environment) is one all the same. */
+  #addForeignBytes(record: unknown, nowMs: number): void {
+    if (!types.isUint8Array(record)) {
+      throw new InvalidOptionError({
+        option: 'record.value',
+        value: undefined,
+        expected: fieldShape,
+      })
+    }
+    this.#addValue(record, nowMs)
   }
 
   /** `headers` holds key, value, key, value, … */
@@ -337,7 +347,7 @@ function checkInteger(option: string, value: number, min: number, max: number): 
 }
 
 function checkField(option: string, value: unknown): void {
-  if (typeof value === 'string' || value === null || value instanceof Uint8Array) return
+  if (typeof value === 'string' || value instanceof Uint8Array || value === null) return
   if (types.isUint8Array(value)) return
   throw new InvalidOptionError({ option, value, expected: fieldShape })
 }
@@ -431,11 +441,17 @@ function writeField(
 ): number {
   position = writeVarint(bytes, position, length)
   if (value === null) return position
-  if (typeof value !== 'string') bytes.set(value, position)
-  else if (length !== value.length) bytes.write(value, position, length, 'utf8')
+  if (typeof value !== 'string') {
+    if (length <= shortBytesLength) writeShort(bytes, position, value)
+    else bytes.set(value, position)
+  } else if (length !== value.length) bytes.write(value, position, length, 'utf8')
   else if (length <= shortStringLength) writeAscii(bytes, position, value)
   else bytes.write(value, position, length, 'latin1') // ASCII: a plain copy
   return position + length
+}
+
+function writeShort(bytes: Buffer, position: number, value: Uint8Array): void {
+  for (let index = 0; index < value.length; index++) bytes[position + index] = value[index]!
 }
 
 function writeAscii(bytes: Buffer, position: number, text: string): void {

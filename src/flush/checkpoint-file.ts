@@ -52,7 +52,10 @@ export function readTextFile(fileSystem: FileSystem, path: string): string | und
   const stat = fileSystem.stat(path)
   if (stat === undefined) return undefined
   if (stat.sizeBytes > maxCheckpointBytes) {
-    throw new StoreFormatError({ path, reason: `${stat.sizeBytes} bytes is too long for this file` })
+    throw new StoreFormatError({
+      path,
+      reason: `${stat.sizeBytes} bytes is too long for this file`,
+    })
   }
   const file = fileSystem.open(path, 'read')
   try {

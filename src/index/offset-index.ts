@@ -52,7 +52,8 @@ export class OffsetIndex {
   append(lastOffset: Offset, position: FilePosition): void {
     const { count } = this.#table
     assert(
-      count === 0 || (lastOffset > this.#offsetOf(count - 1) && position > this.#positionOf(count - 1)),
+      count === 0 ||
+        (lastOffset > this.#offsetOf(count - 1) && position > this.#positionOf(count - 1)),
       'offset index entries grow in both fields',
     )
     const at = this.#table.grow()
@@ -94,7 +95,9 @@ export class OffsetIndex {
   }
 
   #offsetOf(entry: number): Offset {
-    const relative = this.#table.buffer.readUInt32BE(entry * offsetIndexEntrySize + relativeOffsetAt)
+    const relative = this.#table.buffer.readUInt32BE(
+      entry * offsetIndexEntrySize + relativeOffsetAt,
+    )
     return (this.baseOffset + relative) as Offset
   }
 

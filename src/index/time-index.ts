@@ -95,7 +95,9 @@ export class TimeIndex {
   #timestampOf(entry: number): number {
     const { buffer } = this.#table
     const at = entry * timeIndexEntrySize
-    return buffer.readInt32BE(at + timestampHighAt) * twoTo32 + buffer.readUInt32BE(at + timestampLowAt)
+    return (
+      buffer.readInt32BE(at + timestampHighAt) * twoTo32 + buffer.readUInt32BE(at + timestampLowAt)
+    )
   }
 
   #offsetOf(entry: number): Offset {

@@ -106,7 +106,7 @@ export class LogCursor {
   value(): Buffer | null {
     return this.#records.value()
   }
-  headers(): RecordHeader[] {
+  headers(): readonly RecordHeader[] {
     return this.#records.headers()
   }
   record(): LogRecord {

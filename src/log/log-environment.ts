@@ -3,8 +3,8 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { GroupCommit } from '../flush/group-commit.ts'
 import type { FileSystem } from '../platform/file-system.ts'
-import type { SharedBuilders } from './shared-builders.ts'
 import type { LogSettings } from './log-settings.ts'
+import type { SharedBuilders } from './shared-builders.ts'
 
 export type LogEnvironment = {
   readonly fileSystem: FileSystem

@@ -15,16 +15,15 @@ import {
   offsetIndexSuffix,
   offsetOfFileName,
   segmentFileName,
-
   swapSuffix,
   timeIndexSuffix,
   transactionIndexSuffix,
 } from '../segment/segment-file-name.ts'
 import { SegmentList } from '../segment/segment-list.ts'
 import { recoverSegment } from '../segment/segment-recovery.ts'
-import type { LogEnvironment } from './log-environment.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
-import { ProducerState } from './producer-state.ts'
+import type { LogEnvironment } from './log-environment.ts'
+import type { ProducerState } from './producer-state.ts'
 import { ProducerStateFiles } from './producer-state-files.ts'
 
 export type LogCheckpoint = {
@@ -175,7 +174,10 @@ function* recover(
   let cut: LoadedLog['cut']
   for (const segment of suspects) {
     if (cut !== undefined) {
-      env.logger.warn({ file: segment.path, bytes: segment.sizeBytes }, 'dropping what follows a cut')
+      env.logger.warn(
+        { file: segment.path, bytes: segment.sizeBytes },
+        'dropping what follows a cut',
+      )
       segment.delete()
       continue
     }

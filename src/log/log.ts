@@ -19,7 +19,7 @@ import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
 import { isFlushDue } from '../flush/flush-policy.ts'
 import type { FlushTarget } from '../flush/group-commit.ts'
 import { validateProduced } from '../record/batch-validator.ts'
-import { assignOffset, BatchView, stampAppendTime } from '../record/batch-view.ts'
+import { assignOffset, BatchView } from '../record/batch-view.ts'
 import { type CodecName, codecNames } from '../record/codec-name.ts'
 import { rebuildBatch } from '../record/rebuild-batch.ts'
 import type { RecordInput } from '../record/record.ts'
@@ -194,7 +194,8 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       const now = this.#env.clock.now()
       if (!Array.isArray(input)) builder.add(input as RecordInput, now)
       else if (input.length > 0) builder.addAll(input, now)
-      else throw new InvalidOptionError({ option: 'records', value: input, expected: 'one or more' })
+      else
+        throw new InvalidOptionError({ option: 'records', value: input, expected: 'one or more' })
       const { baseOffset, lastOffset } = this.appendBuilt(builder.finish())
       return this.#acked(baseOffset, lastOffset, level)
     } catch (error) {
@@ -245,25 +246,28 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
 
   #appendClientBatch(bytes: Buffer, start: number, end: number, allowZstd: boolean): AppendedBatch {
     const { settings, clock } = this.#env
-    const now = clock.now()
+    const { maxBatchBytes, maxDecompressedBytes, timestampType } = settings
+    const nowMs = clock.now()
     const checked = validateProduced(bytes, start, end, {
-      maxBatchBytes: settings.maxBatchBytes,
-      maxDecompressedBytes: settings.maxDecompressedBytes,
+      maxBatchBytes,
+      maxDecompressedBytes,
       requiresKeys: settings.requiresKeys,
-      timestampType: settings.timestampType,
+      timestampType,
       beforeMaxMs: settings.timestampBeforeMaxMs,
       afterMaxMs: settings.timestampAfterMaxMs,
-      nowMs: now,
+      nowMs,
       codec: settings.compression,
       allowZstd,
     })
-    const appendTimeMs = settings.timestampType === 'append' ? now : -1
-    if (!checked.mustRebuild) return this.#store(bytes, start, end, appendTimeMs)
-    const rebuilt = rebuildBatch(bytes, start, end, checked)
-    if (rebuilt.length > settings.maxBatchBytes) {
-      const limitBytes = settings.maxBatchBytes
-      throw new BatchTooLargeError({ sizeBytes: rebuilt.length, limitBytes, limit: 'message' })
-    }
+    const appendTimeMs = timestampType === 'append' ? nowMs : -1
+    if (checked.action === 'keep') return this.#store(bytes, start, end, appendTimeMs)
+    const rebuilt = rebuildBatch(bytes, start, {
+      codec: checked.targetCodec,
+      timestampType,
+      nowMs,
+      maxBatchBytes,
+      maxDecompressedBytes,
+    })
     return this.#store(rebuilt, 0, rebuilt.length, appendTimeMs)
   }
 
@@ -563,7 +567,11 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
    */
   trim(to: number): void {
     this.#assertWritable()
-    const target = integerOption('to', to, { default: 0, min: 0, max: this.highWatermark }) as Offset
+    const target = integerOption('to', to, {
+      default: 0,
+      min: 0,
+      max: this.highWatermark,
+    }) as Offset
     if (target <= this.startOffset) return
     const { segments, epochs } = this.#loaded
     this.#offsets.trimmed(target)

@@ -4,11 +4,7 @@
  */
 import type { Offset } from '../base/types.ts'
 import type { FileSystem } from '../platform/file-system.ts'
-import {
-  offsetOfFileName,
-  segmentFileName,
-  snapshotSuffix,
-} from '../segment/segment-file-name.ts'
+import { offsetOfFileName, segmentFileName, snapshotSuffix } from '../segment/segment-file-name.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
 import { readSnapshot, writeSnapshot } from './producer-snapshot.ts'
 import { ProducerState } from './producer-state.ts'

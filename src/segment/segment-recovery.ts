@@ -24,7 +24,7 @@ const yieldBytes = 32 * 1024 * 1024
 
 /**
  * Scans `segment`, which must be sealed and closed to readers, and leaves it sealed with fresh
- * indexes in memory. Yields the bytes scanned so far in this segment, now and then.
+ * indexes in memory. Yields the bytes scanned since the last yield, now and then.
  *
  * @param onBatch called for every batch kept, in order; the view is valid during the call only.
  */
@@ -36,7 +36,7 @@ export function* recoverSegment(
   const scanner = segment.scan('whole')
   let nextOffset = segment.baseOffset
   let batchCount = 0
-  let yieldAt = yieldBytes
+  let yielded = 0
   for (;;) {
     const step = scanner.next()
     if (step === 'end') return { nextOffset, batchCount, cut: undefined }
@@ -55,9 +55,9 @@ export function* recoverSegment(
     onBatch(view)
     nextOffset = view.nextOffset
     batchCount++
-    if (scanner.position > yieldAt) {
-      yieldAt = scanner.position + yieldBytes
-      yield scanner.position
+    if (scanner.position - yielded >= yieldBytes) {
+      yield scanner.position - yielded
+      yielded = scanner.position
     }
   }
 }

@@ -236,9 +236,7 @@ export class Segment {
    * Undefined when the segment ends first. O(log entries) plus the headers of one index interval.
    */
   locate(target: Offset): BatchPlace | undefined {
-    const from = this.#loadOffsetIndex().lookup(
-      target < this.baseOffset ? this.baseOffset : target,
-    )
+    const from = this.#loadOffsetIndex().lookup(target < this.baseOffset ? this.baseOffset : target)
     return this.#firstBatch(from, (batch) => batch.lastOffset >= target)
   }
 
@@ -398,7 +396,12 @@ export class Segment {
   }
 
   /** Indexes a batch that stands in the file already: recovery's half of an append. */
-  indexStored(lastOffset: Offset, position: FilePosition, sizeBytes: number, maxTimestamp: number): void {
+  indexStored(
+    lastOffset: Offset,
+    position: FilePosition,
+    sizeBytes: number,
+    maxTimestamp: number,
+  ): void {
     if (position === 0) this.#firstTimestamp = maxTimestamp
     this.#index(lastOffset, position, maxTimestamp)
     this.#bytesSinceEntry += sizeBytes

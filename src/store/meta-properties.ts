@@ -79,15 +79,15 @@ function parse(
 }
 
 /** Reads the topic id of a partition directory; undefined when it has none. */
-export function readTopicId(
-  fileSystem: FileSystem,
-  path: string,
-): string | undefined {
+export function readTopicId(fileSystem: FileSystem, path: string): string | undefined {
   const text = readTextFile(fileSystem, path)
   if (text === undefined) return undefined
   const match = /^version:\s+(\d+)\s*\ntopic_id:\s+(\S+)\s*$/.exec(text)
   if (match === null || !isId(match[2] as string)) {
-    throw new StoreFormatError({ path, reason: 'expected the lines "version: 0" and "topic_id: …"' })
+    throw new StoreFormatError({
+      path,
+      reason: 'expected the lines "version: 0" and "topic_id: …"',
+    })
   }
   return match[2] as string
 }

@@ -27,14 +27,16 @@ const maxDirectoryNameLength = 255
 
 /** Topics that belong to the store or to a broker's own bookkeeping. */
 export function isInternalTopic(topic: string): boolean {
-  return (
-    topic === systemTopic || topic === '__consumer_offsets' || topic === '__transaction_state'
-  )
+  return topic === systemTopic || topic === '__consumer_offsets' || topic === '__transaction_state'
 }
 
 /** Throws InvalidTopicError unless `topic` may name a topic. */
 export function checkTopicName(topic: unknown): asserts topic is string {
-  if (typeof topic !== 'string' || !/^[a-zA-Z0-9._-]+$/.test(topic) || topic.length > maxTopicLength) {
+  if (
+    typeof topic !== 'string' ||
+    !/^[a-zA-Z0-9._-]+$/.test(topic) ||
+    topic.length > maxTopicLength
+  ) {
     const shown = typeof topic === 'string' ? JSON.stringify(topic.slice(0, 80)) : String(topic)
     throw new InvalidTopicError(
       `topic name ${shown} is not 1–${maxTopicLength} characters of a–z A–Z 0–9 . _ -`,

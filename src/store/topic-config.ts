@@ -36,48 +36,198 @@ const never = '9223372036854775807'
 const maxInt = 0x7fff_ffff
 
 const definitions: readonly ConfigDefinition[] = [
-  list('cleanup.policy', 'delete', ['delete', 'compact'], 'log.cleanup.policy', 'What happens to old records.'),
-  choice('compression.type', 'producer', ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd', 'producer'], 'compression.type', 'Codec batches are stored in; producer keeps what they came in.'),
-  int('compression.gzip.level', -1, -1, 9, 'compression.gzip.level', 'Level when batches are stored with gzip.'),
-  int('compression.lz4.level', 9, 1, 17, 'compression.lz4.level', 'Level when batches are stored with lz4.'),
-  int('compression.zstd.level', 3, -131072, 22, 'compression.zstd.level', 'Level when batches are stored with zstd.'),
-  long('delete.retention.ms', dayMs, 0, 'log.cleaner.delete.retention.ms', 'How long tombstones are kept after compaction, in ms.'),
-  long('file.delete.delay.ms', minuteMs, 0, 'log.segment.delete.delay.ms', 'How long a removed segment stays on disk, in ms.'),
-  longText('flush.messages', never, 1, 'log.flush.interval.messages', 'Flush after this many records.'),
+  list(
+    'cleanup.policy',
+    'delete',
+    ['delete', 'compact'],
+    'log.cleanup.policy',
+    'What happens to old records.',
+  ),
+  choice(
+    'compression.type',
+    'producer',
+    ['uncompressed', 'gzip', 'snappy', 'lz4', 'zstd', 'producer'],
+    'compression.type',
+    'Codec batches are stored in; producer keeps what they came in.',
+  ),
+  int(
+    'compression.gzip.level',
+    -1,
+    -1,
+    9,
+    'compression.gzip.level',
+    'Level when batches are stored with gzip.',
+  ),
+  int(
+    'compression.lz4.level',
+    9,
+    1,
+    17,
+    'compression.lz4.level',
+    'Level when batches are stored with lz4.',
+  ),
+  int(
+    'compression.zstd.level',
+    3,
+    -131072,
+    22,
+    'compression.zstd.level',
+    'Level when batches are stored with zstd.',
+  ),
+  long(
+    'delete.retention.ms',
+    dayMs,
+    0,
+    'log.cleaner.delete.retention.ms',
+    'How long tombstones are kept after compaction, in ms.',
+  ),
+  long(
+    'file.delete.delay.ms',
+    minuteMs,
+    0,
+    'log.segment.delete.delay.ms',
+    'How long a removed segment stays on disk, in ms.',
+  ),
+  longText(
+    'flush.messages',
+    never,
+    1,
+    'log.flush.interval.messages',
+    'Flush after this many records.',
+  ),
   longText('flush.ms', never, 0, 'log.flush.interval.ms', 'Flush records older than this, in ms.'),
-  int('index.interval.bytes', 4096, 0, maxInt, 'log.index.interval.bytes', 'Bytes of log between two index entries.'),
-  longText('max.compaction.lag.ms', never, 1, 'log.cleaner.max.compaction.lag.ms', 'Longest time a record stays uncompacted, in ms.'),
-  int('max.message.bytes', 1_048_588, 0, maxInt, 'message.max.bytes', 'Largest batch accepted, in bytes.'),
-  longText('message.timestamp.after.max.ms', never, 0, 'log.message.timestamp.after.max.ms', 'Furthest future timestamp accepted, in ms from now.'),
-  longText('message.timestamp.before.max.ms', never, 0, 'log.message.timestamp.before.max.ms', 'Oldest timestamp accepted, in ms before now.'),
-  choice('message.timestamp.type', 'CreateTime', ['CreateTime', 'LogAppendTime'], 'log.message.timestamp.type', 'Whose clock stamps records.'),
-  double('min.cleanable.dirty.ratio', 0.5, 0, 1, 'log.cleaner.min.cleanable.ratio', 'Part of a log that is uncompacted before compaction begins.'),
-  long('min.compaction.lag.ms', 0, 0, 'log.cleaner.min.compaction.lag.ms', 'Shortest time a record stays uncompacted, in ms.'),
-  int('min.insync.replicas', 1, 1, maxInt, 'min.insync.replicas', 'Replicas that must have a record before acks=all is answered; here there is one.'),
-  choice('preallocate', 'false', ['true', 'false'], 'log.preallocate', 'Reserve the space of a segment when it begins.', 'boolean'),
-  long('retention.bytes', -1, -1, 'log.retention.bytes', 'Size at which old segments are removed; -1 = none.'),
-  long('retention.ms', 7 * dayMs, -1, 'log.retention.ms', 'Age at which old segments are removed, in ms; -1 = none.'),
+  int(
+    'index.interval.bytes',
+    4096,
+    0,
+    maxInt,
+    'log.index.interval.bytes',
+    'Bytes of log between two index entries.',
+  ),
+  longText(
+    'max.compaction.lag.ms',
+    never,
+    1,
+    'log.cleaner.max.compaction.lag.ms',
+    'Longest time a record stays uncompacted, in ms.',
+  ),
+  int(
+    'max.message.bytes',
+    1_048_588,
+    0,
+    maxInt,
+    'message.max.bytes',
+    'Largest batch accepted, in bytes.',
+  ),
+  longText(
+    'message.timestamp.after.max.ms',
+    never,
+    0,
+    'log.message.timestamp.after.max.ms',
+    'Furthest future timestamp accepted, in ms from now.',
+  ),
+  longText(
+    'message.timestamp.before.max.ms',
+    never,
+    0,
+    'log.message.timestamp.before.max.ms',
+    'Oldest timestamp accepted, in ms before now.',
+  ),
+  choice(
+    'message.timestamp.type',
+    'CreateTime',
+    ['CreateTime', 'LogAppendTime'],
+    'log.message.timestamp.type',
+    'Whose clock stamps records.',
+  ),
+  double(
+    'min.cleanable.dirty.ratio',
+    0.5,
+    0,
+    1,
+    'log.cleaner.min.cleanable.ratio',
+    'Part of a log that is uncompacted before compaction begins.',
+  ),
+  long(
+    'min.compaction.lag.ms',
+    0,
+    0,
+    'log.cleaner.min.compaction.lag.ms',
+    'Shortest time a record stays uncompacted, in ms.',
+  ),
+  int(
+    'min.insync.replicas',
+    1,
+    1,
+    maxInt,
+    'min.insync.replicas',
+    'Replicas that must have a record before acks=all is answered; here there is one.',
+  ),
+  choice(
+    'preallocate',
+    'false',
+    ['true', 'false'],
+    'log.preallocate',
+    'Reserve the space of a segment when it begins.',
+    'boolean',
+  ),
+  long(
+    'retention.bytes',
+    -1,
+    -1,
+    'log.retention.bytes',
+    'Size at which old segments are removed; -1 = none.',
+  ),
+  long(
+    'retention.ms',
+    7 * dayMs,
+    -1,
+    'log.retention.ms',
+    'Age at which old segments are removed, in ms; -1 = none.',
+  ),
   int('segment.bytes', gibibyte, 1024, maxInt, 'log.segment.bytes', 'Size of a segment, in bytes.'),
-  int('segment.index.bytes', 10 * mebibyte, 24, maxInt, 'log.index.size.max.bytes', 'Size at which an index is full, in bytes.'),
+  int(
+    'segment.index.bytes',
+    10 * mebibyte,
+    24,
+    maxInt,
+    'log.index.size.max.bytes',
+    'Size at which an index is full, in bytes.',
+  ),
   long('segment.jitter.ms', 0, 0, 'log.roll.jitter.ms', 'Spread of rolls by time, in ms.'),
   long('segment.ms', 7 * 24 * hourMs, 1, 'log.roll.ms', 'Age at which a segment is sealed, in ms.'),
-  choice('unclean.leader.election.enable', 'false', ['true', 'false'], 'unclean.leader.election.enable', 'Has no effect on one node.', 'boolean'),
+  choice(
+    'unclean.leader.election.enable',
+    'false',
+    ['true', 'false'],
+    'unclean.leader.election.enable',
+    'Has no effect on one node.',
+    'boolean',
+  ),
 ]
 
 const definitionsByName = new Map(definitions.map((definition) => [definition.name, definition]))
 
 export class TopicConfig {
   readonly #overrides: ReadonlyMap<string, string>
+  readonly #defaults: ReadonlyMap<string, string>
   readonly settings: LogSettings
 
   /**
    * @param overrides what the topic sets itself; checked here.
    * @param base      settings of the store that have no Kafka name, such as the default level.
+   * @param defaults  what the store sets for topics that do not; checked here too.
    * @throws InvalidOptionError for an unknown name or a value out of range.
    */
-  constructor(overrides: Readonly<Record<string, string>>, base: LogSettings = defaultLogSettings) {
+  constructor(
+    overrides: Readonly<Record<string, string>>,
+    base: LogSettings = defaultLogSettings,
+    defaults: Readonly<Record<string, string>> = {},
+  ) {
+    for (const [name, value] of Object.entries(defaults)) checkValue(name, value)
     for (const [name, value] of Object.entries(overrides)) checkValue(name, value)
     this.#overrides = new Map(Object.entries(overrides))
+    this.#defaults = new Map(Object.entries(defaults))
     this.settings = this.#settings(base)
   }
 
@@ -89,7 +239,7 @@ export class TopicConfig {
   get(name: string): string {
     const definition = definitionsByName.get(name)
     if (definition === undefined) throw unknownName(name)
-    return this.#overrides.get(name) ?? definition.default
+    return this.#overrides.get(name) ?? this.#defaults.get(name) ?? definition.default
   }
 
   /** Every setting with its effective value, by name. */
@@ -114,7 +264,8 @@ export class TopicConfig {
       timestampType: this.get('message.timestamp.type') === 'LogAppendTime' ? 'append' : 'create',
       timestampBeforeMaxMs: this.#number('message.timestamp.before.max.ms'),
       timestampAfterMaxMs: this.#number('message.timestamp.after.max.ms'),
-      compression: compression === 'uncompressed' ? 'none' : (compression as 'producer' | CodecName),
+      compression:
+        compression === 'uncompressed' ? 'none' : (compression as 'producer' | CodecName),
       requiresKeys: this.get('cleanup.policy').split(',').includes('compact'),
       flush: {
         maxUnflushedRecords: infinite(this.#number('flush.messages')),

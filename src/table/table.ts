@@ -36,18 +36,16 @@ export class Table<Value> {
     return this.#entries.entries()
   }
 
-  /** Sets `key`; readers of this process see it at once. Resolves when it is on stable storage. */
+  /** Sets `key`. Resolves when that is on stable storage; readers see it from then on. */
   async put(key: string, value: Value): Promise<void> {
-    const appended = this.#log.append({ key, value: JSON.stringify(value) }, { level: 'disk' })
+    await this.#log.append({ key, value: JSON.stringify(value) }, { level: 'disk' })
     this.#entries.set(key, value)
-    await appended
   }
 
-  /** Deletes `key`. Resolves when that is on stable storage. */
+  /** Deletes `key`. Resolves when that is on stable storage; readers see it from then on. */
   async delete(key: string): Promise<void> {
-    const appended = this.#log.append({ key, value: null }, { level: 'disk' })
+    await this.#log.append({ key, value: null }, { level: 'disk' })
     this.#entries.delete(key)
-    await appended
   }
 }
 

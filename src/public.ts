@@ -1,0 +1,30 @@
+/** Entry "stratalog": the embedded log. The TCP server is "stratalog/server". */
+export { InvariantError } from './base/assert.ts'
+export * from './base/errors.ts'
+export type { Logger } from './base/logger.ts'
+export type { DurabilityLevel, FilePosition, Offset } from './base/types.ts'
+export type {
+  Ack,
+  AppendedBatch,
+  AppendOptions,
+  FollowOptions,
+  Log,
+  ReadFrom,
+  ReadOptions,
+  WriterOptions,
+} from './log/log.ts'
+export type { LogCursor } from './log/log-cursor.ts'
+export type { TimedOffset } from './log/log-search.ts'
+export type { LogWriter, RecordAck } from './log/log-writer.ts'
+export type { RecordStream } from './log/record-stream.ts'
+export type { CodecName } from './record/codec-name.ts'
+export type {
+  LogRecord,
+  RecordBytes,
+  RecordFields,
+  RecordHeader,
+  RecordInput,
+} from './record/record.ts'
+export { openStore, type Store, type TopicSpec } from './store/store.ts'
+export type { RecoveryProgress, StoreOptions } from './store/store-options.ts'
+export type { Topic } from './store/topic.ts'

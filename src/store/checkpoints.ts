@@ -1,0 +1,77 @@
+/**
+ * The offset checkpoints of a data directory: what they said at open, kept for logs that are not
+ * open yet, and written again from the logs that are.
+ */
+import { StoreFormatError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Offset } from '../base/types.ts'
+import {
+  logStartFileName,
+  type OffsetsByLog,
+  readOffsets,
+  recoveryPointFileName,
+  writeOffsets,
+} from '../flush/offset-checkpoint.ts'
+import type { Log } from '../log/log.ts'
+import type { FileSystem } from '../platform/file-system.ts'
+
+export class Checkpoints {
+  readonly #fileSystem: FileSystem
+  readonly #directory: string
+  readonly #recoveryPoints: OffsetsByLog
+  readonly #logStarts: OffsetsByLog
+  #isChanged = false
+
+  constructor(fileSystem: FileSystem, directory: string, logger: Logger) {
+    this.#fileSystem = fileSystem
+    this.#directory = directory
+    this.#recoveryPoints = this.#read(recoveryPointFileName, logger)
+    this.#logStarts = this.#read(logStartFileName, logger)
+  }
+
+  recoveryPoint(log: string): Offset {
+    return this.#recoveryPoints.get(log) ?? (0 as Offset)
+  }
+
+  logStart(log: string): Offset {
+    return this.#logStarts.get(log) ?? (0 as Offset)
+  }
+
+  forget(log: string): void {
+    this.#isChanged = this.#recoveryPoints.delete(log) || this.#isChanged
+    this.#isChanged = this.#logStarts.delete(log) || this.#isChanged
+  }
+
+  /** Takes over where `logs` stand and writes what changed, durably. */
+  write(logs: Iterable<Log>): void {
+    for (const log of logs) {
+      this.#set(this.#recoveryPoints, log.name, log.recoveryPoint)
+      const firstBase = log.segments.count === 0 ? log.startOffset : log.segments.first.baseOffset
+      if (log.startOffset > firstBase) this.#set(this.#logStarts, log.name, log.startOffset)
+      else if (this.#logStarts.delete(log.name)) this.#isChanged = true
+    }
+    if (!this.#isChanged) return
+    // The start goes first: a log that was trimmed must not reappear below what was flushed.
+    writeOffsets(this.#fileSystem, this.#directory, logStartFileName, this.#logStarts)
+    writeOffsets(this.#fileSystem, this.#directory, recoveryPointFileName, this.#recoveryPoints)
+    this.#isChanged = false
+  }
+
+  #set(offsets: OffsetsByLog, log: string, offset: Offset): void {
+    if (offsets.get(log) === offset) return
+    offsets.set(log, offset)
+    this.#isChanged = true
+  }
+
+  /** A checkpoint that cannot be read costs a longer recovery, not the start. */
+  #read(fileName: string, logger: Logger): OffsetsByLog {
+    try {
+      return readOffsets(this.#fileSystem, this.#directory, fileName)
+    } catch (error) {
+      if (!(error instanceof StoreFormatError)) throw error
+      logger.warn({ error: error.message }, 'checkpoint cannot be read: recovering from the start')
+      this.#isChanged = true
+      return new Map()
+    }
+  }
+}

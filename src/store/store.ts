@@ -1,0 +1,524 @@
+/**
+ * A data directory of logs: open and recover, find, create and delete topics, close.
+ *
+ * One process at a time: the directory is locked while it is open. Topics and their settings live
+ * in the store's own table; partition directories without an entry there (a directory that Kafka
+ * wrote) are adopted.
+ */
+import type { Timer } from '../base/clock.ts'
+import {
+  ClosedError,
+  InvalidTopicError,
+  TopicExistsError,
+  UnknownTopicError,
+} from '../base/errors.ts'
+import { integerOption, knownOptions } from '../base/option-fields.ts'
+import type { DurabilityLevel } from '../base/types.ts'
+import { GroupCommit } from '../flush/group-commit.ts'
+import { Log } from '../log/log.ts'
+import type { LogEnvironment } from '../log/log-environment.ts'
+import { type LoadedLog, loadLog } from '../log/log-loader.ts'
+import { defaultLogSettings, type LogSettings } from '../log/log-settings.ts'
+import { SharedBuilders } from '../log/shared-builders.ts'
+import type { DirectoryLock } from '../platform/file-system.ts'
+import { Checkpoints } from './checkpoints.ts'
+import { bytesToRecover, type FoundDirectories, findLogDirectories } from './log-directories.ts'
+import { loadMetaProperties, writeTopicId } from './meta-properties.ts'
+import {
+  checkTopicName,
+  cleanShutdownFileName,
+  deletedDirectoryName,
+  logDirectoryName,
+  partitionMetadataFileName,
+  systemTopic,
+} from './store-layout.ts'
+import { StoreMetadata, type TopicEntry } from './store-metadata.ts'
+import { checkStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts'
+import { Topic } from './topic.ts'
+import { TopicConfig } from './topic-config.ts'
+import { idToHex, randomId } from './uuid.ts'
+
+export type TopicSpec = {
+  /** Default 1. */
+  readonly partitions?: number
+  /** Settings under Kafka's names; what is not set comes from the store. */
+  readonly config?: Readonly<Record<string, string>>
+}
+
+/** Most partitions one topic may have; every one costs a directory. */
+export const maxPartitions = 100_000
+
+/**
+ * Opens the data directory at `path`, making it when it is not there.
+ *
+ * After an unclean stop every log is checked from its recovery point on, and torn tails are cut;
+ * `onRecovery` reports. Resolves when the store takes appends.
+ *
+ * @throws (rejects) InvalidOptionError, StoreLockedError (names the holder's pid),
+ *         StoreFormatError, StorageError.
+ */
+export function openStore(path: string, options: StoreOptions = {}): Promise<Store> {
+  return Store.open(path, options)
+}
+
+export class Store {
+  readonly path: string
+  readonly clusterId: string
+  readonly nodeId: number
+  readonly #settings: StoreSettings
+  readonly #lock: DirectoryLock
+  readonly #wasClean: boolean
+  readonly #checkpoints: Checkpoints
+  readonly #commit = new GroupCommit()
+  readonly #builders = new SharedBuilders()
+  readonly #topics = new Map<string, Topic>()
+  readonly #topicsById = new Map<string, Topic>()
+  readonly #pendingNames = new Set<string>()
+  #metadata!: StoreMetadata
+  #systemLog!: Log
+  #leaderEpoch = 0
+  #checkpointTimer: Timer | undefined
+  #removals: Promise<void> = Promise.resolve()
+  #closing: Promise<void> | undefined
+
+  private constructor(path: string, settings: StoreSettings, lock: DirectoryLock) {
+    this.path = path
+    this.#settings = settings
+    this.#lock = lock
+    const { fileSystem, logger } = settings
+    const meta = loadMetaProperties(fileSystem, path, settings)
+    this.clusterId = meta.clusterId
+    this.nodeId = meta.nodeId
+    this.#wasClean = this.#takeCleanMarker()
+    this.#checkpoints = new Checkpoints(fileSystem, path, logger)
+  }
+
+  static async open(path: string, options: StoreOptions): Promise<Store> {
+    const settings = checkStoreOptions(options)
+    // Refuses bad defaults before anything is touched.
+    new TopicConfig(settings.config)
+    settings.fileSystem.makeDirectory(path)
+    const lock = settings.fileSystem.lockDirectory(path)
+    try {
+      const store = new Store(path, settings, lock)
+      await store.#load()
+      return store
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  }
+
+  /** Level appends wait for unless they or their topic say otherwise. */
+  get level(): DurabilityLevel {
+    return this.#settings.level
+  }
+
+  /** Epoch of every log; grows by one with each unclean stop, and never goes back. */
+  get leaderEpoch(): number {
+    return this.#leaderEpoch
+  }
+
+  /** The last stop was clean, so nothing had to be checked. */
+  get wasClean(): boolean {
+    return this.#wasClean
+  }
+
+  /** All topics by name, without the store's own. */
+  topics(): IterableIterator<Topic> {
+    return this.#topics.values()
+  }
+
+  topic(name: string): Topic | undefined {
+    return this.#topics.get(name)
+  }
+
+  topicById(id: string): Topic | undefined {
+    return this.#topicsById.get(id)
+  }
+
+  /**
+   * The log of a topic's partition. A topic that does not exist is created, with as many
+   * partitions as it takes.
+   *
+   * @throws (rejects) InvalidTopicError, UnknownPartitionError, InvalidOptionError, ClosedError.
+   */
+  async log(name: string, options: { readonly partition?: number } = {}): Promise<Log> {
+    this.#assertOpen()
+    knownOptions('log', options, ['partition'])
+    const partition = integerOption('partition', options.partition, {
+      default: 0,
+      min: 0,
+      max: maxPartitions - 1,
+    })
+    checkTopicName(name)
+    while (this.#pendingNames.has(name)) await new Promise((resolve) => setImmediate(resolve))
+    const topic = this.#topics.get(name)
+    if (topic !== undefined) return topic.log(partition)
+    return (await this.createTopic(name, { partitions: partition + 1 })).log(partition)
+  }
+
+  /** Throws what `createTopic` would, and creates nothing. */
+  validateTopic(name: string, spec: TopicSpec = {}): void {
+    this.#assertOpen()
+    checkTopicName(name)
+    knownOptions('createTopic', spec, ['partitions', 'config'])
+    integerOption('partitions', spec.partitions, { default: 1, min: 1, max: maxPartitions })
+    this.#config(spec.config ?? {})
+    if (name === systemTopic) throw new InvalidTopicError(`${name} belongs to the store itself`)
+    if (this.#topics.has(name) || this.#pendingNames.has(name)) {
+      throw new TopicExistsError(`topic ${name} exists already`)
+    }
+    for (const other of this.#topics.keys()) {
+      if (other.replaceAll('.', '_') !== name.replaceAll('.', '_')) continue
+      throw new InvalidTopicError(
+        `topic ${name} collides with ${other}: "." and "_" count as equal`,
+      )
+    }
+  }
+
+  /**
+   * Creates a topic, durably. @throws (rejects) InvalidTopicError, TopicExistsError,
+   * InvalidOptionError, StorageError, ClosedError.
+   */
+  async createTopic(name: string, spec: TopicSpec = {}): Promise<Topic> {
+    this.validateTopic(name, spec)
+    const entry: TopicEntry = {
+      id: randomId(),
+      partitions: spec.partitions ?? 1,
+      config: spec.config ?? {},
+    }
+    this.#pendingNames.add(name)
+    try {
+      await this.#metadata.putTopic(name, entry)
+      await this.#makeDirectories(name, entry)
+      return this.#register(name, entry)
+    } finally {
+      this.#pendingNames.delete(name)
+    }
+  }
+
+  /**
+   * Deletes a topic and, in the background, its files. Transfers under way finish; readers get
+   * ClosedError. @throws (rejects) UnknownTopicError, ClosedError.
+   */
+  async deleteTopic(name: string): Promise<void> {
+    this.#assertOpen()
+    const topic = this.#known(name)
+    this.#pendingNames.add(name)
+    try {
+      await this.#metadata.deleteTopic(name, topic.id)
+    } finally {
+      this.#pendingNames.delete(name)
+    }
+    this.#topics.delete(name)
+    this.#topicsById.delete(topic.id)
+    for (const log of topic.openLogs()) log.abandon()
+    const { fileSystem } = this.#settings
+    const renamed: string[] = []
+    for (let partition = 0; partition < topic.partitionCount; partition++) {
+      const directoryName = logDirectoryName(name, partition)
+      const target = deletedDirectoryName(directoryName, idToHex(randomId()))
+      fileSystem.rename(`${this.path}/${directoryName}`, `${this.path}/${target}`)
+      this.#checkpoints.forget(directoryName)
+      renamed.push(target)
+    }
+    await fileSystem.syncDirectory(this.path)
+    this.#removeInBackground(renamed, [topic.id])
+  }
+
+  /** Grows a topic to `total` partitions, durably. */
+  async addPartitions(name: string, total: number): Promise<void> {
+    this.#assertOpen()
+    const topic = this.#known(name)
+    const partitions = integerOption('partitions', total, {
+      default: 0,
+      min: topic.partitionCount + 1,
+      max: maxPartitions,
+    })
+    const entry = { ...(this.#metadata.topic(name) as TopicEntry), partitions }
+    await this.#metadata.putTopic(name, entry)
+    await this.#makeDirectories(name, entry)
+    topic.grow(partitions)
+  }
+
+  /** A producer id never given out before by this store. */
+  allocateProducerId(): Promise<number> {
+    this.#assertOpen()
+    return this.#metadata.nextProducerId()
+  }
+
+  /** Makes everything appended so far to any log durable. */
+  async flush(): Promise<void> {
+    this.#assertOpen()
+    await Promise.all(Array.from(this.#openLogs(), (log) => log.flush()))
+  }
+
+  /**
+   * Flushes and closes every log, notes the clean stop and releases the directory. A second call
+   * waits for the first.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#checkpointTimer?.cancel()
+    try {
+      await this.#removals
+      const logs = [...this.#openLogs()]
+      const areDurable = await Promise.all(logs.map((log) => log.close()))
+      await this.#commit.idle()
+      this.#checkpoints.write(logs)
+      if (areDurable.every(Boolean)) this.#leaveCleanMarker()
+    } finally {
+      this.#lock.release()
+    }
+  }
+
+  async #load(): Promise<void> {
+    const { fileSystem, logger } = this.#settings
+    const found = findLogDirectories(fileSystem, this.path, logger)
+    await this.#openSystemLog(found.hasSystemLog)
+    const isFresh = !found.hasSystemLog && found.topics.size === 0
+    this.#leaderEpoch = this.#metadata.leaderEpoch
+    if (!this.#wasClean && !isFresh) {
+      this.#leaderEpoch++
+      await this.#metadata.setLeaderEpoch(this.#leaderEpoch)
+    }
+    const leftovers = await this.#adopt(found)
+    for (const [name, entry] of this.#metadata.topics()) {
+      await this.#makeDirectories(name, entry)
+      this.#register(name, entry)
+    }
+    if (!this.#wasClean) await this.#recoverAll()
+    this.#removeInBackground([...found.deleted, ...leftovers], this.#metadata.deletedIds())
+    this.#scheduleCheckpoint()
+  }
+
+  async #openSystemLog(exists: boolean): Promise<void> {
+    const { fileSystem } = this.#settings
+    const directory = `${this.path}/${logDirectoryName(systemTopic, 0)}`
+    if (!exists) {
+      fileSystem.makeDirectory(directory)
+      await fileSystem.syncDirectory(this.path)
+    }
+    const env = this.#environment(systemTopic, 0, () => defaultLogSettings)
+    this.#systemLog = this.#openLog(env)
+    this.#metadata = new StoreMetadata(this.#systemLog)
+  }
+
+  /** Takes over topics that have directories but no entry; returns directories to be removed. */
+  async #adopt(found: FoundDirectories): Promise<string[]> {
+    const leftovers: string[] = []
+    for (const [name, topic] of found.topics) {
+      const entry = this.#metadata.topic(name)
+      const isStale =
+        topic.id !== undefined && topic.id !== entry?.id && this.#metadata.isDeleted(topic.id)
+      if (isStale) {
+        for (const partition of topic.partitions) {
+          const directoryName = logDirectoryName(name, partition)
+          const target = deletedDirectoryName(directoryName, idToHex(randomId()))
+          this.#settings.fileSystem.rename(
+            `${this.path}/${directoryName}`,
+            `${this.path}/${target}`,
+          )
+          this.#checkpoints.forget(directoryName)
+          leftovers.push(target)
+        }
+      } else if (entry === undefined) {
+        const partitions = Math.max(...topic.partitions) + 1
+        this.#settings.logger.info({ topic: name, partitions }, 'adopting a topic found on disk')
+        await this.#metadata.putTopic(name, {
+          id: topic.id ?? randomId(),
+          partitions,
+          config: {},
+        })
+      }
+    }
+    return leftovers
+  }
+
+  #register(name: string, entry: TopicEntry): Topic {
+    const identity = { name, id: entry.id }
+    const topic = new Topic(
+      identity,
+      entry.partitions,
+      this.#config(entry.config),
+      (self, index) => {
+        this.#assertOpen()
+        return this.#openLog(this.#environment(name, index, () => self.config.settings))
+      },
+    )
+    this.#topics.set(name, topic)
+    this.#topicsById.set(topic.id, topic)
+    return topic
+  }
+
+  #config(overrides: Readonly<Record<string, string>>): TopicConfig {
+    const { config, level } = this.#settings
+    return new TopicConfig(overrides, { ...defaultLogSettings, level }, config)
+  }
+
+  /** Makes the directories a topic lacks, durably. Their topic ids can be written again. */
+  async #makeDirectories(name: string, entry: TopicEntry): Promise<void> {
+    const { fileSystem } = this.#settings
+    let isChanged = false
+    for (let partition = 0; partition < entry.partitions; partition++) {
+      const directory = `${this.path}/${logDirectoryName(name, partition)}`
+      const metadataPath = `${directory}/${partitionMetadataFileName}`
+      if (fileSystem.stat(metadataPath) !== undefined) continue
+      fileSystem.makeDirectory(directory)
+      writeTopicId(fileSystem, metadataPath, entry.id)
+      isChanged = true
+    }
+    if (isChanged) await fileSystem.syncDirectory(this.path)
+  }
+
+  #environment(topic: string, partition: number, settings: () => LogSettings): LogEnvironment {
+    const name = logDirectoryName(topic, partition)
+    const { fileSystem, clock, logger, random } = this.#settings
+    return {
+      fileSystem,
+      clock,
+      logger,
+      random,
+      name,
+      directory: `${this.path}/${name}`,
+      get settings() {
+        return settings()
+      },
+      commit: this.#commit,
+      leaderEpoch: this.#leaderEpoch,
+      builders: this.#builders,
+      onRecoveryPointLowered: () => this.#checkpoints.write(this.#openLogs()),
+    }
+  }
+
+  /** Opens one log at once: after a clean stop, or a small one. */
+  #openLog(env: LogEnvironment): Log {
+    const loading = this.#loading(env)
+    for (;;) {
+      const step = loading.next()
+      if (step.done === true) return this.#opened(env, step.value)
+    }
+  }
+
+  #loading(env: LogEnvironment): Generator<number, LoadedLog> {
+    return loadLog(env, {
+      isClean: this.#wasClean,
+      recoveryPoint: this.#checkpoints.recoveryPoint(env.name),
+      logStart: this.#checkpoints.logStart(env.name),
+    })
+  }
+
+  #opened(env: LogEnvironment, loaded: LoadedLog): Log {
+    if (loaded.cut !== undefined) this.#settings.logger.warn(loaded.cut, 'cut a damaged tail')
+    return new Log(env, loaded)
+  }
+
+  /** Recovers every log, giving the event loop a turn now and then. */
+  async #recoverAll(): Promise<void> {
+    const { fileSystem, onRecovery } = this.#settings
+    const work: { env: LogEnvironment; topic: Topic; partition: number; bytes: number }[] = []
+    for (const topic of this.#topics.values()) {
+      for (let partition = 0; partition < topic.partitionCount; partition++) {
+        const env = this.#environment(topic.name, partition, () => topic.config.settings)
+        const recoveryPoint = this.#checkpoints.recoveryPoint(env.name)
+        const bytes = bytesToRecover(fileSystem, env.directory, recoveryPoint)
+        work.push({ env, topic, partition, bytes })
+      }
+    }
+    const totalBytes = work.reduce((sum, { bytes }) => sum + bytes, 0)
+    let doneBytes = 0
+    for (const { env, topic, partition, bytes } of work) {
+      let checkedBytes = doneBytes
+      const loading = this.#loading(env)
+      for (let step = loading.next(); ; step = loading.next()) {
+        if (step.done === true) {
+          topic.adopt(partition, this.#opened(env, step.value))
+          break
+        }
+        checkedBytes += step.value
+        onRecovery({ log: env.name, checkedBytes, totalBytes })
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      doneBytes += bytes
+      onRecovery({ log: env.name, checkedBytes: doneBytes, totalBytes })
+    }
+  }
+
+  *#openLogs(): Generator<Log> {
+    yield this.#systemLog
+    for (const topic of this.#topics.values()) yield* topic.openLogs()
+  }
+
+  #scheduleCheckpoint(): void {
+    const { clock, checkpointIntervalMs, logger } = this.#settings
+    this.#checkpointTimer = clock.after(checkpointIntervalMs, () => {
+      try {
+        this.#checkpoints.write(this.#openLogs())
+      } catch (error) {
+        // The old checkpoint still holds: a later start checks more than it had to.
+        logger.error({ error: String(error) }, 'recovery points could not be written')
+      }
+      this.#scheduleCheckpoint()
+    })
+  }
+
+  #removeInBackground(directories: readonly string[], deletedIds: readonly string[]): void {
+    const { fileSystem, logger } = this.#settings
+    this.#removals = this.#removals.then(async () => {
+      try {
+        for (const name of directories) {
+          await new Promise((resolve) => setImmediate(resolve))
+          fileSystem.removeTree(`${this.path}/${name}`)
+        }
+        await fileSystem.syncDirectory(this.path)
+        for (const id of deletedIds) await this.#metadata.forgetDeleted(id)
+      } catch (error) {
+        // Tried again at the next open: the names stay marked as deleted.
+        logger.error({ error: String(error) }, 'files of a deleted topic could not be removed')
+      }
+    })
+  }
+
+  /** Whether the marker of a clean stop was there; it is gone, durably, before any log opens. */
+  #takeCleanMarker(): boolean {
+    const { fileSystem } = this.#settings
+    const path = `${this.path}/${cleanShutdownFileName}`
+    if (fileSystem.stat(path) === undefined) return false
+    fileSystem.remove(path)
+    fileSystem.syncDirectorySync(this.path)
+    return true
+  }
+
+  #leaveCleanMarker(): void {
+    const { fileSystem } = this.#settings
+    const file = fileSystem.open(`${this.path}/${cleanShutdownFileName}`, 'open-or-create')
+    try {
+      file.write(Buffer.from('{"version":0,"brokerEpoch":-1}'), 0)
+      file.flushSync()
+    } finally {
+      file.close()
+    }
+    fileSystem.syncDirectorySync(this.path)
+  }
+
+  #known(name: string): Topic {
+    const topic = this.#topics.get(name)
+    if (topic === undefined || this.#pendingNames.has(name)) {
+      throw new UnknownTopicError(`no topic ${name}`)
+    }
+    return topic
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ClosedError(`store ${this.path} is closed`)
+  }
+}

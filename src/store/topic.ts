@@ -1,0 +1,72 @@
+/** One topic: its id, its settings and its partitions, which open on first use. */
+import { UnknownPartitionError } from '../base/errors.ts'
+import type { Log } from '../log/log.ts'
+import { isInternalTopic } from './store-layout.ts'
+import type { TopicConfig } from './topic-config.ts'
+
+export class Topic {
+  readonly name: string
+  /** 16 bytes in base64url; a new one every time a topic of that name is created. */
+  readonly id: string
+  #config: TopicConfig
+  #partitionCount: number
+  readonly #logs: (Log | undefined)[] = []
+  readonly #open: (topic: Topic, partition: number) => Log
+
+  /** Made by the store, which passes how a partition's log is opened. */
+  constructor(
+    identity: { readonly name: string; readonly id: string },
+    partitionCount: number,
+    config: TopicConfig,
+    open: (topic: Topic, partition: number) => Log,
+  ) {
+    this.name = identity.name
+    this.id = identity.id
+    this.#partitionCount = partitionCount
+    this.#config = config
+    this.#open = open
+  }
+
+  get config(): TopicConfig {
+    return this.#config
+  }
+
+  get partitionCount(): number {
+    return this.#partitionCount
+  }
+
+  get isInternal(): boolean {
+    return isInternalTopic(this.name)
+  }
+
+  /** The log of a partition, opened when it is not yet; undefined when there is no such one. */
+  partition(index: number): Log | undefined {
+    if (!Number.isInteger(index) || index < 0 || index >= this.#partitionCount) return undefined
+    this.#logs[index] ??= this.#open(this, index)
+    return this.#logs[index]
+  }
+
+  /** Like `partition`, but throws UnknownPartitionError. */
+  log(index: number): Log {
+    const log = this.partition(index)
+    if (log !== undefined) return log
+    throw new UnknownPartitionError(
+      `topic ${this.name} has no partition ${index}: it has ${this.#partitionCount}`,
+    )
+  }
+
+  /** Logs that are open now. */
+  openLogs(): Log[] {
+    return this.#logs.filter((log) => log !== undefined)
+  }
+
+  /** Store only: puts a log that was recovered at open in its place. */
+  adopt(index: number, log: Log): void {
+    this.#logs[index] = log
+  }
+
+  /** Store only. */
+  grow(partitionCount: number): void {
+    this.#partitionCount = partitionCount
+  }
+}

@@ -79,16 +79,27 @@ inline void ThrowSystemError(Napi::Env env, int error, const char* syscall) {
   if (made != nullptr) napi_throw(env, made);
 }
 
-inline void ThrowRangeError(Napi::Env env, const char* argument) {
-  Napi::RangeError made = Napi::RangeError::New(env, std::string(argument) + " is out of range");
-  made.Set("code", Napi::String::New(env, "ERR_OUT_OF_RANGE"));
-  made.ThrowAsJavaScriptException();
+// Throws what a wrong argument deserves; quietly does nothing where JavaScript may no longer run.
+inline void ThrowArgumentError(
+    napi_env env, const char* code, const char* argument, const char* what,
+    napi_status (*create)(napi_env, napi_value, napi_value, napi_value*)) {
+  std::string message = std::string(argument) + what;
+  napi_value code_value, message_value, made;
+  if (napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &code_value) == napi_ok &&
+      napi_create_string_utf8(env, message.data(), message.size(), &message_value) == napi_ok &&
+      create(env, code_value, message_value, &made) == napi_ok) {
+    napi_throw(env, made);
+  }
 }
 
-inline void ThrowTypeError(Napi::Env env, const char* argument) {
-  Napi::TypeError made = Napi::TypeError::New(env, std::string(argument) + " has the wrong type");
-  made.Set("code", Napi::String::New(env, "ERR_INVALID_ARG_TYPE"));
-  made.ThrowAsJavaScriptException();
+inline void ThrowRangeError(napi_env env, const char* argument) {
+  ThrowArgumentError(env, "ERR_OUT_OF_RANGE", argument, " is out of range",
+                     napi_create_range_error);
+}
+
+inline void ThrowTypeError(napi_env env, const char* argument) {
+  ThrowArgumentError(env, "ERR_INVALID_ARG_TYPE", argument, " has the wrong type",
+                     napi_create_type_error);
 }
 
 // Reads a safe integer in [least, most]. On failure throws into JavaScript and returns false.
@@ -128,7 +139,7 @@ class SendScheduler;  // send_file.cc
 struct Environment {
   std::shared_ptr<RegionTable> regions;
   SendScheduler* scheduler = nullptr;  // made by the first transfer, deleted by its cleanup hook
-  Napi::FunctionReference transfer_class;
+  napi_ref transfer_class = nullptr;
 };
 
 void ExportCrc32c(Napi::Env env, Napi::Object exports);

@@ -48,36 +48,39 @@ struct Watch {
 
 }  // namespace
 
-// The JavaScript side is the `SendFileTransfer` object; it is held while the transfer runs.
-class Transfer : public Napi::ObjectWrap<Transfer> {
+// One transfer. It belongs to its JavaScript object `SendFileTransfer`, whose finalizer deletes it;
+// while the transfer runs, a reference holds that object.
+class Transfer {
  public:
   enum class Outcome { kFinished, kSocketFull, kTurnOver };
 
-  explicit Transfer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Transfer>(info) {}
+  Transfer(napi_env env, int socket, int file, int64_t position, int64_t length)
+      : env_(env), socket_(socket), file_(file), position_(position), remaining_(length) {}
 
-  void Begin(SendScheduler* scheduler, int socket, int file, int64_t position, int64_t length,
-             Napi::Function done);
+  bool Begin(SendScheduler* scheduler, napi_value object, napi_value done);
   Outcome Advance();
   bool KeepDescriptors();
   bool StartWatch();
   void End();
   void Fail(int error) { error_ = error; }
-  Napi::Value Cancel(const Napi::CallbackInfo& info);
+  void Cancel();
   void CallDone(napi_async_context context);
   void LetGo();
 
  private:
   static void OnWritable(uv_poll_t* handle, int status, int events);
 
+  napi_env env_;
   SendScheduler* scheduler_ = nullptr;  // null before Begin and once `done` is due
-  int socket_ = -1;                     // the caller's, until KeepDescriptors duplicates it
-  int file_ = -1;
+  int socket_;                          // the caller's, until KeepDescriptors duplicates it
+  int file_;
   Descriptor kept_file_;
   Watch* watch_ = nullptr;
-  int64_t position_ = 0;
-  int64_t remaining_ = 0;
+  int64_t position_;
+  int64_t remaining_;
   int64_t sent_ = 0;
   int error_ = 0;
+  napi_ref object_ = nullptr;
   napi_ref done_ = nullptr;
 
   friend class SendScheduler;
@@ -108,7 +111,6 @@ class SendScheduler {
   uv_loop_t* loop_ = nullptr;
   uv_idle_t idle_;
   napi_async_context context_ = nullptr;
-  napi_ref context_object_ = nullptr;
   napi_async_cleanup_hook_handle hook_ = nullptr;
   int open_handles_ = 0;
   bool is_shutting_down_ = false;
@@ -119,15 +121,10 @@ class SendScheduler {
 
 // ---- Transfer
 
-void Transfer::Begin(SendScheduler* scheduler, int socket, int file, int64_t position,
-                     int64_t length, Napi::Function done) {
+bool Transfer::Begin(SendScheduler* scheduler, napi_value object, napi_value done) {
   scheduler_ = scheduler;
-  socket_ = socket;
-  file_ = file;
-  position_ = position;
-  remaining_ = length;
-  napi_create_reference(Env(), done, 1, &done_);
-  Ref();
+  return napi_create_reference(env_, object, 1, &object_) == napi_ok &&
+         napi_create_reference(env_, done, 1, &done_) == napi_ok;
 }
 
 Transfer::Outcome Transfer::Advance() {
@@ -202,15 +199,14 @@ void Transfer::End() {
   scheduler_ = nullptr;
 }
 
-Napi::Value Transfer::Cancel(const Napi::CallbackInfo& info) {
+void Transfer::Cancel() {
   if (scheduler_ != nullptr) scheduler_->Cancel(this);
-  return info.Env().Undefined();
 }
 
 // Plain Node-API and no assumption that it works: libuv also runs while the environment ends, and
 // then JavaScript does not.
 void Transfer::CallDone(napi_async_context context) {
-  napi_env env = Env();
+  napi_env env = env_;
   napi_value done = nullptr;
   napi_value receiver = nullptr;
   napi_value arguments[2] = {nullptr, nullptr};
@@ -232,12 +228,12 @@ void Transfer::CallDone(napi_async_context context) {
   }
 }
 
-// Leaves the object to the garbage collector.
+// Leaves the object, and with it this, to the garbage collector.
 void Transfer::LetGo() {
-  napi_delete_reference(Env(), done_);
+  napi_delete_reference(env_, done_);
+  napi_delete_reference(env_, object_);
   done_ = nullptr;
-  uint32_t count;
-  napi_reference_unref(Env(), *this, &count);
+  object_ = nullptr;
 }
 
 // ---- SendScheduler
@@ -253,9 +249,7 @@ SendScheduler::SendScheduler(Napi::Env env) : env_(env) {
   uv_idle_init(loop_, &idle_);
   idle_.data = this;
   open_handles_ = 1;
-  Napi::Object resource = Napi::Object::New(env);
-  napi_create_reference(env, resource, 1, &context_object_);
-  napi_async_init(env, resource, Napi::String::New(env, "stratalog.sendFile"), &context_);
+  napi_async_init(env, nullptr, Napi::String::New(env, "stratalog.sendFile"), &context_);
   napi_add_async_cleanup_hook(
       env,
       [](napi_async_cleanup_hook_handle hook, void* data) {
@@ -349,7 +343,6 @@ void SendScheduler::Shutdown(napi_async_cleanup_hook_handle hook) {
   ready_.clear();
   waiting_.clear();
   napi_async_destroy(env_, context_);
-  napi_delete_reference(env_, context_object_);
   Napi::Env(env_).GetInstanceData<Environment>()->scheduler = nullptr;
   uv_close(reinterpret_cast<uv_handle_t*>(&idle_), [](uv_handle_t* handle) {
     static_cast<SendScheduler*>(handle->data)->HandleClosed();
@@ -360,6 +353,46 @@ void SendScheduler::Shutdown(napi_async_cleanup_hook_handle hook) {
 
 namespace {
 
+napi_value Undefined(napi_env env) {
+  napi_value undefined = nullptr;
+  napi_get_undefined(env, &undefined);
+  return undefined;
+}
+
+// The object of a transfer begins empty: SendFile wraps the transfer into it.
+napi_value ConstructTransfer(napi_env env, napi_callback_info info) {
+  napi_value receiver = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, &receiver, nullptr);
+  return receiver;
+}
+
+void FinalizeTransfer(napi_env, void* data, void*) { delete static_cast<Transfer*>(data); }
+
+// cancel()
+napi_value CancelTransfer(napi_env env, napi_callback_info info) {
+  napi_value receiver = nullptr;
+  void* transfer = nullptr;
+  if (napi_get_cb_info(env, info, nullptr, nullptr, &receiver, nullptr) == napi_ok &&
+      napi_unwrap(env, receiver, &transfer) == napi_ok) {
+    static_cast<Transfer*>(transfer)->Cancel();
+  }
+  return Undefined(env);
+}
+
+// A new `SendFileTransfer` that owns `transfer`, or null when JavaScript may no longer run.
+napi_value WrapTransfer(Napi::Env env, std::unique_ptr<Transfer> transfer) {
+  napi_value constructor = nullptr;
+  napi_value object = nullptr;
+  napi_ref transfer_class = env.GetInstanceData<Environment>()->transfer_class;
+  bool is_wrapped =
+      napi_get_reference_value(env, transfer_class, &constructor) == napi_ok &&
+      napi_new_instance(env, constructor, 0, nullptr, &object) == napi_ok &&
+      napi_wrap(env, object, transfer.get(), FinalizeTransfer, nullptr, nullptr) == napi_ok;
+  if (!is_wrapped) return nullptr;
+  transfer.release();
+  return object;
+}
+
 // sendFile(target, fd, position, length, done)
 Napi::Value SendFile(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -367,13 +400,14 @@ Napi::Value SendFile(const Napi::CallbackInfo& info) {
   int file = -1;
   int64_t position = 0;
   int64_t length = 0;
+  napi_value target_fd = nullptr;
   if (!info[0].IsObject()) {
     ThrowTypeError(env, "target");
     return env.Undefined();
   }
-  Napi::Value target = info[0].As<Napi::Object>().Get("fd");
-  if (env.IsExceptionPending()) return env.Undefined();
-  if (!ReadDescriptor(target, "target.fd", &socket)) return env.Undefined();
+  // Fails when a getter throws, which then is the error.
+  if (napi_get_named_property(env, info[0], "fd", &target_fd) != napi_ok) return env.Undefined();
+  if (!ReadDescriptor(Napi::Value(env, target_fd), "target.fd", &socket)) return env.Undefined();
   if (!ReadDescriptor(info[1], "fd", &file)) return env.Undefined();
   if (!ReadBytes(info[2], "position", 0, &position)) return env.Undefined();
   if (!ReadBytes(info[3], "length", 0, &length)) return env.Undefined();
@@ -387,21 +421,25 @@ Napi::Value SendFile(const Napi::CallbackInfo& info) {
     ThrowSystemError(env, flags < 0 ? errno : EINVAL, "sendfile");
     return env.Undefined();
   }
-  Napi::Object object = env.GetInstanceData<Environment>()->transfer_class.New({});
-  if (env.IsExceptionPending()) return env.Undefined();
-  Transfer* transfer = Transfer::Unwrap(object);
+  auto made = std::make_unique<Transfer>(env, socket, file, position, length);
+  Transfer* transfer = made.get();
+  napi_value object = WrapTransfer(env, std::move(made));
+  if (object == nullptr) return env.Undefined();
   SendScheduler* scheduler = SendScheduler::Of(env);
-  transfer->Begin(scheduler, socket, file, position, length, info[4].As<Napi::Function>());
-  scheduler->Start(transfer);
-  return object;
+  if (transfer->Begin(scheduler, object, info[4])) scheduler->Start(transfer);
+  return Napi::Value(env, object);
 }
 
 }  // namespace
 
 void ExportSendFile(Napi::Env env, Napi::Object exports) {
-  Napi::Function transfer_class = Transfer::DefineClass(
-      env, "SendFileTransfer", {Transfer::InstanceMethod("cancel", &Transfer::Cancel)});
-  env.GetInstanceData<Environment>()->transfer_class = Napi::Persistent(transfer_class);
+  napi_property_descriptor cancel = {"cancel", nullptr, CancelTransfer, nullptr, nullptr,
+                                     nullptr, napi_default_method, nullptr};
+  napi_value transfer_class = nullptr;
+  napi_define_class(env, "SendFileTransfer", NAPI_AUTO_LENGTH, ConstructTransfer, nullptr, 1,
+                    &cancel, &transfer_class);
+  napi_create_reference(env, transfer_class, 1,
+                        &env.GetInstanceData<Environment>()->transfer_class);
   exports.Set("sendFile", Napi::Function::New<SendFile>(env, "sendFile"));
 }
 

@@ -13,26 +13,15 @@
  * Operations that change the disk or make it durable are numbered from 1, reads likewise. `stopAt`
  * ends the world at one of them with `SimCrash`, `failOperation` and `failRead` make them fail.
  */
-import { Buffer } from 'node:buffer'
 import { assert } from '../base/assert.ts'
-import { InvalidOptionError, StorageError, StoreLockedError } from '../base/errors.ts'
-import type {
-  DirectoryLock,
-  File,
-  FileStat,
-  FileSystem,
-  MappedFile,
-  OpenMode,
-} from './file-system.ts'
-import { type ContentChoice, pageBytes, sectorBytes } from './sim-content.ts'
+import { InvalidOptionError, StoreLockedError } from '../base/errors.ts'
+import type { DirectoryLock, File, FileStat, FileSystem, OpenMode } from './file-system.ts'
+import { pageBytes } from './sim-content.ts'
+import { type CrashClass, classContents, classNames, crashClasses } from './sim-crash-class.ts'
+import { SimCrash, simFailure } from './sim-failure.ts'
+import { type SimDoor, SimFile } from './sim-file.ts'
 import { SimRandom } from './sim-random.ts'
-import {
-  type NamesChoice,
-  SimDirectoryNode,
-  SimFileNode,
-  type SimNode,
-  SimTree,
-} from './sim-tree.ts'
+import { namesOf, SimDirectoryNode, SimFileNode, SimTree } from './sim-tree.ts'
 
 export type SimOptions = {
   /** Decides every random choice. */
@@ -69,36 +58,6 @@ export type SimOperation = {
   readonly lengthBytes: number
 }
 
-/** What a crash keeps of that which was not flushed. */
-export type CrashClass =
-  /** Nothing: the strictest reading of the rules. */
-  | 'nothing-unsynced'
-  /** All data and all names, although nobody asked. */
-  | 'everything'
-  /** Any version of each 512-byte sector, and any of the waiting names. */
-  | 'random-sectors'
-  /** Any version of each 4096-byte page, and the first few of the waiting names. */
-  | 'random-pages'
-  /** All data, no name. */
-  | 'data-not-names'
-  /** All names, no data: new files are empty. */
-  | 'names-not-data'
-  /** All names and sizes, no data: zeros where data should be. */
-  | 'sizes-not-data'
-  /** All but the last write to the disk, which is cut at a sector boundary. */
-  | 'torn-last-write'
-
-export const crashClasses: readonly CrashClass[] = [
-  'nothing-unsynced',
-  'everything',
-  'random-sectors',
-  'random-pages',
-  'data-not-names',
-  'names-not-data',
-  'sizes-not-data',
-  'torn-last-write',
-]
-
 export type CrashOptions = {
   /** Default: chosen by the seed. */
   readonly class?: CrashClass
@@ -111,37 +70,6 @@ export type SimFault = {
   readonly errno: string
   /** For a write: bytes written before the failure. Default: as the seed says. */
   readonly writtenBytes?: number
-}
-
-/** The moment the simulated machine stopped. Nothing but a test catches it. */
-export class SimCrash extends Error {
-  override readonly name = 'SimCrash'
-
-  constructor(operation: number) {
-    super(`the simulated machine stopped at operation ${operation}`)
-  }
-}
-
-const classContents: Readonly<Record<CrashClass, ContentChoice>> = {
-  'nothing-unsynced': { keep: 'none' },
-  everything: { keep: 'all' },
-  'random-sectors': { keep: 'random', grainBytes: sectorBytes },
-  'random-pages': { keep: 'random', grainBytes: pageBytes },
-  'data-not-names': { keep: 'all' },
-  'names-not-data': { keep: 'none' },
-  'sizes-not-data': { keep: 'sizes' },
-  'torn-last-write': { keep: 'all' },
-}
-
-const classNames: Readonly<Record<CrashClass, NamesChoice>> = {
-  'nothing-unsynced': 'none',
-  everything: 'all',
-  'random-sectors': 'any',
-  'random-pages': 'first-few',
-  'data-not-names': 'none',
-  'names-not-data': 'all',
-  'sizes-not-data': 'all',
-  'torn-last-write': 'all',
 }
 
 const defaultCapacityBytes = 2 ** 40
@@ -213,7 +141,7 @@ export class SimFileSystem implements FileSystem {
 
   /** Damages a stored file: flips the bits of `mask` in the byte at `position`. */
   flipBits(path: string, position: number, mask: number): void {
-    const node = this.#file('damage', path)
+    const node = this.#state.tree.file('damage', path)
     assert(position >= 0 && position < node.content.sizeBytes, 'the damage lies inside the file')
     node.content.flip(position, mask)
   }
@@ -269,18 +197,18 @@ export class SimFileSystem implements FileSystem {
 
   open(path: string, mode: OpenMode): File {
     this.#assertRunning()
-    const existing = this.#find(path)
+    const existing = this.#state.tree.find(path)
     if (existing === undefined && (mode === 'read' || mode === 'write')) {
-      this.#parent('open', path)
-      throw failure('open', path, 'ENOENT')
+      this.#state.tree.parent('open', path)
+      throw simFailure('open', path, 'ENOENT')
     }
-    if (existing !== undefined && mode === 'create') throw failure('open', path, 'EEXIST')
-    if (existing?.kind === 'directory') throw failure('open', path, 'EISDIR')
+    if (existing !== undefined && mode === 'create') throw simFailure('open', path, 'EEXIST')
+    if (existing?.kind === 'directory') throw simFailure('open', path, 'EISDIR')
     return new SimFile(this.#door, path, existing ?? this.#create(path), mode !== 'read')
   }
 
   #create(path: string): SimFileNode {
-    const place = this.#parent('open', path)
+    const place = this.#state.tree.parent('open', path)
     this.#begin('create', path)
     const node = new SimFileNode()
     node.references = 1
@@ -291,7 +219,7 @@ export class SimFileSystem implements FileSystem {
 
   stat(path: string): FileStat | undefined {
     this.#assertRunning()
-    const node = this.#find(path)
+    const node = this.#state.tree.find(path)
     if (node === undefined) return undefined
     const sizeBytes = node.kind === 'file' ? node.content.sizeBytes : 0
     return { kind: node.kind, sizeBytes, modifiedMs: node.modifiedMs }
@@ -299,7 +227,7 @@ export class SimFileSystem implements FileSystem {
 
   readDirectory(path: string): string[] {
     this.#beginRead('read directory', path)
-    return [...this.#directory('read directory', path).entries.keys()].sort()
+    return [...this.#state.tree.directory('read directory', path).entries.keys()].sort()
   }
 
   makeDirectory(path: string): void {
@@ -307,7 +235,7 @@ export class SimFileSystem implements FileSystem {
     let directory = this.#state.tree.root
     for (const name of namesOf(path)) {
       let next = directory.entries.get(name)
-      if (next?.kind === 'file') throw failure('make directory', path, 'EEXIST')
+      if (next?.kind === 'file') throw simFailure('make directory', path, 'EEXIST')
       if (next === undefined) {
         this.#begin('make-directory', path)
         next = new SimDirectoryNode()
@@ -320,21 +248,21 @@ export class SimFileSystem implements FileSystem {
 
   rename(source: string, target: string): void {
     this.#assertRunning()
-    const from = this.#parent('rename', source)
-    const to = this.#parent('rename', target)
+    const from = this.#state.tree.parent('rename', source)
+    const to = this.#state.tree.parent('rename', target)
     const moved = from.directory.entries.get(from.name)
     const replaced = to.directory.entries.get(to.name)
-    if (moved === undefined) throw failure('rename', source, 'ENOENT')
+    if (moved === undefined) throw simFailure('rename', source, 'ENOENT')
     if (moved === replaced) return
     if (replaced !== undefined) {
       if (moved.kind === 'directory' && replaced.kind === 'file') {
-        throw failure('rename', source, 'ENOTDIR')
+        throw simFailure('rename', source, 'ENOTDIR')
       }
       if (moved.kind === 'file' && replaced.kind === 'directory') {
-        throw failure('rename', source, 'EISDIR')
+        throw simFailure('rename', source, 'EISDIR')
       }
       if (replaced.kind === 'directory' && replaced.entries.size > 0) {
-        throw failure('rename', source, 'ENOTEMPTY')
+        throw simFailure('rename', source, 'ENOTEMPTY')
       }
     }
     this.#begin('rename', source)
@@ -343,39 +271,44 @@ export class SimFileSystem implements FileSystem {
   }
 
   remove(path: string): void {
-    const place = this.#parent('remove', path)
+    this.#assertRunning()
+    const place = this.#state.tree.parent('remove', path)
     const node = place.directory.entries.get(place.name)
-    if (node === undefined) throw failure('remove', path, 'ENOENT')
-    if (node.kind === 'directory') throw failure('remove', path, 'EISDIR')
+    if (node === undefined) throw simFailure('remove', path, 'ENOENT')
+    if (node.kind === 'directory') throw simFailure('remove', path, 'EISDIR')
     this.#begin('remove', path)
     this.#state.tree.remove(place)
     this.#release(node)
   }
 
   removeTree(path: string): void {
-    const directory = this.#directory('remove tree', path)
+    this.#assertRunning()
+    const directory = this.#state.tree.directory('remove tree', path)
     for (const [name, node] of [...directory.entries]) {
       if (node.kind === 'directory') this.removeTree(`${path}/${name}`)
       else this.remove(`${path}/${name}`)
     }
     this.#begin('remove', path)
-    this.#state.tree.remove(this.#parent('remove tree', path))
+    this.#state.tree.remove(this.#state.tree.parent('remove tree', path))
   }
 
   async syncDirectory(path: string): Promise<void> {
-    const directory = this.#directory('sync directory', path)
+    this.#assertRunning()
+    const directory = this.#state.tree.directory('sync directory', path)
     this.#begin('sync-directory', path)
     await this.#later(() => this.#state.tree.sync(directory))
   }
 
   syncDirectorySync(path: string): void {
-    const directory = this.#directory('sync directory', path)
+    this.#assertRunning()
+    const directory = this.#state.tree.directory('sync directory', path)
     this.#begin('sync-directory', path)
     this.#state.tree.sync(directory)
   }
 
   lockDirectory(path: string): DirectoryLock {
-    const directory = this.#directory('lock', path)
+    this.#assertRunning()
+    const directory = this.#state.tree.directory('lock', path)
     const { locked } = this.#state
     if (locked.has(directory)) throw new StoreLockedError({ path, holderPid: undefined })
     const lockPath = `${path}/.lock`
@@ -391,7 +324,7 @@ export class SimFileSystem implements FileSystem {
 
   space(path: string): { freeBytes: number; totalBytes: number } {
     this.#assertRunning()
-    if (this.#find(path) === undefined) throw failure('statfs', path, 'ENOENT')
+    if (this.#state.tree.find(path) === undefined) throw simFailure('statfs', path, 'ENOENT')
     const totalBytes = this.#capacityBytes
     return { freeBytes: Math.max(totalBytes - this.#usedBytes, 0), totalBytes }
   }
@@ -412,7 +345,7 @@ export class SimFileSystem implements FileSystem {
 
   #begin(kind: SimOperation['kind'], path: string): void {
     const fault = this.#count(kind, path, 0, 0)
-    if (fault !== undefined) throw failure(kind, path, fault.errno)
+    if (fault !== undefined) throw simFailure(kind, path, fault.errno)
   }
 
   /** Numbers the operation. Stops here if told so; returns the fault meant for it, if any. */
@@ -436,7 +369,7 @@ export class SimFileSystem implements FileSystem {
   #beginRead(operation: string, path: string): void {
     this.#assertRunning()
     const fault = this.#readFaults.get(++this.#reads)
-    if (fault !== undefined) throw failure(operation, path, fault.errno)
+    if (fault !== undefined) throw simFailure(operation, path, fault.errno)
   }
 
   #release(node: SimFileNode): void {
@@ -471,14 +404,14 @@ export class SimFileSystem implements FileSystem {
     if (fault !== undefined) {
       const written = fault.writtenBytes ?? this.#state.random.below(source.length)
       this.#store(node, source.subarray(0, written), position)
-      throw failure('write', path, fault.errno)
+      throw simFailure('write', path, fault.errno)
     }
     const growth = position + source.length - node.content.sizeBytes
     const free = this.#capacityBytes - this.#usedBytes
     if (growth > free && growth > 0) {
       const fits = source.length - (growth - Math.max(free, 0))
       this.#store(node, source.subarray(0, Math.max(fits, 0)), position)
-      throw failure('write', path, 'ENOSPC')
+      throw simFailure('write', path, 'ENOSPC')
     }
     this.#store(node, source, position)
   }
@@ -497,12 +430,12 @@ export class SimFileSystem implements FileSystem {
     sizeBytes: number,
   ): void {
     const fault = this.#count(kind, path, 0, sizeBytes)
-    if (fault !== undefined) throw failure(kind, path, fault.errno)
+    if (fault !== undefined) throw simFailure(kind, path, fault.errno)
     const before = node.content.sizeBytes
     const growth = sizeBytes - before
     if (kind === 'preallocate') {
       if (growth <= 0) return
-      if (growth > this.#capacityBytes - this.#usedBytes) throw failure(kind, path, 'ENOSPC')
+      if (growth > this.#capacityBytes - this.#usedBytes) throw simFailure(kind, path, 'ENOSPC')
     }
     node.content.resize(this.#operations, sizeBytes)
     node.modifiedMs = this.#now()
@@ -546,7 +479,7 @@ export class SimFileSystem implements FileSystem {
       return
     }
     node.content.drop(sequence)
-    throw failure('flush', path, fault.errno)
+    throw simFailure('flush', path, fault.errno)
   }
 
   #defer(complete: () => void): void {
@@ -562,159 +495,4 @@ export class SimFileSystem implements FileSystem {
     }
     queueMicrotask(turn)
   }
-
-  // ---- paths
-
-  #find(path: string): SimNode | undefined {
-    let node: SimNode | undefined = this.#state.tree.root
-    for (const name of namesOf(path)) {
-      if (node?.kind !== 'directory') return undefined
-      node = node.entries.get(name)
-    }
-    return node
-  }
-
-  #parent(operation: string, path: string): { directory: SimDirectoryNode; name: string } {
-    this.#assertRunning()
-    const names = namesOf(path)
-    const name = names.pop()
-    if (name === undefined) throw failure(operation, path, 'EBUSY')
-    let node: SimNode = this.#state.tree.root
-    for (const step of names) {
-      if (node.kind !== 'directory') throw failure(operation, path, 'ENOTDIR')
-      const next: SimNode | undefined = node.entries.get(step)
-      if (next === undefined) throw failure(operation, path, 'ENOENT')
-      node = next
-    }
-    if (node.kind !== 'directory') throw failure(operation, path, 'ENOTDIR')
-    return { directory: node, name }
-  }
-
-  #file(operation: string, path: string): SimFileNode {
-    const node = this.#find(path)
-    if (node === undefined) throw failure(operation, path, 'ENOENT')
-    if (node.kind === 'directory') throw failure(operation, path, 'EISDIR')
-    return node
-  }
-
-  #directory(operation: string, path: string): SimDirectoryNode {
-    this.#assertRunning()
-    const node = this.#find(path)
-    if (node === undefined) throw failure(operation, path, 'ENOENT')
-    if (node.kind === 'file') throw failure(operation, path, 'ENOTDIR')
-    return node
-  }
-}
-
-/** The part of SimFileSystem that its open files use. */
-type SimDoor = {
-  read(operation: string, path: string): void
-  write(path: string, node: SimFileNode, source: Uint8Array, position: number): void
-  resize(kind: 'truncate' | 'preallocate', path: string, node: SimFileNode, sizeBytes: number): void
-  flush(path: string, node: SimFileNode): Promise<void>
-  flushSync(path: string, node: SimFileNode): void
-  release(node: SimFileNode): void
-}
-
-class SimFile implements File {
-  readonly path: string
-  readonly fd = -1
-  readonly #door: SimDoor
-  readonly #node: SimFileNode
-  readonly #isWritable: boolean
-  #isClosed = false
-
-  constructor(door: SimDoor, path: string, node: SimFileNode, isWritable: boolean) {
-    this.#door = door
-    this.path = path
-    this.#node = node
-    this.#isWritable = isWritable
-    node.references++
-  }
-
-  size(): number {
-    return this.#opened('stat').content.sizeBytes
-  }
-
-  read(target: Uint8Array, position: number): number {
-    const node = this.#opened('read')
-    this.#door.read('read', this.path)
-    const found = node.content.view().subarray(position, position + target.length)
-    target.set(found)
-    return found.length
-  }
-
-  write(source: Uint8Array, position: number): void {
-    this.#door.write(this.path, this.#written('write'), source, position)
-  }
-
-  writeAll(sources: readonly Uint8Array[], position: number): void {
-    const node = this.#written('write')
-    const [only] = sources
-    const source = sources.length === 1 ? only! : Buffer.concat(sources)
-    this.#door.write(this.path, node, source, position)
-  }
-
-  truncate(sizeBytes: number): void {
-    this.#door.resize('truncate', this.path, this.#written('truncate'), sizeBytes)
-  }
-
-  preallocate(sizeBytes: number): void {
-    this.#door.resize('preallocate', this.path, this.#written('preallocate'), sizeBytes)
-  }
-
-  async flush(): Promise<void> {
-    return this.#door.flush(this.path, this.#opened('flush'))
-  }
-
-  flushSync(): void {
-    this.#door.flushSync(this.path, this.#opened('flush'))
-  }
-
-  map(sizeBytes: number): MappedFile {
-    const node = this.#opened('map')
-    if (!(sizeBytes > 0)) throw new RangeError('length is out of range')
-    this.#door.read('map', this.path)
-    if (sizeBytes > node.content.sizeBytes) throw failure('map', this.path, 'EINVAL')
-    const region = new ArrayBuffer(sizeBytes)
-    const bytes = Buffer.from(region)
-    bytes.set(node.content.view().subarray(0, sizeBytes))
-    return {
-      bytes,
-      unmap: () => {
-        // Transferring empties every view of it.
-        if (region.byteLength > 0) structuredClone(region, { transfer: [region] })
-      },
-    }
-  }
-
-  close(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#door.release(this.#node)
-  }
-
-  #opened(operation: string): SimFileNode {
-    if (this.#isClosed) throw failure(operation, this.path, 'EBADF')
-    return this.#node
-  }
-
-  #written(operation: string): SimFileNode {
-    if (!this.#isWritable) throw failure(operation, this.path, 'EBADF')
-    return this.#opened(operation)
-  }
-}
-
-function failure(operation: string, path: string, errno: string): StorageError {
-  return new StorageError({ operation, path, errno })
-}
-
-/** The names along a path, `.` and `..` resolved; relative paths start at the root. */
-function namesOf(path: string): string[] {
-  const names: string[] = []
-  for (const name of path.split('/')) {
-    if (name === '..') names.pop()
-    else if (name !== '' && name !== '.') names.push(name)
-  }
-  return names
 }

@@ -4,6 +4,7 @@
  * none, all, the first few, or any of those that wait. A rename is atomic in all of them.
  */
 import { SimContent } from './sim-content.ts'
+import { simFailure } from './sim-failure.ts'
 import type { SimRandom } from './sim-random.ts'
 
 export class SimFileNode {
@@ -144,6 +145,48 @@ export class SimTree {
     return copy
   }
 
+  /** What stands at `path`, or undefined. */
+  find(path: string): SimNode | undefined {
+    let node: SimNode | undefined = this.root
+    for (const name of namesOf(path)) {
+      if (node?.kind !== 'directory') return undefined
+      node = node.entries.get(name)
+    }
+    return node
+  }
+
+  /** The directory that `path` has its name in; throws StorageError when there is none. */
+  parent(operation: string, path: string): Place {
+    const names = namesOf(path)
+    const name = names.pop()
+    if (name === undefined) throw simFailure(operation, path, 'EBUSY')
+    let node: SimNode = this.root
+    for (const step of names) {
+      if (node.kind !== 'directory') throw simFailure(operation, path, 'ENOTDIR')
+      const next: SimNode | undefined = node.entries.get(step)
+      if (next === undefined) throw simFailure(operation, path, 'ENOENT')
+      node = next
+    }
+    if (node.kind !== 'directory') throw simFailure(operation, path, 'ENOTDIR')
+    return { directory: node, name }
+  }
+
+  /** The file at `path`; throws StorageError when there is none. */
+  file(operation: string, path: string): SimFileNode {
+    const node = this.find(path)
+    if (node === undefined) throw simFailure(operation, path, 'ENOENT')
+    if (node.kind === 'directory') throw simFailure(operation, path, 'EISDIR')
+    return node
+  }
+
+  /** The directory at `path`; throws StorageError when there is none. */
+  directory(operation: string, path: string): SimDirectoryNode {
+    const node = this.find(path)
+    if (node === undefined) throw simFailure(operation, path, 'ENOENT')
+    if (node.kind === 'file') throw simFailure(operation, path, 'ENOTDIR')
+    return node
+  }
+
   /** Every file that has a name, once. */
   files(): Set<SimFileNode> {
     const found = new Set<SimFileNode>()
@@ -213,4 +256,14 @@ function copyFile(node: SimFileNode, content: (node: SimFileNode) => SimContent)
   copy.content = content(node)
   copy.modifiedMs = node.modifiedMs
   return copy
+}
+
+/** The names along a path, `.` and `..` resolved; relative paths start at the root. */
+export function namesOf(path: string): string[] {
+  const names: string[] = []
+  for (const name of path.split('/')) {
+    if (name === '..') names.pop()
+    else if (name !== '' && name !== '.') names.push(name)
+  }
+  return names
 }

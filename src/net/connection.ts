@@ -40,7 +40,7 @@ export type ConnectionOptions = {
 const lingerMs = 1000
 
 /** One begun request. `answer` is undefined until it is known. */
-type Slot = { answer: Answer | undefined; readonly requestBytes: number }
+type Slot = { answer: Answer | undefined; isDropped: boolean; readonly requestBytes: number }
 
 export class Connection {
   readonly peer: string
@@ -160,7 +160,7 @@ export class Connection {
 
   #begin(frame: Buffer): void {
     const outcome = this.#options.handler.handle(frame, this.#context)
-    const slot: Slot = { answer: undefined, requestBytes: frame.length }
+    const slot: Slot = { answer: undefined, isDropped: false, requestBytes: frame.length }
     if (!isPending(outcome)) {
       slot.answer = outcome
       this.#enqueue(slot)
@@ -181,7 +181,7 @@ export class Connection {
   }
 
   #settle(slot: Slot, answer: Answer, wasHeld: boolean): void {
-    if (this.#state === 'closed') {
+    if (slot.isDropped) {
       if (answer !== null) releaseFrame(answer)
       return
     }
@@ -239,6 +239,7 @@ export class Connection {
 
   #dropSlots(from: number): void {
     for (const slot of this.#slots.splice(from)) {
+      slot.isDropped = true
       this.#inFlightBytes -= slot.requestBytes
       if (slot.answer) releaseFrame(slot.answer)
     }

@@ -19,7 +19,7 @@ import { frameBytes } from '../support/wire-frame.ts'
 // Goal: what one side writes the other reads, in every API, version and direction.
 // Method: values generated from the schema itself; hand-made bytes are in api-vectors.test.ts.
 
-const cases = servedApis.flatMap((api) =>
+const cases = servedApis.flatMap(({ api }) =>
   Array.from({ length: api.versions.max - api.versions.min + 1 }, (_, i) => ({
     api,
     version: api.versions.min + i,

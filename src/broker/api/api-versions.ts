@@ -1,5 +1,14 @@
+/**
+ * ApiVersions: which APIs in which versions are served here. The first request of nearly every
+ * client. One asked in a version above ours is answered in v0 (KIP-511), by broker.ts.
+ *
+ * Any software name is accepted: clients in the field send odd ones. No features are finalized
+ * here yet, so none are listed and the epoch stays "unknown".
+ */
 import { defineApi } from '../../protocol/api.ts'
+import { errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int16, int32, int64, string } from '../../protocol/schema.ts'
+import { type ServedApi, serve } from '../served-api.ts'
 
 export const apiVersionsApi = defineApi({
   key: 18,
@@ -39,4 +48,10 @@ export const apiVersionsApi = defineApi({
     ),
     zkMigrationReady: bool('3+', { tag: 3, default: false, ignorable: true }),
   },
+})
+
+export const apiVersions: ServedApi = serve(apiVersionsApi, {
+  handle: (broker) => ({ errorCode: errorCodes.none, apiKeys: broker.apiVersions }),
+  fail: (_request, errorCode) => ({ errorCode, apiKeys: [] }),
+  mayOverlap: true,
 })

@@ -1,5 +1,12 @@
-import { defineApi } from '../../protocol/api.ts'
+/** CreatePartitions: raises a topic's number of partitions; `count` is the new total. */
+
+import { InvalidOptionError } from '../../base/errors.ts'
+import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
+import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int16, int32, string } from '../../protocol/schema.ts'
+import type { BrokerEnvironment } from '../broker-environment.ts'
+import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { type ServedApi, serve } from '../served-api.ts'
 
 export const createPartitionsApi = defineApi({
   key: 37,
@@ -30,3 +37,63 @@ export const createPartitionsApi = defineApi({
     }),
   },
 })
+
+type AskedTopic = RequestOf<typeof createPartitionsApi>['topics'][number]
+type Result = ResponseInputOf<typeof createPartitionsApi>['results'][number]
+
+export const createPartitions: ServedApi = serve(createPartitionsApi, {
+  async handle(broker, request) {
+    const results: Result[] = []
+    for (const asked of request.topics) {
+      const isRepeated = request.topics.some(
+        (other) => other !== asked && other.name === asked.name,
+      )
+      if (isRepeated) results.push(reject(asked, errorCodes.invalidRequest, 'named more than once'))
+      else results.push(await grow(broker, asked, request.validateOnly))
+    }
+    return { results }
+  },
+  fail: (request, errorCode) => ({
+    results: request.topics.map((asked) => reject(asked, errorCode, errorCodeName(errorCode))),
+  }),
+})
+
+async function grow(
+  { store, logger }: BrokerEnvironment,
+  asked: AskedTopic,
+  validateOnly: boolean,
+): Promise<Result> {
+  const { name, count, assignments } = asked
+  const topic = store.topic(name)
+  if (topic === undefined) {
+    return reject(asked, errorCodes.unknownTopicOrPartition, 'there is no such topic')
+  }
+  const added = count - topic.partitionCount
+  if (added <= 0) {
+    const reason = `${count} partitions in all: there are ${topic.partitionCount} already`
+    return reject(asked, errorCodes.invalidPartitions, reason)
+  }
+  if (assignments !== null) {
+    const isOurs = assignments.every(
+      ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === store.nodeId,
+    )
+    if (assignments.length !== added || !isOurs) {
+      const reason = `${added} new partitions: assign each to node ${store.nodeId} alone`
+      return reject(asked, errorCodes.invalidReplicaAssignment, reason)
+    }
+  }
+  if (validateOnly) return { name, errorCode: errorCodes.none }
+  try {
+    await store.addPartitions(name, count)
+    logger.info({ topic: name, partitions: count }, 'partitions added')
+    return { name, errorCode: errorCodes.none }
+  } catch (error) {
+    const isCount = error instanceof InvalidOptionError
+    const code = isCount ? errorCodes.invalidPartitions : errorCodeOf(error)
+    return reject(asked, code, errorMessageOf(error))
+  }
+}
+
+function reject({ name }: AskedTopic, errorCode: ErrorCode, errorMessage: string): Result {
+  return { name, errorCode, errorMessage }
+}

@@ -1,5 +1,17 @@
-import { defineApi } from '../../protocol/api.ts'
+/**
+ * CreateTopics: one result per topic asked for, in that order; a topic is usable when the answer
+ * leaves. There is one node, so a topic has one replica; −1 (v4 and later) asks for the default.
+ */
+
+import { InvalidOptionError } from '../../base/errors.ts'
+import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
+import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int8, int16, int32, string, uuid } from '../../protocol/schema.ts'
+import { TopicConfig } from '../../store/topic-config.ts'
+import type { BrokerEnvironment } from '../broker-environment.ts'
+import { configSourceOf } from '../config-entry.ts'
+import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { type ServedApi, serve } from '../served-api.ts'
 
 export const createTopicsApi = defineApi({
   key: 19,
@@ -47,3 +59,127 @@ export const createTopicsApi = defineApi({
     }),
   },
 })
+
+type Request = RequestOf<typeof createTopicsApi>
+type AskedTopic = Request['topics'][number]
+type Result = ResponseInputOf<typeof createTopicsApi>['topics'][number]
+type Rejection = { readonly errorCode: ErrorCode; readonly reason: string }
+/** What to create, once the request has been understood. */
+type Plan = { readonly partitions: number; readonly config: Record<string, string> }
+
+/** From here on −1 means "the broker's default". */
+const defaultsVersion = 4
+
+export const createTopics: ServedApi = serve(createTopicsApi, {
+  async handle(broker, request, { apiVersion }) {
+    const topics: Result[] = []
+    for (const asked of request.topics) {
+      const isRepeated = request.topics.some(
+        (other) => other !== asked && other.name === asked.name,
+      )
+      if (isRepeated) topics.push(reject(asked, errorCodes.invalidRequest, 'named more than once'))
+      else topics.push(await create(broker, asked, request.validateOnly, apiVersion))
+    }
+    return { topics }
+  },
+  fail: (request, errorCode) => ({
+    topics: request.topics.map((asked) => reject(asked, errorCode, errorCodeName(errorCode))),
+  }),
+})
+
+async function create(
+  { store, settings, logger }: BrokerEnvironment,
+  asked: AskedTopic,
+  validateOnly: boolean,
+  apiVersion: number,
+): Promise<Result> {
+  const plan = planOf(asked, settings, { nodeId: store.nodeId, apiVersion })
+  if ('errorCode' in plan) return reject(asked, plan.errorCode, plan.reason)
+  try {
+    if (validateOnly) {
+      store.validateTopic(asked.name, plan)
+      return describe(asked, plan, new TopicConfig(plan.config), undefined)
+    }
+    const topic = await store.createTopic(asked.name, plan)
+    logger.info({ topic: topic.name, partitions: topic.partitionCount }, 'topic created')
+    return describe(asked, plan, topic.config, topic.id)
+  } catch (error) {
+    return reject(asked, createCodeOf(error), errorMessageOf(error))
+  }
+}
+
+function planOf(
+  asked: AskedTopic,
+  settings: BrokerEnvironment['settings'],
+  { nodeId, apiVersion }: { nodeId: number; apiVersion: number },
+): Plan | Rejection {
+  const { numPartitions, replicationFactor, assignments } = asked
+  const config: Record<string, string> = {}
+  for (const { name, value } of asked.configs) {
+    if (value === null) return { errorCode: errorCodes.invalidConfig, reason: `${name} is null` }
+    config[name] = value
+  }
+  if (assignments.length > 0) {
+    if (numPartitions !== -1 || replicationFactor !== -1) {
+      const reason = 'an assignment and counts exclude each other'
+      return { errorCode: errorCodes.invalidRequest, reason }
+    }
+    const isOurs = assignments.every(
+      ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
+    )
+    const indexes = new Set(assignments.map(({ partitionIndex }) => partitionIndex))
+    const isDense = assignments.every((_, index) => indexes.has(index))
+    if (isOurs && isDense) return { partitions: assignments.length, config }
+    const reason = `partitions count from 0 and each lies on node ${nodeId} alone`
+    return { errorCode: errorCodes.invalidReplicaAssignment, reason }
+  }
+  const allowsDefault = apiVersion >= defaultsVersion
+  if (numPartitions < 1 && !(numPartitions === -1 && allowsDefault)) {
+    const reason = `${numPartitions} partitions: at least 1`
+    return { errorCode: errorCodes.invalidPartitions, reason }
+  }
+  const isFactorFine =
+    replicationFactor === 1 ||
+    (replicationFactor === -1 && allowsDefault) ||
+    (replicationFactor > 1 && settings.lenientReplicationFactor)
+  if (!isFactorFine) {
+    const reason = `replication factor ${replicationFactor}: there is 1 node`
+    return { errorCode: errorCodes.invalidReplicationFactor, reason }
+  }
+  const partitions = numPartitions === -1 ? settings.defaultPartitions : numPartitions
+  return { partitions, config }
+}
+
+/** Here a wrong option is a wrong number of partitions or a wrong setting. */
+function createCodeOf(error: unknown): ErrorCode {
+  if (!(error instanceof InvalidOptionError)) return errorCodeOf(error)
+  return error.option === 'partitions' ? errorCodes.invalidPartitions : errorCodes.invalidConfig
+}
+
+/** @param id of the topic; undefined when it was only checked. */
+function describe(
+  { name }: AskedTopic,
+  plan: Plan,
+  config: TopicConfig,
+  id: string | undefined,
+): Result {
+  return {
+    name,
+    ...(id === undefined ? {} : { topicId: id }),
+    errorCode: errorCodes.none,
+    errorMessage: null,
+    numPartitions: plan.partitions,
+    replicationFactor: 1,
+    configs: config.entries().map((entry) => ({
+      name: entry.definition.name,
+      value: entry.value,
+      readOnly: false,
+      configSource: configSourceOf(entry),
+      isSensitive: false,
+    })),
+  }
+}
+
+function reject({ name }: AskedTopic, errorCode: ErrorCode, errorMessage: string): Result {
+  return { name, errorCode, errorMessage, configs: [] }
+}

@@ -1,5 +1,10 @@
-import { defineApi } from '../../protocol/api.ts'
-import { array, int16, int32, string, uuid } from '../../protocol/schema.ts'
+/** DeleteTopics: by name, from v6 on by name or id. Fetches parked on a deleted topic end. */
+import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
+import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
+import { array, int16, int32, string, uuid, zeroUuid } from '../../protocol/schema.ts'
+import type { BrokerEnvironment } from '../broker-environment.ts'
+import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { type ServedApi, serve } from '../served-api.ts'
 
 export const deleteTopicsApi = defineApi({
   key: 20,
@@ -27,3 +32,57 @@ export const deleteTopicsApi = defineApi({
     }),
   },
 })
+
+type Request = RequestOf<typeof deleteTopicsApi>
+type AskedTopic = Request['topics'][number]
+type Result = ResponseInputOf<typeof deleteTopicsApi>['responses'][number]
+
+export const deleteTopics: ServedApi = serve(deleteTopicsApi, {
+  async handle(broker, request) {
+    const responses: Result[] = []
+    const asked = askedTopics(request)
+    for (const topic of asked) {
+      const isRepeated = asked.some((other) => other !== topic && isSame(other, topic))
+      if (isRepeated) responses.push(reject(topic, errorCodes.invalidRequest, 'named twice'))
+      else responses.push(await remove(broker, topic))
+    }
+    return { responses }
+  },
+  fail: (request, errorCode) => ({
+    responses: askedTopics(request).map((topic) =>
+      reject(topic, errorCode, errorCodeName(errorCode)),
+    ),
+  }),
+})
+
+/** One list, however the version names topics. */
+function askedTopics({ topics, topicNames }: Request): AskedTopic[] {
+  return [...topics, ...topicNames.map((name) => ({ name, topicId: zeroUuid }))]
+}
+
+function isSame(a: AskedTopic, b: AskedTopic): boolean {
+  return a.name === null ? a.topicId === b.topicId : a.name === b.name
+}
+
+async function remove({ store, logger }: BrokerEnvironment, asked: AskedTopic): Promise<Result> {
+  const isById = asked.topicId !== zeroUuid
+  if (isById === (asked.name !== null)) {
+    return reject(asked, errorCodes.invalidRequest, 'name a topic by name or by id')
+  }
+  const topic = isById ? store.topicById(asked.topicId) : store.topic(asked.name ?? '')
+  if (topic === undefined) {
+    const code = isById ? errorCodes.unknownTopicId : errorCodes.unknownTopicOrPartition
+    return reject(asked, code, 'there is no such topic')
+  }
+  try {
+    await store.deleteTopic(topic.name)
+    logger.info({ topic: topic.name }, 'topic deleted')
+    return { name: topic.name, topicId: topic.id, errorCode: errorCodes.none }
+  } catch (error) {
+    return reject(asked, errorCodeOf(error), errorMessageOf(error))
+  }
+}
+
+function reject({ name, topicId }: AskedTopic, errorCode: ErrorCode, errorMessage: string): Result {
+  return { name, topicId, errorCode, errorMessage }
+}

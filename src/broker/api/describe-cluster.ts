@@ -1,5 +1,9 @@
+/** DescribeCluster: the brokers there are (this one) and who is controller (this one too). */
 import { defineApi } from '../../protocol/api.ts'
+import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int8, int16, int32, string } from '../../protocol/schema.ts'
+import { clusterOperations, operationsNotAsked } from '../authorized-operations.ts'
+import { type ServedApi, serve } from '../served-api.ts'
 
 export const describeClusterApi = defineApi({
   key: 60,
@@ -28,3 +32,38 @@ export const describeClusterApi = defineApi({
     clusterAuthorizedOperations: int32('0+', { default: -2_147_483_648 }),
   },
 })
+
+const endpointBrokers = 1
+const endpointControllers = 2
+
+export const describeCluster: ServedApi = serve(describeClusterApi, {
+  handle({ store }, request, { listener }) {
+    const { endpointType } = request
+    const errorCode = checkEndpointType(endpointType)
+    if (errorCode !== errorCodes.none) return failure(errorCode, endpointType)
+    const self = { brokerId: store.nodeId, host: listener.host, port: listener.port }
+    return {
+      errorCode,
+      endpointType,
+      clusterId: store.clusterId,
+      controllerId: store.nodeId,
+      brokers: [{ ...self, isFenced: false }],
+      clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+        ? clusterOperations
+        : operationsNotAsked,
+    }
+  },
+  fail: (request, errorCode) => failure(errorCode, request.endpointType),
+})
+
+function checkEndpointType(endpointType: number): ErrorCode {
+  if (endpointType === endpointBrokers) return errorCodes.none
+  return endpointType === endpointControllers
+    ? errorCodes.mismatchedEndpointType
+    : errorCodes.unsupportedEndpointType
+}
+
+function failure(errorCode: ErrorCode, endpointType: number) {
+  const errorMessage = errorCodeName(errorCode)
+  return { errorCode, errorMessage, endpointType, clusterId: '', brokers: [] }
+}

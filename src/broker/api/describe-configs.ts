@@ -1,5 +1,14 @@
-import { defineApi } from '../../protocol/api.ts'
+/**
+ * DescribeConfigs: the settings of topics and of this broker, with where each value comes from.
+ * A null or empty list of keys asks for all of them.
+ */
+import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
+import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int8, int16, int32, string } from '../../protocol/schema.ts'
+import { brokerConfig } from '../broker-config.ts'
+import type { BrokerEnvironment } from '../broker-environment.ts'
+import { type ConfigDescription, describeTopicConfig } from '../config-entry.ts'
+import { type RequestContext, type ServedApi, serve } from '../served-api.ts'
 
 export const describeConfigsApi = defineApi({
   key: 32,
@@ -26,7 +35,7 @@ export const describeConfigsApi = defineApi({
         name: string(),
         value: string('0+', { nullable: '0+' }),
         readOnly: bool(),
-        isDefault: bool('0'),
+        isDefault: bool('0', { ignorable: true }),
         configSource: int8('1+', { default: -1, ignorable: true }),
         isSensitive: bool(),
         synonyms: array(
@@ -39,8 +48,85 @@ export const describeConfigsApi = defineApi({
           { ignorable: true },
         ),
         configType: int8('3+', { default: 0, ignorable: true }),
-        documentation: string('3+', { nullable: '0+', ignorable: true }),
+        documentation: string('3+', { nullable: '0+', default: null, ignorable: true }),
       }),
     }),
   },
 })
+
+type Request = RequestOf<typeof describeConfigsApi>
+type Resource = Request['resources'][number]
+type Result = ResponseInputOf<typeof describeConfigsApi>['results'][number]
+
+const topicResource = 2
+const brokerResource = 4
+const defaultSource = 5
+
+export const describeConfigs: ServedApi = serve(describeConfigsApi, {
+  handle: (broker, request, context) => ({
+    results: request.resources.map((resource) => describe(broker, request, resource, context)),
+  }),
+  fail: (request, errorCode) => ({
+    results: request.resources.map((resource) =>
+      reject(resource, errorCode, errorCodeName(errorCode)),
+    ),
+  }),
+  mayOverlap: true,
+})
+
+function describe(
+  broker: BrokerEnvironment,
+  request: Request,
+  resource: Resource,
+  context: RequestContext,
+): Result {
+  const { resourceType, resourceName } = resource
+  if (resourceType === topicResource) {
+    const topic = broker.store.topic(resourceName)
+    if (topic !== undefined) return answer(request, resource, describeTopicConfig(topic.config))
+    return reject(resource, errorCodes.unknownTopicOrPartition, 'there is no such topic')
+  }
+  if (resourceType === brokerResource) {
+    // The empty name asks for what all brokers share, set at run time: nothing is.
+    if (resourceName === '') return answer(request, resource, [])
+    if (resourceName === String(broker.store.nodeId)) {
+      return answer(request, resource, brokerConfig(broker, context.listener))
+    }
+    const reason = `this is broker ${broker.store.nodeId}`
+    return reject(resource, errorCodes.invalidRequest, reason)
+  }
+  return reject(
+    resource,
+    errorCodes.invalidRequest,
+    `resource type ${resourceType} has no settings`,
+  )
+}
+
+function answer(
+  request: Request,
+  resource: Resource,
+  configs: readonly ConfigDescription[],
+): Result {
+  const { resourceType, resourceName, configurationKeys } = resource
+  const isAll = configurationKeys === null || configurationKeys.length === 0
+  return {
+    errorCode: errorCodes.none,
+    errorMessage: null,
+    resourceType,
+    resourceName,
+    configs: configs
+      .filter(({ name }) => isAll || configurationKeys.includes(name))
+      .map(({ synonyms, documentation, ...config }) => ({
+        ...config,
+        isDefault: config.configSource === defaultSource,
+        isSensitive: false,
+        synonyms: request.includeSynonyms ? synonyms : [],
+        documentation: request.includeDocumentation ? documentation : null,
+      })),
+  }
+}
+
+function reject(resource: Resource, errorCode: ErrorCode, errorMessage: string): Result {
+  const { resourceType, resourceName } = resource
+  return { errorCode, errorMessage, resourceType, resourceName, configs: [] }
+}

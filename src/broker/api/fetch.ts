@@ -1,4 +1,13 @@
-import { defineApi } from '../../protocol/api.ts'
+/**
+ * Fetch: record batches as they lie in the files, whole and untouched, as regions of those files.
+ *
+ * Sessions are declined: every request names all its partitions, and a session id of 0 tells the
+ * client to go on so. Versions 0–3 would need record formats that are gone: they are advertised
+ * with the others and answered with UNSUPPORTED_VERSION. What may be read, how much, and when to
+ * wait is in fetch-plan.ts.
+ */
+import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
+import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
 import {
   array,
   int8,
@@ -11,6 +20,9 @@ import {
   struct,
   uuid,
 } from '../../protocol/schema.ts'
+import { type FetchEntry, FetchPlan, type PartitionData } from '../fetch-plan.ts'
+import { findLog, findTopic } from '../partition-lookup.ts'
+import { type RequestContext, type ServedApi, serve } from '../served-api.ts'
 
 export const fetchApi = defineApi({
   key: 1,
@@ -123,3 +135,84 @@ export const fetchApi = defineApi({
     ),
   },
 })
+
+type Request = RequestOf<typeof fetchApi>
+type Response = ResponseInputOf<typeof fetchApi>
+type TopicAnswer = { topic: string; topicId: string; partitions: PartitionData[] }
+
+const firstVersionOfBatches = 4
+const firstVersionOfZstd = 10
+
+export const fetch: ServedApi = serve(fetchApi, {
+  handle(broker, request, context) {
+    const refused = refusal(request, context)
+    if (refused !== undefined) return refused
+    const limits = { ...request, allowsZstd: context.apiVersion >= firstVersionOfZstd }
+    const plan = new FetchPlan(broker, limits, entriesOf(request, broker.store))
+    if (plan.isReady()) return respond(plan)
+    return broker.parking
+      .park({
+        watched: plan.logs(),
+        waitMs: request.maxWaitMs,
+        signal: context.signal,
+        isReady: (changed) => plan.isReadyAfter(changed),
+      })
+      .then(() => respond(plan))
+  },
+  fail,
+  mayOverlap: true,
+})
+
+/** The answer to a request that is wrong as a whole. */
+function refusal(request: Request, { apiVersion }: RequestContext): Response | undefined {
+  if (apiVersion < firstVersionOfBatches) return fail(request, errorCodes.unsupportedVersion)
+  // Epochs above 0 continue a session, and none was ever begun.
+  const continuesSession = request.sessionEpoch > 0
+  return continuesSession
+    ? { errorCode: errorCodes.fetchSessionIdNotFound, responses: [] }
+    : undefined
+}
+
+function entriesOf(request: Request, store: Parameters<typeof findTopic>[0]): FetchEntry[] {
+  return request.topics.flatMap(({ topic: name, topicId, partitions }) => {
+    const topic = findTopic(store, { name, topicId })
+    return partitions.map((asked) => ({
+      name,
+      topicId,
+      asked,
+      log: findLog(topic, asked.partition),
+    }))
+  })
+}
+
+/** One answer per topic, also when the request names a topic several times. */
+function respond(plan: FetchPlan): Response {
+  const byTopic = new Map<string, TopicAnswer>()
+  for (const { entry, data } of plan.read()) {
+    const key = `${entry.topicId}/${entry.name}`
+    let answer = byTopic.get(key)
+    if (answer === undefined) {
+      answer = { topic: entry.name, topicId: entry.topicId, partitions: [] }
+      byTopic.set(key, answer)
+    }
+    answer.partitions.push(data)
+  }
+  return { errorCode: errorCodes.none, responses: [...byTopic.values()] }
+}
+
+function fail(request: Request, errorCode: ErrorCode): Response {
+  return {
+    errorCode,
+    responses: request.topics.map(({ topic, topicId, partitions }) => ({
+      topic,
+      topicId,
+      partitions: partitions.map(({ partition }) => ({
+        partitionIndex: partition,
+        errorCode,
+        highWatermark: -1,
+        abortedTransactions: null,
+        records: Buffer.alloc(0),
+      })),
+    })),
+  }
+}

@@ -1,5 +1,31 @@
-import { defineApi } from '../../protocol/api.ts'
-import { array, int8, int16, int32, int64, saturatedInt64, string } from '../../protocol/schema.ts'
+/**
+ * ListOffsets: offsets by time, or by name where the time is negative:
+ *
+ *     −1  latest: high watermark, or last stable offset for read_committed
+ *     −2  earliest: log start                 −4  earliest on this disk (v8): the same
+ *     −3  record with the largest time (v7)   −5  latest in a remote tier (v9): none
+ *                                             −6  earliest not yet in it (v11): none
+ *
+ * "None" is offset −1 without error, as when no record is that young.
+ */
+
+import type { Log } from '../../log/log.ts'
+import { defineApi, type RequestOf } from '../../protocol/api.ts'
+import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
+import {
+  array,
+  int8,
+  int16,
+  int32,
+  int64,
+  saturatedInt64,
+  string,
+  zeroUuid,
+} from '../../protocol/schema.ts'
+import type { BrokerEnvironment } from '../broker-environment.ts'
+import { errorCodeOf } from '../error-mapping.ts'
+import { checkLeaderEpoch, findLog, findTopic } from '../partition-lookup.ts'
+import { type ServedApi, serve } from '../served-api.ts'
 
 export const listOffsetsApi = defineApi({
   key: 2,
@@ -35,3 +61,113 @@ export const listOffsetsApi = defineApi({
     }),
   },
 })
+
+type Request = RequestOf<typeof listOffsetsApi>
+type AskedPartition = Request['topics'][number]['partitions'][number]
+type Found = { offset: number; timestamp: number; leaderEpoch: number }
+
+const readCommitted = 1
+const nothing: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 }
+
+/** The version each negative timestamp came with. */
+const namedSince = new Map([
+  [-1, 0],
+  [-2, 0],
+  [-3, 7],
+  [-4, 8],
+  [-5, 9],
+  [-6, 11],
+])
+
+export const listOffsets: ServedApi = serve(listOffsetsApi, {
+  handle(broker, request, { apiVersion }) {
+    const duplicates = duplicatesOf(request)
+    const isCommitted = request.isolationLevel === readCommitted
+    return {
+      topics: request.topics.map(({ name, partitions }) => {
+        const topic = findTopic(broker.store, { name, topicId: zeroUuid })
+        return {
+          name,
+          partitions: partitions.map((asked) => {
+            if (duplicates.has(`${name}-${asked.partitionIndex}`)) {
+              return failure(asked, errorCodes.invalidRequest)
+            }
+            const log = findLog(topic, asked.partitionIndex)
+            if (typeof log === 'number') return failure(asked, log)
+            return answer(broker, log, asked, { apiVersion, isCommitted })
+          }),
+        }
+      }),
+    }
+  },
+  fail: (request, errorCode) => ({
+    topics: request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map((asked) => failure(asked, errorCode)),
+    })),
+  }),
+  mayOverlap: true,
+})
+
+function answer(
+  { store }: BrokerEnvironment,
+  log: Log,
+  asked: AskedPartition,
+  { apiVersion, isCommitted }: { apiVersion: number; isCommitted: boolean },
+) {
+  const epochError = checkLeaderEpoch(store, asked.currentLeaderEpoch)
+  if (epochError !== errorCodes.none) return failure(asked, epochError)
+  const since = asked.timestamp < 0 ? namedSince.get(asked.timestamp) : 0
+  if (since === undefined || apiVersion < since) {
+    return failure(asked, errorCodes.unsupportedVersion)
+  }
+  try {
+    const found = find(log, asked.timestamp, isCommitted)
+    const success = { partitionIndex: asked.partitionIndex, errorCode: errorCodes.none }
+    if (apiVersion > 0) return { ...success, oldStyleOffsets: [], ...found }
+    const { offset } = found
+    const isWanted = offset >= 0 && asked.maxNumOffsets > 0
+    return { ...success, oldStyleOffsets: isWanted ? [offset] : [] }
+  } catch (error) {
+    return failure(asked, errorCodeOf(error))
+  }
+}
+
+function find(log: Log, timestamp: number, isCommitted: boolean): Found {
+  switch (timestamp) {
+    case -1: {
+      const offset = isCommitted ? log.lastStableOffset : log.highWatermark
+      return { offset, timestamp: -1, leaderEpoch: log.leaderEpoch }
+    }
+    case -2:
+    case -4: {
+      const offset = log.startOffset
+      return { offset, timestamp: -1, leaderEpoch: log.epochOf(offset) }
+    }
+    case -3:
+      return log.offsetOfMaxTimestamp() ?? nothing
+    case -5:
+    case -6:
+      return nothing
+    default:
+      return log.offsetForTimestamp(timestamp) ?? nothing
+  }
+}
+
+function failure({ partitionIndex }: AskedPartition, errorCode: ErrorCode) {
+  return { partitionIndex, errorCode, oldStyleOffsets: [], ...nothing }
+}
+
+/** Keys of partitions that are asked for more than once. */
+function duplicatesOf(request: Request): ReadonlySet<string> {
+  const seen = new Set<string>()
+  const duplicates = new Set<string>()
+  for (const { name, partitions } of request.topics) {
+    for (const { partitionIndex } of partitions) {
+      const key = `${name}-${partitionIndex}`
+      if (seen.has(key)) duplicates.add(key)
+      seen.add(key)
+    }
+  }
+  return duplicates
+}

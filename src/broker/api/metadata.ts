@@ -1,5 +1,19 @@
-import { defineApi } from '../../protocol/api.ts'
-import { array, bool, int16, int32, string, uuid } from '../../protocol/schema.ts'
+/**
+ * Metadata: which topics there are and where to find them; here, everything is on this node.
+ *
+ * A topic that is named, missing, and may be created is created before the answer. Kafka answers
+ * "not yet" first; several clients give up on that, and we need not say it.
+ */
+
+import { TopicExistsError } from '../../base/errors.ts'
+import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
+import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
+import { array, bool, int16, int32, string, uuid, zeroUuid } from '../../protocol/schema.ts'
+import type { Topic } from '../../store/topic.ts'
+import { clusterOperations, operationsNotAsked, topicOperations } from '../authorized-operations.ts'
+import type { BrokerEnvironment } from '../broker-environment.ts'
+import { errorCodeOf } from '../error-mapping.ts'
+import { type RequestContext, type ServedApi, serve } from '../served-api.ts'
 
 export const metadataApi = defineApi({
   key: 3,
@@ -49,3 +63,154 @@ export const metadataApi = defineApi({
     errorCode: int16('13+', { ignorable: true }),
   },
 })
+
+type Request = RequestOf<typeof metadataApi>
+type AskedTopic = NonNullable<Request['topics']>[number]
+type Response = ResponseInputOf<typeof metadataApi>
+type TopicAnswer = Response['topics'][number]
+
+/** From here on topics may be named by id, and answered without a name. */
+const byIdVersion = 12
+
+export const metadata: ServedApi = serve(metadataApi, {
+  handle(broker, request, context) {
+    const asked = askedTopics(request, context.apiVersion)
+    if (asked === 'all') {
+      const topics = [...broker.store.topics()].sort(byName)
+      return respond(
+        broker,
+        request,
+        context,
+        topics.map((topic) => describe(broker, request, topic)),
+      )
+    }
+    const answers = asked.map((topic) => answerTopic(broker, request, context, topic))
+    if (!answers.some((answer) => answer instanceof Promise)) {
+      return respond(broker, request, context, answers as TopicAnswer[])
+    }
+    return Promise.all(answers).then((topics) => respond(broker, request, context, topics))
+  },
+  fail: (request, errorCode) => ({
+    brokers: [],
+    topics: (request.topics ?? []).map((topic) => failure(topic, errorCode)),
+    errorCode,
+  }),
+})
+
+function askedTopics(request: Request, apiVersion: number): readonly AskedTopic[] | 'all' {
+  const { topics } = request
+  if (topics === null || (apiVersion === 0 && topics.length === 0)) return 'all'
+  return topics
+}
+
+function respond(
+  { store }: BrokerEnvironment,
+  request: Request,
+  { listener }: RequestContext,
+  topics: readonly TopicAnswer[],
+): Response {
+  return {
+    brokers: [{ nodeId: store.nodeId, host: listener.host, port: listener.port, rack: null }],
+    clusterId: store.clusterId,
+    controllerId: store.nodeId,
+    topics,
+    ...(request.includeClusterAuthorizedOperations
+      ? { clusterAuthorizedOperations: clusterOperations }
+      : {}),
+  }
+}
+
+function answerTopic(
+  broker: BrokerEnvironment,
+  request: Request,
+  { apiVersion }: RequestContext,
+  asked: AskedTopic,
+): TopicAnswer | Promise<TopicAnswer> {
+  const { store } = broker
+  if (asked.name === null || asked.topicId !== zeroUuid) {
+    if (apiVersion < byIdVersion) return failure(asked, errorCodes.invalidRequest)
+    const topic = store.topicById(asked.topicId)
+    if (topic !== undefined) return describe(broker, request, topic)
+    return { ...failure(asked, errorCodes.unknownTopicId), name: null }
+  }
+  const topic = store.topic(asked.name)
+  if (topic !== undefined) return describe(broker, request, topic)
+  if (broker.settings.autoCreateTopics && request.allowAutoTopicCreation) {
+    return createTopic(broker, request, asked, asked.name)
+  }
+  return failure(asked, missingCode(broker, asked.name))
+}
+
+async function createTopic(
+  broker: BrokerEnvironment,
+  request: Request,
+  asked: AskedTopic,
+  name: string,
+): Promise<TopicAnswer> {
+  const { creations } = broker
+  let creation = creations.get(name)
+  if (creation === undefined) {
+    creation = createNow(broker, name).finally(() => creations.delete(name))
+    creations.set(name, creation)
+  }
+  try {
+    return describe(broker, request, await creation)
+  } catch (error) {
+    return failure(asked, missingCodeOf(error))
+  }
+}
+
+async function createNow(
+  { store, settings, logger }: BrokerEnvironment,
+  name: string,
+): Promise<Topic> {
+  const topic = await store.createTopic(name, { partitions: settings.defaultPartitions })
+  logger.info({ topic: name, partitions: topic.partitionCount }, 'topic created on first use')
+  return topic
+}
+
+/** No such topic, or no such name. */
+function missingCode({ store }: BrokerEnvironment, name: string): ErrorCode {
+  try {
+    store.validateTopic(name, {})
+    return errorCodes.unknownTopicOrPartition
+  } catch (error) {
+    return missingCodeOf(error)
+  }
+}
+
+/** A topic that exists though it was not found is being created or deleted: ask again. */
+function missingCodeOf(error: unknown): ErrorCode {
+  return error instanceof TopicExistsError ? errorCodes.leaderNotAvailable : errorCodeOf(error)
+}
+
+function describe({ store }: BrokerEnvironment, request: Request, topic: Topic): TopicAnswer {
+  const { nodeId, leaderEpoch } = store
+  const replicas = [nodeId]
+  return {
+    errorCode: errorCodes.none,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: topic.isInternal,
+    partitions: Array.from({ length: topic.partitionCount }, (_, partitionIndex) => ({
+      errorCode: errorCodes.none,
+      partitionIndex,
+      leaderId: nodeId,
+      leaderEpoch,
+      replicaNodes: replicas,
+      isrNodes: replicas,
+      offlineReplicas: [],
+    })),
+    topicAuthorizedOperations: request.includeTopicAuthorizedOperations
+      ? topicOperations
+      : operationsNotAsked,
+  }
+}
+
+function failure(asked: AskedTopic, errorCode: ErrorCode): TopicAnswer {
+  return { errorCode, name: asked.name ?? '', topicId: asked.topicId, partitions: [] }
+}
+
+function byName(a: Topic, b: Topic): number {
+  return a.name < b.name ? -1 : 1
+}

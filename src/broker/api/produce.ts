@@ -1,5 +1,30 @@
-import { defineApi } from '../../protocol/api.ts'
+/**
+ * Produce: one record batch per partition, appended in the order of the request and written to
+ * the file from the receive buffer itself.
+ *
+ *     acks 0     no answer; an error closes the connection, which is how the client learns of it
+ *     acks 1     answered at the level configured for it, normally `os`
+ *     acks all   normally `disk`: on stable storage before the answer
+ *
+ * Everything is appended before the handler returns, so several requests in flight on one
+ * connection are appended in their order; only the wait for `disk` is left. Versions 0–2 carried
+ * record formats that are gone: they are advertised (librdkafka before 2.11.1 looks for them) and
+ * answered with UNSUPPORTED_VERSION.
+ */
+
+import { InvalidBatchError, TimestampError } from '../../base/errors.ts'
+import type { DurabilityLevel } from '../../base/types.ts'
+import type { Log } from '../../log/log.ts'
+import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
+import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, int16, int32, int64, records, string, struct, uuid } from '../../protocol/schema.ts'
+import { attributesAt, transactionalBit } from '../../record/batch-format.ts'
+import type { Topic } from '../../store/topic.ts'
+import type { BrokerEnvironment } from '../broker-environment.ts'
+import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { RefusedRequestError } from '../frame-handler.ts'
+import { findLog, findTopic } from '../partition-lookup.ts'
+import { type RequestContext, type ServedApi, serve } from '../served-api.ts'
 
 export const produceApi = defineApi({
   key: 0,
@@ -61,3 +86,163 @@ export const produceApi = defineApi({
     ),
   },
 })
+
+type Request = RequestOf<typeof produceApi>
+type Response = ResponseInputOf<typeof produceApi>
+type PartitionAnswer = Response['responses'][number]['partitionResponses'][number]
+
+/** An append whose answer has to wait for a level. */
+type Pending = { readonly log: Log; readonly endOffset: number; readonly answer: PartitionAnswer }
+
+const firstVersionOfBatches = 3
+const firstVersionOfZstd = 7
+
+export const produce: ServedApi = serve(produceApi, {
+  handle(broker, request, context) {
+    const refused = refusal(request, context)
+    if (refused !== undefined) return finish(fail(request, refused), request, context)
+    const pending: Pending[] = []
+    const response = {
+      responses: request.topicData.map(({ name, topicId, partitionData }) => {
+        const topic = findTopic(broker.store, { name, topicId })
+        const partitionResponses = partitionData.map(({ index, records }) =>
+          append(topic, index, records, context, pending),
+        )
+        return { name, topicId, partitionResponses }
+      }),
+    }
+    const level = levelOf(broker, request.acks)
+    // A batch is in the kernel when the append returns: only `disk` is worth waiting for.
+    if (level !== 'disk' || pending.length === 0) return finish(response, request, context)
+    return settle(broker, pending, level, request.timeoutMs).then(() =>
+      finish(response, request, context),
+    )
+  },
+  fail: (request, errorCode) => (request.acks === 0 ? undefined : fail(request, errorCode)),
+  mayOverlap: true,
+})
+
+/** What is wrong with the whole request. */
+function refusal(request: Request, { apiVersion }: RequestContext): ErrorCode | undefined {
+  if (apiVersion < firstVersionOfBatches) return errorCodes.unsupportedVersion
+  if (request.acks < -1 || request.acks > 1) return errorCodes.invalidRequiredAcks
+  return undefined
+}
+
+function levelOf({ settings }: BrokerEnvironment, acks: number): DurabilityLevel {
+  if (acks === 0) return 'memory'
+  return acks === 1 ? settings.acksLevels[1] : settings.acksLevels.all
+}
+
+function finish(response: Response, request: Request, context: RequestContext): Response | null {
+  if (request.acks !== 0) return response
+  for (const { name, partitionResponses } of response.responses) {
+    for (const { index, errorCode, errorMessage } of partitionResponses) {
+      if (errorCode === errorCodes.none) continue
+      const reason = `${errorCodeName(errorCode)} for ${name}-${index}: ${errorMessage}`
+      throw new RefusedRequestError(`produce with acks=0 failed: ${reason}`, {
+        apiKey: produceApi.key,
+        ...context,
+      })
+    }
+  }
+  return null
+}
+
+function append(
+  topic: Topic | ErrorCode,
+  index: number,
+  records: Buffer | null,
+  context: RequestContext,
+  pending: Pending[],
+): PartitionAnswer {
+  const log = findLog(topic, index)
+  if (typeof log === 'number') return failure(index, log, errorCodeName(log))
+  if (typeof topic !== 'number' && topic.isInternal && context.clientId !== '__admin_client') {
+    return failure(index, errorCodes.invalidTopicException, 'the topic is internal')
+  }
+  try {
+    const bytes = records ?? Buffer.alloc(0)
+    refuseTransactional(bytes)
+    const allowZstd = context.apiVersion >= firstVersionOfZstd
+    const { baseOffset, lastOffset, appendTimeMs } = log.appendBatch(bytes, 0, bytes.length, {
+      allowZstd,
+    })
+    const answer = {
+      index,
+      errorCode: errorCodes.none as number,
+      baseOffset: baseOffset as number,
+      logAppendTimeMs: appendTimeMs,
+      logStartOffset: log.startOffset as number,
+      recordErrors: [],
+      errorMessage: null,
+    }
+    pending.push({ log, endOffset: lastOffset + 1, answer })
+    return answer
+  } catch (error) {
+    return {
+      ...failure(index, errorCodeOf(error), errorMessageOf(error)),
+      recordErrors: blame(error),
+    }
+  }
+}
+
+/** There is no transaction coordinator: nobody could ever commit such a batch. */
+function refuseTransactional(bytes: Buffer): void {
+  if (bytes.length < attributesAt + 2) return
+  if ((bytes.readInt16BE(attributesAt) & transactionalBit) === 0) return
+  throw new InvalidBatchError('transactional batches are not served')
+}
+
+/** The record at fault, when one is. */
+function blame(error: unknown): { batchIndex: number; batchIndexErrorMessage: string }[] {
+  if (!(error instanceof InvalidBatchError || error instanceof TimestampError)) return []
+  if (error.recordIndex === undefined) return []
+  return [{ batchIndex: error.recordIndex, batchIndexErrorMessage: error.message }]
+}
+
+/** Waits until every append reached `level`; one that fails or is late gets its error. */
+async function settle(
+  { clock }: BrokerEnvironment,
+  pending: readonly Pending[],
+  level: DurabilityLevel,
+  timeoutMs: number,
+): Promise<void> {
+  const late = new AbortController()
+  const timer = clock.after(Math.max(timeoutMs, 0), () => late.abort())
+  await Promise.all(
+    pending.map(async ({ log, endOffset, answer }) => {
+      try {
+        await log.reached(level, endOffset, { signal: late.signal })
+      } catch (error) {
+        const errorCode = late.signal.aborted ? errorCodes.requestTimedOut : errorCodeOf(error)
+        const message = late.signal.aborted ? 'not on disk in time' : errorMessageOf(error)
+        Object.assign(answer, failure(answer.index, errorCode, message))
+      }
+    }),
+  )
+  timer.cancel()
+}
+
+function fail(request: Request, errorCode: ErrorCode): Response {
+  const message = errorCodeName(errorCode)
+  return {
+    responses: request.topicData.map(({ name, topicId, partitionData }) => ({
+      name,
+      topicId,
+      partitionResponses: partitionData.map(({ index }) => failure(index, errorCode, message)),
+    })),
+  }
+}
+
+function failure(index: number, errorCode: ErrorCode, errorMessage: string): PartitionAnswer {
+  return {
+    index,
+    errorCode,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset: -1,
+    recordErrors: [],
+    errorMessage,
+  }
+}

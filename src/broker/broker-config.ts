@@ -1,0 +1,84 @@
+/**
+ * What this broker answers when asked for its own settings, under Kafka's names. Values are what
+ * the server really does; all are fixed while it runs.
+ */
+import { type ConfigType, TopicConfig } from '../store/topic-config.ts'
+import type { BrokerEnvironment } from './broker-environment.ts'
+import { type ConfigDescription, configSources, configTypes } from './config-entry.ts'
+
+export function brokerConfig(
+  { store, settings }: BrokerEnvironment,
+  listener: { readonly host: string; readonly port: number },
+): ConfigDescription[] {
+  const own = [
+    fixed('broker.id', 'int', String(store.nodeId), 'Id of this node.'),
+    fixed('node.id', 'int', String(store.nodeId), 'Id of this node.'),
+    fixed(
+      'advertised.listeners',
+      'string',
+      `PLAINTEXT://${listener.host}:${listener.port}`,
+      'Where clients are told to connect.',
+    ),
+    fixed(
+      'auto.create.topics.enable',
+      'boolean',
+      String(settings.autoCreateTopics),
+      'Asking for a missing topic creates it.',
+    ),
+    fixed(
+      'num.partitions',
+      'int',
+      String(settings.defaultPartitions),
+      'Partitions of a topic that is created without a number of them.',
+    ),
+    fixed('default.replication.factor', 'int', '1', 'There is one node.'),
+    fixed('delete.topic.enable', 'boolean', 'true', 'Topics may be deleted.'),
+    fixed('fetch.max.bytes', 'int', String(settings.fetchMaxBytes), 'Most one fetch answers.'),
+    fixed(
+      'socket.request.max.bytes',
+      'int',
+      String(settings.maxRequestBytes),
+      'Largest request taken.',
+    ),
+    fixed(
+      'connections.max.idle.ms',
+      'long',
+      String(settings.idleTimeoutMs),
+      'When a connection on which nothing moves is closed.',
+    ),
+  ]
+  return [...own, ...topicDefaults()]
+}
+
+/** Defaults of topic settings, under the names brokers have for them. */
+function topicDefaults(): ConfigDescription[] {
+  return new TopicConfig({}).entries().flatMap(({ definition }) =>
+    definition.brokerNames.map((name) => ({
+      name,
+      value: definition.default,
+      readOnly: true,
+      configSource: configSources.default,
+      configType: configTypes[definition.type],
+      documentation: definition.documentation,
+      synonyms: [{ name, value: definition.default, source: configSources.default }],
+    })),
+  )
+}
+
+function fixed(
+  name: string,
+  type: ConfigType,
+  value: string,
+  documentation: string,
+): ConfigDescription {
+  const configSource = configSources.staticBroker
+  return {
+    name,
+    value,
+    readOnly: true,
+    configSource,
+    configType: configTypes[type],
+    documentation,
+    synonyms: [{ name, value, source: configSource }],
+  }
+}

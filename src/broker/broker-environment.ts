@@ -1,0 +1,42 @@
+/** What handlers of requests work with. One per server, passed to every handler. */
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { DurabilityLevel } from '../base/types.ts'
+import type { Store } from '../store/store.ts'
+import type { Topic } from '../store/topic.ts'
+import type { ParkingLot } from './delayed-fetch.ts'
+
+export type BrokerSettings = {
+  /** Metadata for a topic that is not there creates it, when the client allows. */
+  readonly autoCreateTopics: boolean
+  /** Partitions of a topic that is created without a number of them. */
+  readonly defaultPartitions: number
+  /** What an answer to a produce request with acks 1 and all waits for. */
+  readonly acksLevels: { readonly 1: DurabilityLevel; readonly all: DurabilityLevel }
+  /** Accept topics that ask for more replicas than the one there is. */
+  readonly lenientReplicationFactor: boolean
+  /** Record bytes one fetch answer may hold, whatever the client asks for. */
+  readonly fetchMaxBytes: number
+  /** Shown as `socket.request.max.bytes` and `connections.max.idle.ms`. */
+  readonly maxRequestBytes: number
+  readonly idleTimeoutMs: number
+}
+
+/** One line of an ApiVersions answer. */
+export type ApiVersionRange = {
+  readonly apiKey: number
+  readonly minVersion: number
+  readonly maxVersion: number
+}
+
+export type BrokerEnvironment = {
+  readonly store: Store
+  readonly settings: BrokerSettings
+  /** Every API served, by key. */
+  readonly apiVersions: readonly ApiVersionRange[]
+  readonly parking: ParkingLot
+  /** Topics being created because somebody asked for them, by name. */
+  readonly creations: Map<string, Promise<Topic>>
+  readonly clock: Clock
+  readonly logger: Logger
+}

@@ -1,0 +1,166 @@
+/**
+ * Turns request frames into answer frames: header, version, body, handler, answer. Knows no socket
+ * and no API; both are given to it.
+ */
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import {
+  type Api,
+  isFlexible,
+  type RequestOf,
+  type ResponseInputOf,
+  readRequest,
+  writeResponse,
+} from '../protocol/api.ts'
+import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
+import { readClientId, readRequestKey } from '../protocol/headers.ts'
+import { ProtocolError } from '../protocol/protocol-error.ts'
+import { inRange } from '../protocol/schema.ts'
+import { WireReader } from '../protocol/wire-reader.ts'
+import type { Store } from '../store/store.ts'
+import { apiVersionsApi } from './api/api-versions.ts'
+import { servedApis } from './api-table.ts'
+import type { ApiVersionRange, BrokerEnvironment, BrokerSettings } from './broker-environment.ts'
+import { ParkingLot } from './delayed-fetch.ts'
+import {
+  type Answer,
+  type ConnectionContext,
+  type FrameHandler,
+  type PendingAnswer,
+  RefusedRequestError,
+} from './frame-handler.ts'
+import { releaseSlices } from './release-slices.ts'
+import type { RequestContext, ServedApi } from './served-api.ts'
+
+/** A decoded request and all that its answer needs. */
+type Exchange = {
+  readonly served: ServedApi
+  readonly correlationId: number
+  readonly request: RequestOf<Api>
+  readonly context: RequestContext
+}
+
+export type BrokerDetails = {
+  readonly store: Store
+  readonly settings: BrokerSettings
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+export class Broker implements FrameHandler {
+  readonly #environment: BrokerEnvironment
+  readonly #served: ReadonlyMap<number, ServedApi>
+
+  constructor(details: BrokerDetails) {
+    this.#served = new Map(servedApis.map((served) => [served.api.key, served]))
+    assert(this.#served.size === servedApis.length, 'every API is served once')
+    const parking = new ParkingLot(details.clock)
+    const apiVersions = servedApis.map(versionRangeOf)
+    this.#environment = { ...details, parking, creations: new Map(), apiVersions }
+  }
+
+  handle(frame: Buffer, connection: ConnectionContext): Answer | PendingAnswer {
+    const exchange = this.#decode(frame, connection)
+    if ('parts' in exchange) return exchange
+    const { served, request, context } = exchange
+    let outcome: ReturnType<ServedApi['handle']>
+    try {
+      outcome = served.handle(this.#environment, request, context)
+    } catch (error) {
+      return this.#answerFailure(exchange, error)
+    }
+    if (!(outcome instanceof Promise)) return this.#encode(exchange, outcome)
+    const answer = outcome.then(
+      (response) => this.#encode(exchange, response),
+      (error: unknown) => this.#answerFailure(exchange, error),
+    )
+    return { answer, holdsNext: served.mayOverlap !== true }
+  }
+
+  /** @returns the request, or already its answer when the version of ApiVersions is not ours. */
+  #decode(frame: Buffer, connection: ConnectionContext): Exchange | NonNullable<Answer> {
+    const reader = new WireReader(frame)
+    const key = readOrRefuse({}, () => readRequestKey(reader))
+    const { apiKey, apiVersion, correlationId } = key
+    const served = this.#served.get(apiKey)
+    if (served === undefined) throw new RefusedRequestError('this API is not served', key)
+    const { api } = served
+    if (!inRange(api.versions, apiVersion)) {
+      // KIP-511: whoever asks which versions there are must be told so in a version it can read.
+      if (api.key === apiVersionsApi.key && apiVersion > api.versions.max) {
+        return this.#answerUnknownVersion(correlationId)
+      }
+      throw new RefusedRequestError('this version is not served', key)
+    }
+    const clientId = readOrRefuse(key, () => readClientId(reader, isFlexible(api, apiVersion)))
+    const request = readOrRefuse({ ...key, clientId }, () => readRequest(api, apiVersion, reader))
+    return { served, correlationId, request, context: { ...connection, apiVersion, clientId } }
+  }
+
+  #answerUnknownVersion(correlationId: number): NonNullable<Answer> {
+    return writeResponse(apiVersionsApi, 0, correlationId, {
+      errorCode: errorCodes.unsupportedVersion,
+      apiKeys: this.#environment.apiVersions,
+    })
+  }
+
+  #encode(exchange: Exchange, response: ResponseInputOf<Api> | null): Answer {
+    if (response === null) return null
+    const { served, correlationId, context } = exchange
+    try {
+      return writeResponse(served.api, context.apiVersion, correlationId, response)
+    } catch (error) {
+      releaseSlices(response)
+      return this.#answerFailure(exchange, error)
+    }
+  }
+
+  /** A handler threw: a refusal goes on to the connection, a bug of ours is logged and answered. */
+  #answerFailure(exchange: Exchange, error: unknown): Answer {
+    if (error instanceof RefusedRequestError) throw error
+    const { served, context } = exchange
+    const { apiVersion, clientId, peer } = context
+    const api = served.api.name
+    this.#environment.logger.error(
+      { api, apiVersion, clientId, peer, err: error },
+      'request failed',
+    )
+    return this.#writeFailure(exchange, errorCodes.unknownServerError, error)
+  }
+
+  #writeFailure(exchange: Exchange, errorCode: ErrorCode, cause: unknown): Answer {
+    const { served, correlationId, request, context } = exchange
+    const { apiVersion, clientId } = context
+    const response = served.fail(request, errorCode)
+    if (response !== undefined) {
+      return writeResponse(served.api, apiVersion, correlationId, response)
+    }
+    const refused = { apiKey: served.api.key, apiVersion, clientId }
+    throw new RefusedRequestError(
+      'the request failed and its answer has no place for errors',
+      refused,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+function versionRangeOf({ api }: ServedApi): ApiVersionRange {
+  return { apiKey: api.key, minVersion: api.versions.min, maxVersion: api.versions.max }
+}
+
+function readOrRefuse<T>(
+  request: ConstructorParameters<typeof RefusedRequestError>[1],
+  read: () => T,
+): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    throw new RefusedRequestError(`undecodable request: ${error.message}`, request, {
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * One fetch: what it may read, whether that is enough to answer, and the reading itself.
+ *
+ * Readable is what lies below the high watermark, or below the last stable offset for
+ * read_committed. Partitions are walked in the order of the request; each gets at most its own
+ * limit and what is left of the whole; the first that has anything gives one whole batch even
+ * when that exceeds both, so that no batch is too large to be fetched.
+ *
+ * An answer is due at once when anything is to be told (an error, a divergence) or when at least
+ * `minBytes` may be read.
+ */
+import type { EpochEnd } from '../log/leader-epochs.ts'
+import type { Log } from '../log/log.ts'
+import type { LogSlice } from '../log/log-search.ts'
+import type { FileSlice } from '../platform/file-slice.ts'
+import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
+import type { BrokerEnvironment } from './broker-environment.ts'
+import { errorCodeOf } from './error-mapping.ts'
+import { checkLeaderEpoch } from './partition-lookup.ts'
+import { zstdFreePrefix } from './zstd-free-prefix.ts'
+
+export type FetchLimits = {
+  readonly isolationLevel: number
+  readonly maxWaitMs: number
+  readonly minBytes: number
+  readonly maxBytes: number
+  readonly allowsZstd: boolean
+}
+
+export type AskedPartition = {
+  readonly partition: number
+  /** −1 = unchecked. */
+  readonly currentLeaderEpoch: number
+  readonly fetchOffset: number
+  /** Epoch of the last record the client has, −1 = it does not say. */
+  readonly lastFetchedEpoch: number
+  readonly partitionMaxBytes: number
+}
+
+export type PartitionData = {
+  readonly partitionIndex: number
+  readonly errorCode: number
+  readonly highWatermark: number
+  readonly lastStableOffset: number
+  readonly logStartOffset: number
+  readonly divergingEpoch?: EpochEnd
+  readonly abortedTransactions: readonly { producerId: number; firstOffset: number }[] | null
+  readonly records: Buffer | FileSlice
+}
+
+export type FetchEntry = {
+  readonly name: string
+  readonly topicId: string
+  readonly asked: AskedPartition
+  /** Or why there is none. */
+  readonly log: Log | ErrorCode
+}
+
+type Reading = { readonly entry: FetchEntry; readonly data: PartitionData }
+
+const readCommitted = 1
+const noRecords = Buffer.alloc(0)
+
+export class FetchPlan {
+  readonly #broker: BrokerEnvironment
+  readonly #entries: readonly FetchEntry[]
+  readonly #isCommitted: boolean
+  readonly #allowsZstd: boolean
+  readonly #maxBytes: number
+  readonly #minBytes: number
+  readonly #maxWaitMs: number
+  /** Readable bytes per entry, as last counted. */
+  readonly #available: number[]
+  /** Something is to be told at once. */
+  #isUrgent = false
+
+  constructor(broker: BrokerEnvironment, limits: FetchLimits, entries: readonly FetchEntry[]) {
+    this.#broker = broker
+    this.#entries = entries
+    this.#isCommitted = limits.isolationLevel === readCommitted
+    this.#allowsZstd = limits.allowsZstd
+    this.#maxBytes = Math.max(0, Math.min(limits.maxBytes, broker.settings.fetchMaxBytes))
+    this.#minBytes = Math.min(limits.minBytes, this.#maxBytes)
+    this.#maxWaitMs = limits.maxWaitMs
+    this.#available = entries.map((entry) => this.#count(entry))
+  }
+
+  /** Whether there is no reason to wait. */
+  isReady(): boolean {
+    return this.#maxWaitMs <= 0 || this.#entries.length === 0 || this.#isDue()
+  }
+
+  /** The same again after `changed` took an append or was closed. */
+  isReadyAfter(changed: Log): boolean {
+    for (let i = 0; i < this.#entries.length; i++) {
+      const entry = this.#entries[i]!
+      if (entry.log === changed) this.#available[i] = this.#count(entry)
+    }
+    return this.#isDue()
+  }
+
+  /** The logs whose changes matter, each once. */
+  logs(): Set<Log> {
+    return new Set(this.#entries.map(({ log }) => log).filter((log) => typeof log !== 'number'))
+  }
+
+  /** Reads now, whatever there is. The slices are the caller's to release. */
+  read(): Reading[] {
+    let leftBytes = this.#maxBytes
+    let hasRecords = false
+    return this.#entries.map((entry) => {
+      const reading = this.#readOne(entry, leftBytes, !hasRecords)
+      if (reading.bytes > 0) hasRecords = true
+      leftBytes -= reading.bytes
+      return { entry, data: reading.data }
+    })
+  }
+
+  #isDue(): boolean {
+    if (this.#isUrgent) return true
+    let bytes = 0
+    for (const available of this.#available) bytes += available
+    return bytes >= this.#minBytes
+  }
+
+  #count(entry: FetchEntry): number {
+    const { asked, log } = entry
+    const problem = this.#problem(entry)
+    if (typeof log === 'number' || problem !== undefined) {
+      this.#isUrgent = true
+      return 0
+    }
+    const upTo = this.#upTo(log)
+    if (asked.fetchOffset >= upTo) return 0
+    const limitBytes = Math.max(asked.partitionMaxBytes, 1)
+    // Whoever is content with one byte need not have them counted.
+    if (this.#minBytes <= 1) return 1
+    return Math.min(log.availableBytes(asked.fetchOffset, upTo), limitBytes)
+  }
+
+  #upTo(log: Log): number {
+    return this.#isCommitted ? log.lastStableOffset : log.highWatermark
+  }
+
+  /** What must be told about an entry instead of records; undefined when it can be read. */
+  #problem({ asked, log }: FetchEntry): Partial<PartitionData> | undefined {
+    if (typeof log === 'number') return { errorCode: log }
+    if (log.state === 'closed') return { errorCode: this.#closedCode(log) }
+    const epochError = checkLeaderEpoch(this.#broker.store, asked.currentLeaderEpoch)
+    if (epochError !== errorCodes.none) return { errorCode: epochError }
+    const divergence = divergenceOf(log, asked)
+    if (divergence !== undefined) return divergence
+    const { fetchOffset } = asked
+    if (fetchOffset >= log.startOffset && fetchOffset <= log.endOffset) return undefined
+    return { errorCode: errorCodes.offsetOutOfRange }
+  }
+
+  #closedCode(log: Log): ErrorCode {
+    const entry = this.#entries.find((one) => one.log === log)
+    const { store } = this.#broker
+    const isThere =
+      entry !== undefined &&
+      (entry.name === '' ? store.topicById(entry.topicId) : store.topic(entry.name)) !== undefined
+    if (isThere) return errorCodes.notLeaderOrFollower
+    return entry?.name === '' ? errorCodes.unknownTopicId : errorCodes.unknownTopicOrPartition
+  }
+
+  #readOne(
+    entry: FetchEntry,
+    leftBytes: number,
+    minOneBatch: boolean,
+  ): { data: PartitionData; bytes: number } {
+    const { asked, log } = entry
+    const problem = this.#problem(entry)
+    if (typeof log === 'number' || problem !== undefined) {
+      return { data: { ...this.#empty(asked, undefined), ...problem }, bytes: 0 }
+    }
+    const data = this.#empty(asked, log)
+    const maxBytes = Math.min(asked.partitionMaxBytes, leftBytes)
+    if (maxBytes <= 0 && !minOneBatch) return { data, bytes: 0 }
+    let slice: LogSlice | undefined
+    try {
+      const upTo = this.#upTo(log)
+      slice = log.readSlice(asked.fetchOffset, Math.max(maxBytes, 0), { upTo, minOneBatch })
+      if (slice === undefined) return { data, bytes: 0 }
+      const records = this.#allowsZstd ? slice : zstdFreePrefix(slice)
+      if (records !== undefined) return { data: { ...data, records }, bytes: records.length }
+      slice.release()
+      return { data: { ...data, errorCode: errorCodes.unsupportedCompressionType }, bytes: 0 }
+    } catch (error) {
+      slice?.release()
+      return { data: { ...this.#empty(asked, undefined), errorCode: errorCodeOf(error) }, bytes: 0 }
+    }
+  }
+
+  /** An answer without records; `log` is left out of an error's. */
+  #empty(asked: AskedPartition, log: Log | undefined): PartitionData {
+    return {
+      partitionIndex: asked.partition,
+      errorCode: errorCodes.none,
+      highWatermark: log?.highWatermark ?? -1,
+      lastStableOffset: log?.lastStableOffset ?? -1,
+      logStartOffset: log?.startOffset ?? -1,
+      // A list is for read_committed alone: librdkafka logs an error otherwise.
+      abortedTransactions: this.#isCommitted ? [] : null,
+      records: noRecords,
+    }
+  }
+}
+
+/** Where the client's log and ours parted (KIP-595), when it said what it last read and they did. */
+function divergenceOf(log: Log, asked: AskedPartition): Partial<PartitionData> | undefined {
+  const { lastFetchedEpoch, fetchOffset } = asked
+  if (lastFetchedEpoch < 0) return undefined
+  const { epoch, endOffset } = log.endOffsetForEpoch(lastFetchedEpoch)
+  if (epoch < 0 || endOffset < 0) return { errorCode: errorCodes.offsetOutOfRange }
+  if (epoch === lastFetchedEpoch && endOffset >= fetchOffset) return undefined
+  return { divergingEpoch: { epoch, endOffset } }
+}

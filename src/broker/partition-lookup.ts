@@ -1,0 +1,36 @@
+/** From what a request names to the log it means, and what to answer when there is none. */
+import type { Log } from '../log/log.ts'
+import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
+import { zeroUuid } from '../protocol/schema.ts'
+import type { Store } from '../store/store.ts'
+import type { Topic } from '../store/topic.ts'
+import { errorCodeOf } from './error-mapping.ts'
+
+/** A topic as a request names it: by id in newer versions, where `name` is empty. */
+export type TopicReference = { readonly name: string; readonly topicId: string }
+
+/** The topic, or the code that says there is none. */
+export function findTopic(store: Store, reference: TopicReference): Topic | ErrorCode {
+  const { name, topicId } = reference
+  if (topicId !== zeroUuid) return store.topicById(topicId) ?? errorCodes.unknownTopicId
+  if (name === '') return errorCodes.unknownTopicId
+  return store.topic(name) ?? errorCodes.unknownTopicOrPartition
+}
+
+/** The log of a partition, opened when needed, or the code that says why there is none. */
+export function findLog(topic: Topic | ErrorCode, partition: number): Log | ErrorCode {
+  if (typeof topic === 'number') return topic
+  try {
+    return topic.partition(partition) ?? errorCodes.unknownTopicOrPartition
+  } catch (error) {
+    return errorCodeOf(error)
+  }
+}
+
+/** Whether a client's idea of the leader epoch fits ours; −1 is no idea. */
+export function checkLeaderEpoch(store: Store, clientEpoch: number): ErrorCode {
+  if (clientEpoch < 0 || clientEpoch === store.leaderEpoch) return errorCodes.none
+  return clientEpoch < store.leaderEpoch
+    ? errorCodes.fencedLeaderEpoch
+    : errorCodes.unknownLeaderEpoch
+}

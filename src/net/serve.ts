@@ -1,0 +1,202 @@
+/** The public door of the server: options, their defaults and bounds, and what runs. */
+import { type Clock, systemClock } from '../base/clock.ts'
+import { InvalidOptionError } from '../base/errors.ts'
+import { type Logger, silentLogger } from '../base/logger.ts'
+import {
+  booleanOption,
+  implementationOption,
+  integerOption,
+  knownOptions,
+  oneOfOption,
+  stringOption,
+} from '../base/option-fields.ts'
+import type { DurabilityLevel } from '../base/types.ts'
+import { mebibyte, minuteMs } from '../base/units.ts'
+import { Broker } from '../broker/broker.ts'
+import type { BrokerSettings } from '../broker/broker-environment.ts'
+import { Store } from '../store/store.ts'
+import { listen, type ServerOptions } from './server.ts'
+
+export type ServeOptions = {
+  /** Address to listen on. Default 127.0.0.1: only this machine. */
+  readonly host?: string
+  /** Default 9092; 0 = any free port, see `LogServer.port`. */
+  readonly port?: number
+  /** What clients are told to connect to. Default: `host` and the port listened on. */
+  readonly advertisedHost?: string
+  readonly advertisedPort?: number
+  /** Asking for a missing topic creates it. Default true. */
+  readonly autoCreateTopics?: boolean
+  /** Partitions of topics created without a number of them. Default 1. */
+  readonly defaultPartitions?: number
+  /** What answers to produce requests wait for, by their `acks`. Default 1: `os`, all: `disk`. */
+  readonly acksLevels?: { readonly 1?: DurabilityLevel; readonly all?: DurabilityLevel }
+  /** Accept topics that ask for more replicas than there are nodes (one). Default false. */
+  readonly lenientReplicationFactor?: boolean
+  /** Largest request taken, in bytes. Default 104,857,600. */
+  readonly maxRequestBytes?: number
+  /** Record bytes one fetch answer may hold. Default 57,671,680. */
+  readonly fetchMaxBytes?: number
+  /** Connections beyond this are closed as they come. Default 10,000. */
+  readonly maxConnections?: number
+  /** A connection on which nothing moves for this long is closed, in ms. Default 600,000. */
+  readonly idleTimeoutMs?: number
+  /** Unanswered requests per connection before it is not read any more. Default 64. */
+  readonly maxInFlightRequests?: number
+  /** The same in bytes of requests. Default 33,554,432; one request may exceed it. */
+  readonly maxInFlightBytes?: number
+  /** Bytes of unsent answers per connection before it is not read any more. Default 4,194,304. */
+  readonly maxQueuedBytes?: number
+  readonly logger?: Logger
+  readonly clock?: Clock
+}
+
+export interface LogServer {
+  /** Address listened on. */
+  readonly host: string
+  readonly port: number
+  /** `host:port`, for a client's bootstrap list. */
+  readonly address: string
+  /** Open connections. */
+  readonly connectionCount: number
+  /**
+   * Stops accepting, answers what has begun (parked fetches at once) and closes the connections;
+   * what is left after `deadlineMs` (default 5000) is cut off. The store stays open. A second call
+   * waits for the first.
+   */
+  close(options?: { readonly deadlineMs?: number }): Promise<void>
+}
+
+const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
+const maxPort = 65_535
+const maxInt = 0x7fff_ffff
+
+const names: readonly (keyof ServeOptions)[] = [
+  'host',
+  'port',
+  'advertisedHost',
+  'advertisedPort',
+  'autoCreateTopics',
+  'defaultPartitions',
+  'acksLevels',
+  'lenientReplicationFactor',
+  'maxRequestBytes',
+  'fetchMaxBytes',
+  'maxConnections',
+  'idleTimeoutMs',
+  'maxInFlightRequests',
+  'maxInFlightBytes',
+  'maxQueuedBytes',
+  'logger',
+  'clock',
+]
+
+/**
+ * Serves `store` over TCP until `close`. Close the server before the store.
+ *
+ * @throws (rejects) InvalidOptionError; ListenError when the address cannot be had.
+ */
+export async function serve(store: Store, options: ServeOptions = {}): Promise<LogServer> {
+  if (!(store instanceof Store)) {
+    throw new InvalidOptionError({ option: 'store', value: store, expected: 'an open store' })
+  }
+  knownOptions('serve', options, names)
+  const serverOptions = checkServerOptions(options)
+  const settings = checkBrokerSettings(options, serverOptions)
+  const { clock, logger } = serverOptions
+  const broker = new Broker({ store, settings, clock, logger })
+  const server = await listen(broker, serverOptions)
+  return {
+    host: server.host,
+    port: server.port,
+    address: `${server.host.includes(':') ? `[${server.host}]` : server.host}:${server.port}`,
+    get connectionCount() {
+      return server.connectionCount
+    },
+    async close(closeOptions = {}) {
+      knownOptions('close', closeOptions, ['deadlineMs'])
+      const rule = { default: 5000, min: 0, max: maxInt }
+      await server.close({ deadlineMs: integerOption('deadlineMs', closeOptions.deadlineMs, rule) })
+    },
+  }
+}
+
+function checkServerOptions(options: ServeOptions): ServerOptions {
+  const { advertisedPort } = options
+  return {
+    host: stringOption('host', options.host, { default: '127.0.0.1' }),
+    port: integerOption('port', options.port, { default: 9092, min: 0, max: maxPort }),
+    advertisedHost: stringOption('advertisedHost', options.advertisedHost, { default: undefined }),
+    advertisedPort:
+      advertisedPort === undefined
+        ? undefined
+        : integerOption('advertisedPort', advertisedPort, { default: 0, min: 1, max: maxPort }),
+    maxRequestBytes: integerOption('maxRequestBytes', options.maxRequestBytes, {
+      default: 100 * mebibyte,
+      min: 1024,
+      max: maxInt,
+    }),
+    maxConnections: integerOption('maxConnections', options.maxConnections, {
+      default: 10_000,
+      min: 1,
+      max: 1_000_000,
+    }),
+    idleTimeoutMs: integerOption('idleTimeoutMs', options.idleTimeoutMs, {
+      default: 10 * minuteMs,
+      min: 1,
+      max: maxInt,
+    }),
+    maxInFlightRequests: integerOption('maxInFlightRequests', options.maxInFlightRequests, {
+      default: 64,
+      min: 1,
+      max: 100_000,
+    }),
+    maxInFlightBytes: integerOption('maxInFlightBytes', options.maxInFlightBytes, {
+      default: 32 * mebibyte,
+      min: 1,
+    }),
+    maxQueuedBytes: integerOption('maxQueuedBytes', options.maxQueuedBytes, {
+      default: 4 * mebibyte,
+      min: 1,
+    }),
+    clock: implementationOption('clock', options.clock, {
+      default: systemClock,
+      methods: ['now', 'after'],
+    }),
+    logger: implementationOption('logger', options.logger, {
+      default: silentLogger,
+      methods: ['debug', 'info', 'warn', 'error'],
+    }),
+  }
+}
+
+function checkBrokerSettings(options: ServeOptions, server: ServerOptions): BrokerSettings {
+  const { acksLevels = {} } = options
+  knownOptions('acksLevels', acksLevels, ['1', 'all'])
+  return {
+    autoCreateTopics: booleanOption('autoCreateTopics', options.autoCreateTopics, {
+      default: true,
+    }),
+    defaultPartitions: integerOption('defaultPartitions', options.defaultPartitions, {
+      default: 1,
+      min: 1,
+      max: 100_000,
+    }),
+    acksLevels: {
+      1: oneOfOption('acksLevels.1', acksLevels[1], { default: 'os', choices: levels }),
+      all: oneOfOption('acksLevels.all', acksLevels.all, { default: 'disk', choices: levels }),
+    },
+    lenientReplicationFactor: booleanOption(
+      'lenientReplicationFactor',
+      options.lenientReplicationFactor,
+      { default: false },
+    ),
+    fetchMaxBytes: integerOption('fetchMaxBytes', options.fetchMaxBytes, {
+      default: 55 * mebibyte,
+      min: 1024,
+      max: maxInt,
+    }),
+    maxRequestBytes: server.maxRequestBytes,
+    idleTimeoutMs: server.idleTimeoutMs,
+  }
+}

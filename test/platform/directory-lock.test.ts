@@ -1,0 +1,131 @@
+/**
+ * Goal: at most one live process holds a directory, a second one learns who, and nobody is locked
+ * out by the dead. Method: real child processes run the built package (dist/), held and killed by
+ * the test; each pairing of kernel lock and file lock is tried.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { StoreLockedError } from '../../src/base/errors.ts'
+import { binding } from '../../src/native/load-binding.ts'
+import { lockDirectory } from '../../src/platform/directory-lock.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const built = `${root}/dist/platform/directory-lock.js`
+const isBuilt = existsSync(built)
+const isAddon = binding.kind === 'addon'
+
+let directory: ReturnType<typeof makeTemporaryDirectory>
+const children: ChildProcess[] = []
+
+beforeEach(() => {
+  directory = makeTemporaryDirectory()
+})
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  directory.remove()
+})
+
+/** Starts a process that tries the lock, says how it went, and ends when its input does. */
+async function startHolder(
+  setting: 'auto' | 'portable',
+): Promise<{ child: ChildProcess; said: string }> {
+  const program = `
+    import { lockDirectory } from ${JSON.stringify(pathToFileURL(built).href)}
+    try {
+      const lock = lockDirectory(${JSON.stringify(directory.path)})
+      process.stdin.once('data', () => { lock.release(); process.stdin.destroy() })
+      process.stdout.write('locked')
+    } catch (error) {
+      process.stdout.write(error.code + ' ' + error.holderPid)
+      process.stdin.destroy()
+    }`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    env: { ...process.env, STRATALOG_BINDING: setting },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  children.push(child)
+  const [said] = await once(child.stdout!, 'data')
+  return { child, said: String(said) }
+}
+
+function expectRefusal(holderPid: number | undefined): void {
+  expect(() => lockDirectory(directory.path)).toThrow(StoreLockedError)
+  expect(() => lockDirectory(directory.path)).toThrow(
+    expect.objectContaining({ code: 'ERR_STORE_LOCKED', path: directory.path, holderPid }),
+  )
+}
+
+describe('lock file', () => {
+  it('names its holder and is gone after the release', () => {
+    const lock = lockDirectory(directory.path)
+    const text = readFileSync(`${directory.path}/.lock`, 'latin1')
+    expect(text).toMatch(new RegExp(`^${process.pid} \\S+ ${isAddon ? 'kernel' : 'pid'}\\n$`))
+    expectRefusal(process.pid)
+    lock.release()
+    expect(readdirSync(directory.path)).toEqual([])
+  })
+
+  it.each([
+    ['empty, as a Kafka broker leaves it', ''],
+    ['of a process that is dead', '4194000 12345@boot pid\n'],
+    ['of a process that had the id of one that lives', `${process.pid} 1@another-boot pid\n`],
+    ['of no known form', 'someone was here\n'],
+  ])('is taken over when it is %s', (_, content) => {
+    writeFileSync(`${directory.path}/.lock`, content)
+    const lock = lockDirectory(directory.path)
+    expectRefusal(process.pid)
+    lock.release()
+    expect(readdirSync(directory.path)).toEqual([])
+  })
+})
+
+describe.skipIf(!isBuilt)('lock between processes [skipped where dist/ is not built]', () => {
+  it.each(['auto', 'portable'] as const)(
+    'refuses while another process holds it (%s)',
+    async (setting) => {
+      const { child, said } = await startHolder(setting)
+      expect(said).toBe('locked')
+      expectRefusal(child.pid)
+      const ended = once(child, 'close')
+      child.stdin!.write('release')
+      await ended
+      lockDirectory(directory.path).release()
+      expect(readdirSync(directory.path)).toEqual([])
+    },
+  )
+
+  it.each(['auto', 'portable'] as const)('is refused to another process (%s)', async (setting) => {
+    const lock = lockDirectory(directory.path)
+    expect((await startHolder(setting)).said).toBe(`ERR_STORE_LOCKED ${process.pid}`)
+    lock.release()
+    expect((await startHolder(setting)).said).toBe('locked')
+  })
+
+  it.each(['auto', 'portable'] as const)(
+    'is free once its holder was killed (%s)',
+    async (setting) => {
+      const { child } = await startHolder(setting)
+      const ended = once(child, 'close')
+      child.kill('SIGKILL')
+      await ended
+      expect(existsSync(`${directory.path}/.lock`)).toBe(true)
+      const lock = lockDirectory(directory.path)
+      expectRefusal(process.pid)
+      lock.release()
+    },
+  )
+
+  it('goes to one of many that want it at once', async () => {
+    writeFileSync(`${directory.path}/.lock`, '4194000 12345@boot pid\n')
+    const settings = ['auto', 'portable', 'auto', 'portable'] as const
+    const contenders = await Promise.all(settings.map((setting) => startHolder(setting)))
+    const winners = contenders.filter(({ said }) => said === 'locked')
+    expect(winners).toHaveLength(1)
+  })
+})

@@ -1,3 +1,4 @@
+// Goal: the bench keeps running. Method: its whole workload, tiny. Figures are not judged here.
 import { describe, expect, it } from 'vitest'
 import { run } from '../../bench/record/batch.bench.ts'
 

@@ -14,7 +14,7 @@ import { lz4Codec } from '../../src/record/codec/lz4.ts'
 import { snappyCodec } from '../../src/record/codec/snappy.ts'
 import { xxhash32 } from '../../src/record/codec/xxhash32.ts'
 import { packageZstdCodec, zlibZstdCodec, zstdCodec } from '../../src/record/codec/zstd.ts'
-import { boundZstd } from '../../src/record/codec/zstd-frame.ts'
+import { findZstdFrames } from '../../src/record/codec/zstd-frame.ts'
 import { codecIdOf, codecNameOf } from '../../src/record/codec-name.ts'
 import { compress, decompress } from '../../src/record/compression.ts'
 
@@ -255,10 +255,19 @@ describe('zstd', () => {
     }
   })
 
+  it('is refused in more than 1024 frames', () => {
+    const frame = packageZstdCodec.compress(Buffer.from('x'), undefined)
+    for (const [, codec] of codecs.filter(([name]) => name.startsWith('zstd'))) {
+      const many = Buffer.concat(Array.from({ length: 1025 }, () => frame))
+      expect(() => codec.decompress(many, mebibyte)).toThrow(CorruptBatchError)
+      expect(codec.decompress(many.subarray(frame.length), mebibyte).length).toBe(1024)
+    }
+  })
+
   it('is bounded by its blocks, whatever the content size claims', () => {
     // One run-length block of 100 000 bytes under a content size of 5.
     const liar = Buffer.from(`28b52ffd2005${'03350c'}61`, 'hex')
-    expect(boundZstd(liar)).toBe(100_000)
+    expect(findZstdFrames(liar)).toEqual([{ start: 0, end: liar.length, boundBytes: 100_000 }])
     expect(() => packageZstdCodec.decompress(liar, 1000)).toThrow(LogError)
   })
 })

@@ -18,51 +18,76 @@ const maxBlockBytes = 128 * kibibyte
 const dictionaryIdSizes = [0, 1, 2, 4] as const
 const contentSizeSizes = [0, 2, 4, 8] as const
 
-const rawBlock = 0
+/**
+ * Producers write one frame; parallel compressors a few. Each costs a decoder of its own, so
+ * thousands of tiny ones would be an attack on this thread's time.
+ */
+const maxFrames = 1024
+
 const runBlock = 1
 const compressedBlock = 2
 
+/** One frame of a stream: `bytes[start, end)`, which decompresses to `boundBytes` at most. */
+export type ZstdFrame = {
+  readonly start: number
+  readonly end: number
+  readonly boundBytes: number
+}
+
 /**
- * Largest size in bytes that `bytes` can decompress to. Throws CorruptBatchError unless they are
- * whole frames, one after the other, to the very end.
+ * The frames of a stream in order, without the skippable ones. Throws CorruptBatchError unless
+ * `bytes` are whole frames to the very end, at most 1024 of them.
  */
-export function boundZstd(bytes: Buffer): number {
-  let bound = 0
+export function findZstdFrames(bytes: Buffer): ZstdFrame[] {
+  if (bytes.length === 0) throw new CorruptBatchError('zstd stream is empty')
+  const frames: ZstdFrame[] = []
   let position = 0
   while (position < bytes.length) {
     need(bytes, position, 4)
     const magic = bytes.readUInt32LE(position)
     if ((magic & 0xfffffff0) >>> 0 === skippableMagic) {
       need(bytes, position, 8)
-      const size = bytes.readUInt32LE(position + 4)
-      need(bytes, position, 8 + size)
-      position += 8 + size
-      continue
-    }
-    if (magic !== frameMagic) {
+      const size = 8 + bytes.readUInt32LE(position + 4)
+      need(bytes, position, size)
+      position += size
+    } else if (magic === frameMagic) {
+      const frame = walkFrame(bytes, position)
+      frames.push(frame)
+      if (frames.length > maxFrames) {
+        throw new CorruptBatchError(`zstd stream has more than ${maxFrames} frames`)
+      }
+      position = frame.end
+    } else {
       throw new CorruptBatchError(`no zstd frame at byte ${position}`)
     }
-    const descriptor = byteAt(bytes, position + 4)
-    let blockAt = position + 5 + headerFieldsSize(descriptor)
-    for (let isLast = false; !isLast; ) {
-      need(bytes, blockAt, 3)
-      const head = bytes.readUIntLE(blockAt, 3)
-      isLast = (head & 1) === 1
-      const type = (head >>> 1) & 3
-      const size = head >>> 3
-      if (type > compressedBlock || size > maxBlockBytes) {
-        throw new CorruptBatchError(`zstd block at byte ${blockAt} has type ${type}, size ${size}`)
-      }
-      const storedSize = type === runBlock ? 1 : size
-      need(bytes, blockAt, 3 + storedSize)
-      bound += type === rawBlock || type === runBlock ? size : maxBlockBytes
-      blockAt += 3 + storedSize
-    }
-    const hasChecksum = (descriptor & 0x04) !== 0
-    if (hasChecksum) need(bytes, blockAt, 4)
-    position = blockAt + (hasChecksum ? 4 : 0)
   }
-  return bound
+  return frames
+}
+
+function walkFrame(bytes: Buffer, start: number): ZstdFrame {
+  need(bytes, start, 5)
+  const descriptor = bytes[start + 4]!
+  let boundBytes = 0
+  let position = start + 5 + headerFieldsSize(descriptor)
+  for (let isLast = false; !isLast; ) {
+    need(bytes, position, 3)
+    const head = bytes.readUIntLE(position, 3)
+    isLast = (head & 1) === 1
+    const type = (head >>> 1) & 3
+    const size = head >>> 3
+    if (type > compressedBlock || size > maxBlockBytes) {
+      throw new CorruptBatchError(`zstd block at byte ${position} has type ${type}, size ${size}`)
+    }
+    boundBytes += type === compressedBlock ? maxBlockBytes : size
+    const blockSize = 3 + (type === runBlock ? 1 : size)
+    need(bytes, position, blockSize)
+    position += blockSize
+  }
+  if ((descriptor & 0x04) !== 0) {
+    need(bytes, position, 4)
+    position += 4
+  }
+  return { start, end: position, boundBytes }
 }
 
 function headerFieldsSize(descriptor: number): number {
@@ -72,11 +97,6 @@ function headerFieldsSize(descriptor: number): number {
   const contentSize =
     contentSizeCode === 0 && isSingleSegment ? 1 : contentSizeSizes[contentSizeCode]!
   return (isSingleSegment ? 0 : 1) + dictionaryIdSizes[descriptor & 3]! + contentSize
-}
-
-function byteAt(bytes: Buffer, position: number): number {
-  need(bytes, position, 1)
-  return bytes[position]!
 }
 
 function need(bytes: Buffer, position: number, count: number): void {

@@ -1,15 +1,18 @@
 /**
  * Zstandard (RFC 8878) by node:zlib where Node has it (22.15 on), else by a prebuilt package.
  *
- * zlib bounds its output itself. The package decompresses into memory without a bound, so there
- * the skeleton of the stream is measured first (zstd-frame.ts). That measure rounds each
- * compressed block up to 128 KiB, hence the slack before it refuses, and a final exact check.
+ * zlib bounds its output itself, but takes a stream that ends early for a whole one and stops,
+ * without a word, after the first of several frames: it is given one whole frame at a time.
+ *
+ * The package decompresses into memory without a bound, so the skeleton of the stream is measured
+ * first (zstd-frame.ts). That measure rounds each compressed block up to 128 KiB, hence the slack
+ * before it refuses, and a final exact check.
  */
 import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
 import { mebibyte } from '../../base/units.ts'
 import { brokenData, type Codec, tooLarge } from './codec.ts'
-import { boundZstd } from './zstd-frame.ts'
+import { findZstdFrames, type ZstdFrame } from './zstd-frame.ts'
 
 const defaultLevel = 3
 const boundSlackBytes = 8 * mebibyte
@@ -36,20 +39,28 @@ function makeZlibCodec(implementation: ZlibWithZstd): Codec {
     },
 
     decompress(bytes, maxBytes) {
-      // zlib takes a stream that ends early for a whole one: the walk does not.
-      boundZstd(bytes)
-      try {
-        const maxOutputLength = Math.max(1, maxBytes)
-        const result = implementation.zstdDecompressSync(bytes, { maxOutputLength })
-        if (result.length > maxBytes) throw tooLarge(result.length, maxBytes)
-        return result
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-          throw tooLarge(maxBytes + 1, maxBytes)
-        }
-        throw brokenData('zstd', error)
+      const frames = findZstdFrames(bytes)
+      const parts: Buffer[] = []
+      let total = 0
+      for (const { start, end } of frames) {
+        const part = decompressFrame(bytes.subarray(start, end), maxBytes - total, maxBytes)
+        total += part.length
+        if (total > maxBytes) throw tooLarge(total, maxBytes)
+        parts.push(part)
       }
+      return parts.length === 1 ? parts[0]! : Buffer.concat(parts, total)
     },
+  }
+
+  function decompressFrame(frame: Buffer, left: number, maxBytes: number): Buffer {
+    try {
+      return implementation.zstdDecompressSync(frame, { maxOutputLength: Math.max(1, left) })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+        throw tooLarge(maxBytes + 1, maxBytes)
+      }
+      throw brokenData('zstd', error)
+    }
   }
 }
 
@@ -70,7 +81,7 @@ export const packageZstdCodec: Codec = {
   },
 
   decompress(bytes, maxBytes) {
-    const bound = boundZstd(bytes)
+    const bound = boundOf(findZstdFrames(bytes))
     if (bound > maxBytes + boundSlackBytes) throw tooLarge(bound, maxBytes)
     const { Decoder } = zstdPackage()
     let result: Buffer
@@ -82,6 +93,12 @@ export const packageZstdCodec: Codec = {
     if (result.length > maxBytes) throw tooLarge(result.length, maxBytes)
     return result
   },
+}
+
+function boundOf(frames: readonly ZstdFrame[]): number {
+  let bound = 0
+  for (const frame of frames) bound += frame.boundBytes
+  return bound
 }
 
 export const zstdCodec: Codec = zlibZstdCodec ?? packageZstdCodec

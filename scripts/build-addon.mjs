@@ -11,7 +11,15 @@
  * STRATALOG_BUILD_VERBOSE=1 shows the whole log of a failure instead of its last 20 lines.
  */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  utimesSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -65,6 +73,8 @@ function build() {
   }
   if (failure === undefined) failure = loadFailure()
   if (failure === undefined) {
+    // make(1) leaves alone what no source has changed; for --if-stale it is fresh all the same.
+    utimesSync(output, new Date(), new Date())
     const seconds = ((Date.now() - started) / 1000).toFixed(1)
     console.log(`native addon built with ${how} in ${seconds} s: ${shown}`)
     return true
@@ -128,7 +138,8 @@ function buildWithNodeGyp(headers) {
     return { failure: 'node-gyp is not installed', isMissingTool: true }
   }
   const nodedir = headers === undefined ? [] : [`--nodedir=${headers}`]
-  const failure = run(process.execPath, [nodeGyp, 'rebuild', '--release', ...nodedir])
+  // Not `rebuild`: that removes the old addon first, and processes that start meanwhile lack it.
+  const failure = run(process.execPath, [nodeGyp, 'configure', 'build', '--release', ...nodedir])
   const isMissingTool = /find any Python|not found: make|make: not found/i.test(failure ?? '')
   return { failure, isMissingTool }
 }

@@ -112,9 +112,11 @@ function fdatasync(fd: number): Promise<void> {
   })
 }
 
+const directoryFlags = fs.constants.O_RDONLY | (fs.constants.O_DIRECTORY ?? 0)
+
 async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return
-  const directory = await fs.promises.open(path, 'r')
+  const directory = await fs.promises.open(path, directoryFlags)
   try {
     await directory.sync()
   } finally {
@@ -124,7 +126,7 @@ async function syncDirectory(path: string): Promise<void> {
 
 function syncDirectorySync(path: string): void {
   if (process.platform === 'win32') return
-  const fd = fs.openSync(path, 'r')
+  const fd = fs.openSync(path, directoryFlags)
   try {
     fs.fsyncSync(fd)
   } finally {

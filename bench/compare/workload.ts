@@ -1,0 +1,156 @@
+/**
+ * The one piece of work that every engine does, and what is measured of it:
+ *
+ * 1. append `records` values in batches of `batchRecords`, each batch timed except for the first
+ *    `warmUpBatches`, in which the code is compiled and the files get their first blocks;
+ * 2. close and open again;
+ * 3. read all values in order, twice: the second pass counts, so that every engine's code is warm;
+ * 4. read 100 values from random places, each read timed;
+ * 5. append single values, each append timed.
+ */
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { seededRandom, seededValues } from '../support/seeded.ts'
+import { type Latency, latencyOf } from '../support/statistics.ts'
+import { type Engine, type EngineName, makeEngine, type ReadTotals } from './engine.ts'
+
+export type Workload = {
+  records: number
+  valueBytes: number
+  batchRecords: number
+  warmUpBatches: number
+  singleAppends: number
+  randomReads: number
+}
+
+export type Measures = {
+  engine: EngineName
+  appendRecordsPerSecond: number
+  appendMBPerSecond: number
+  appendBatch: Latency
+  appendSingle: Latency
+  readRecordsPerSecond: number
+  readMBPerSecond: number
+  readHundred: Latency
+  openMs: number
+  /** Bytes of disk the files occupy after the ordered read, and the process's largest memory. */
+  diskBytes: number
+  peakMemoryBytes: number
+  sum: number
+}
+
+const readAtOnce = 100
+
+/** Runs the workload in an empty directory. Throws when what is read is not what was appended. */
+export async function measure(
+  name: EngineName,
+  directory: string,
+  workload: Workload,
+): Promise<Measures> {
+  const { records, valueBytes } = workload
+  const values = seededValues(workload.batchRecords, valueBytes, 1)
+  const engine = await makeEngine(name)
+  await engine.open(directory)
+  const append = await appendAll(engine, values, workload)
+  await engine.close()
+
+  const openStart = performance.now()
+  await engine.open(directory)
+  const openMs = performance.now() - openStart
+  await readAll(engine, workload, values)
+  const read = await readAll(engine, workload, values)
+  const diskBytes = occupied(directory)
+  const readHundred = await readRandomly(engine, workload)
+  const appendSingle = await appendSingly(engine, values, workload.singleAppends)
+  await engine.close()
+
+  return {
+    engine: name,
+    appendRecordsPerSecond: append.recordsPerSecond,
+    appendMBPerSecond: (append.recordsPerSecond * valueBytes) / 1e6,
+    appendBatch: append.latency,
+    appendSingle,
+    readRecordsPerSecond: records / read.seconds,
+    readMBPerSecond: (records * valueBytes) / 1e6 / read.seconds,
+    readHundred,
+    openMs,
+    diskBytes,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    sum: read.totals.sum,
+  }
+}
+
+async function appendAll(engine: Engine, values: readonly Buffer[], workload: Workload) {
+  const { records, warmUpBatches } = workload
+  for (let batch = 0; batch < warmUpBatches; batch++) await engine.append(values)
+  const samples = new Float64Array(records / values.length - warmUpBatches)
+  const start = performance.now()
+  let before = start
+  for (let batch = 0; batch < samples.length; batch++) {
+    await engine.append(values)
+    const now = performance.now()
+    samples[batch] = now - before
+    before = now
+  }
+  const recordsPerSecond = (samples.length * values.length) / ((before - start) / 1000)
+  return { recordsPerSecond, latency: latencyOf(samples) }
+}
+
+async function readAll(engine: Engine, workload: Workload, values: readonly Buffer[]) {
+  const start = performance.now()
+  const totals = await engine.read(0, workload.records)
+  const seconds = (performance.now() - start) / 1000
+  const sumOfBatch = values.reduce((sum, value) => sum + value[0]!, 0)
+  expectTotals(engine.name, totals, {
+    records: workload.records,
+    bytes: workload.records * workload.valueBytes,
+    sum: sumOfBatch * (workload.records / values.length),
+  })
+  return { seconds, totals }
+}
+
+async function readRandomly(engine: Engine, workload: Workload): Promise<Latency> {
+  const random = seededRandom(2)
+  const samples = new Float64Array(workload.randomReads)
+  for (let i = 0; i < samples.length; i++) {
+    const from = Math.floor(random() * (workload.records - readAtOnce))
+    const start = performance.now()
+    const { records, bytes } = await engine.read(from, readAtOnce)
+    samples[i] = performance.now() - start
+    if (records !== readAtOnce || bytes !== readAtOnce * workload.valueBytes) {
+      throw new Error(`${engine.name} read ${records} values from ${from} instead of ${readAtOnce}`)
+    }
+  }
+  return latencyOf(samples)
+}
+
+async function appendSingly(engine: Engine, values: readonly Buffer[], count: number) {
+  const singles = values.map((value) => [value])
+  const samples = new Float64Array(count)
+  for (let i = 0; i < count; i++) {
+    const start = performance.now()
+    await engine.append(singles[i % singles.length]!)
+    samples[i] = performance.now() - start
+  }
+  return latencyOf(samples)
+}
+
+function expectTotals(name: EngineName, found: ReadTotals, expected: ReadTotals): void {
+  if (
+    found.records === expected.records &&
+    found.bytes === expected.bytes &&
+    found.sum === expected.sum
+  ) {
+    return
+  }
+  throw new Error(`${name} read ${JSON.stringify(found)}: expected ${JSON.stringify(expected)}`)
+}
+
+/** Blocks taken on disk by all files below `directory`, in bytes: sparse files count as stored. */
+function occupied(directory: string): number {
+  let bytes = 0
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += statSync(join(entry.parentPath, entry.name)).blocks * 512
+  }
+  return bytes
+}

@@ -46,8 +46,6 @@ export type FieldShape =
   | { readonly kind: 'array'; readonly element: FieldShape }
   | { readonly kind: 'struct'; readonly fields: Fields }
 
-declare const types: unique symbol
-
 /** One described field. `Read` and `Write` are its types, `Optional` whether a writer needs it. */
 export type Field<Read = unknown, Write = unknown, Optional = boolean> = {
   readonly shape: FieldShape
@@ -56,7 +54,8 @@ export type Field<Read = unknown, Write = unknown, Optional = boolean> = {
   readonly tag: number | undefined
   readonly default: unknown
   readonly ignorable: boolean
-  readonly [types]?: { read: Read; write: Write; optional: Optional }
+  /** Types only, never a value. A plain name, because declarations of schemas must be able to say it. */
+  readonly '~types'?: { read: Read; write: Write; optional: Optional }
 }
 
 export type Fields = { readonly [name: string]: Field }

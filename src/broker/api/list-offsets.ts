@@ -56,7 +56,7 @@ export const listOffsetsApi = defineApi({
         oldStyleOffsets: array(int64(), '0'),
         timestamp: int64('1+', { default: -1 }),
         offset: int64('1+', { default: -1 }),
-        leaderEpoch: int32('4+', { default: -1 }),
+        leaderEpoch: int32('4+', { default: -1, ignorable: true }),
       }),
     }),
   },

@@ -1,0 +1,73 @@
+/**
+ * The examples run as a user would run them: compiled against the built package, importing
+ * `stratalog` by name, each in an empty directory of its own, and a second time where it left its
+ * data.
+ */
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { withTemporaryDirectory } from './support/temporary-directory.ts'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const compiled = join(root, '.cache', 'examples')
+
+/** What each example shows, in the order it prints it. */
+const expected: Record<string, readonly RegExp[]> = {
+  '01-append-and-read': [/^offset 0, level disk: o-17 = \{"item":"tea","count":2\}$/],
+  '02-writer': ['none', 'gzip', 'snappy', 'lz4', 'zstd'].map(
+    (codec) => new RegExp(`^${codec}: 5000 records in \\d+ bytes, level disk$`),
+  ),
+  '03-follow': [
+    /^followed: 20.5 °C$/,
+    /^followed: 21 °C$/,
+    /^followed: 21.5 °C$/,
+    /^stopped after 3 records$/,
+  ],
+  '04-time-lookup': [
+    /^hour 20.5 → 21 h after the start$/,
+    /^visit in hour 21$/,
+    /^visit in hour 22$/,
+    /^visit in hour 23$/,
+  ],
+  '05-embedded-server': [/^en: hello$/, /^fr: bonjour$/],
+}
+
+const names = readdirSync(join(root, 'examples'))
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.slice(0, -'.ts'.length))
+
+describe('examples', () => {
+  beforeAll(() => {
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    runNode(root, tsc, '-p', join(root, 'examples'))
+  })
+
+  it('are all known to this test', () => {
+    expect(names.sort()).toEqual(Object.keys(expected).sort())
+  })
+
+  it.each(names)('%s shows what it promises, and again on the data it left', async (name) => {
+    await withTemporaryDirectory(async (directory) => {
+      const program = join(compiled, `${name}.js`)
+      const lines = runNode(directory, program).trimEnd().split('\n')
+      const patterns = expected[name] ?? []
+      expect(lines).toEqual(patterns.map((pattern) => expect.stringMatching(pattern)))
+      expect(runNode(directory, program).trimEnd().split('\n')).toHaveLength(lines.length)
+    })
+  })
+})
+
+/** Runs a program with this Node in `cwd`; its standard output. */
+function runNode(cwd: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, args, {
+    cwd,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  if (error !== undefined) throw error
+  expect(stderr).toBe('')
+  expect(status, stdout).toBe(0)
+  return stdout
+}

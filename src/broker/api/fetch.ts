@@ -71,6 +71,7 @@ export const fetchApi = defineApi({
         partitions: array(int32(), '7+'),
       },
       '7+',
+      { default: [] },
     ),
     rackId: string('11+', { default: '', ignorable: true }),
   },

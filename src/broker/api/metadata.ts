@@ -30,8 +30,8 @@ export const metadataApi = defineApi({
       { nullable: '1+' },
     ),
     allowAutoTopicCreation: bool('4+', { default: true }),
-    includeClusterAuthorizedOperations: bool('8-10'),
-    includeTopicAuthorizedOperations: bool('8+'),
+    includeClusterAuthorizedOperations: bool('8-10', { default: false }),
+    includeTopicAuthorizedOperations: bool('8+', { default: false }),
   },
   response: {
     throttleTimeMs: int32('3+', { default: 0, ignorable: true }),

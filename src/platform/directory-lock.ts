@@ -179,17 +179,27 @@ function readText(path: string): string | undefined {
 
 /** A process with that id lives, and is not another one that was given the same id later. */
 function isHolderAlive(holder: Holder): boolean {
-  if (!isPidAlive(holder.pid)) return false
+  if (!isPidAlive(holder.pid) || isZombie(holder.pid)) return false
   const startTime = startTimeOf(holder.pid)
   return startTime === undefined || holder.startTime === '-' || startTime === holder.startTime
 }
 
+/** The process has ended and only waits for a parent that may never ask (as pid 1 of a container). */
+function isZombie(pid: number): boolean {
+  const state = statFields(pid)?.[0]
+  return state === 'Z' || state === 'X'
+}
+
 /** Ticks since boot at which a process started, and which boot; undefined outside Linux. */
 function startTimeOf(pid: number): string | undefined {
-  const stat = readText(`/proc/${pid}/stat`)
   const bootId = readText('/proc/sys/kernel/random/boot_id')
-  if (stat === undefined || bootId === undefined) return undefined
-  // The command name, in parentheses, may hold anything. After it start time is field 20 (proc(5): 22).
-  const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-  return ticks === undefined ? undefined : `${ticks}@${bootId.trim()}`
+  const ticks = statFields(pid)?.[19]
+  return ticks === undefined || bootId === undefined ? undefined : `${ticks}@${bootId.trim()}`
+}
+
+/** `/proc/<pid>/stat` from field 3, the state, on (proc(5)); undefined outside Linux. */
+function statFields(pid: number): string[] | undefined {
+  const stat = readText(`/proc/${pid}/stat`)
+  // The command name before them, in parentheses, may hold anything.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
 }

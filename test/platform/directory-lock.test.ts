@@ -85,6 +85,20 @@ describe('lock file', () => {
   })
 })
 
+describe.skipIf(process.platform !== 'linux')('lock of a zombie [skipped outside Linux]', () => {
+  it('is taken over although nobody reaped the dead holder', async () => {
+    // The shell starts a child, prints its id and becomes a program that never waits for it.
+    const parent = spawn('sh', ['-c', 'sleep 0.01 & echo $!; exec sleep 60'])
+    children.push(parent)
+    const [said] = await once(parent.stdout!, 'data')
+    const pid = Number(String(said))
+    const isZombie = (): boolean => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    while (!isZombie()) await new Promise((resolve) => setImmediate(resolve))
+    writeFileSync(`${directory.path}/.lock`, `${pid} - pid\n`)
+    lockDirectory(directory.path).release()
+  })
+})
+
 describe.skipIf(!isBuilt)('lock between processes [skipped where dist/ is not built]', () => {
   it.each(['auto', 'portable'] as const)(
     'refuses while another process holds it (%s)',

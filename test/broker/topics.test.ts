@@ -155,10 +155,11 @@ describe('creating topics', () => {
     expect(broker.store.topic('t')!.config.get('retention.ms')).toBe('5000')
   })
 
-  it('takes −1 for the defaults from v4 on', async () => {
+  it('takes −1 for the defaults, also before v4 as kafkajs sends it', async () => {
     await start({ defaultPartitions: 5 })
     const defaults = { numPartitions: -1, replicationFactor: -1 }
-    expect(await codes(3, topic('early', defaults))).toEqual([37])
+    expect(await codes(3, topic('early', defaults))).toEqual([0])
+    expect(broker.store.topic('early')!.partitionCount).toBe(5)
     expect(await create(5, topic('late', defaults))).toMatchObject([
       { errorCode: 0, numPartitions: 5, replicationFactor: 1 },
     ])

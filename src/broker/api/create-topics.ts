@@ -1,6 +1,7 @@
 /**
  * CreateTopics: one result per topic asked for, in that order; a topic is usable when the answer
- * leaves. There is one node, so a topic has one replica; −1 (v4 and later) asks for the default.
+ * leaves. There is one node, so a topic has one replica. −1 asks for the default: officially from
+ * v4 on, but kafkajs sends it in v3 and Kafka takes it in any version, so we do too.
  */
 
 import { InvalidOptionError } from '../../base/errors.ts'
@@ -67,18 +68,15 @@ type Rejection = { readonly errorCode: ErrorCode; readonly reason: string }
 /** What to create, once the request has been understood. */
 type Plan = { readonly partitions: number; readonly config: Record<string, string> }
 
-/** From here on −1 means "the broker's default". */
-const defaultsVersion = 4
-
 export const createTopics: ServedApi = serve(createTopicsApi, {
-  async handle(broker, request, { apiVersion }) {
+  async handle(broker, request) {
     const topics: Result[] = []
     for (const asked of request.topics) {
       const isRepeated = request.topics.some(
         (other) => other !== asked && other.name === asked.name,
       )
       if (isRepeated) topics.push(reject(asked, errorCodes.invalidRequest, 'named more than once'))
-      else topics.push(await create(broker, asked, request.validateOnly, apiVersion))
+      else topics.push(await create(broker, asked, request.validateOnly))
     }
     return { topics }
   },
@@ -91,9 +89,8 @@ async function create(
   { store, settings, logger }: BrokerEnvironment,
   asked: AskedTopic,
   validateOnly: boolean,
-  apiVersion: number,
 ): Promise<Result> {
-  const plan = planOf(asked, settings, { nodeId: store.nodeId, apiVersion })
+  const plan = planOf(asked, settings, store.nodeId)
   if ('errorCode' in plan) return reject(asked, plan.errorCode, plan.reason)
   try {
     if (validateOnly) {
@@ -111,7 +108,7 @@ async function create(
 function planOf(
   asked: AskedTopic,
   settings: BrokerEnvironment['settings'],
-  { nodeId, apiVersion }: { nodeId: number; apiVersion: number },
+  nodeId: number,
 ): Plan | Rejection {
   const { numPartitions, replicationFactor, assignments } = asked
   const config: Record<string, string> = {}
@@ -133,14 +130,13 @@ function planOf(
     const reason = `partitions count from 0 and each lies on node ${nodeId} alone`
     return { errorCode: errorCodes.invalidReplicaAssignment, reason }
   }
-  const allowsDefault = apiVersion >= defaultsVersion
-  if (numPartitions < 1 && !(numPartitions === -1 && allowsDefault)) {
+  if (numPartitions < 1 && numPartitions !== -1) {
     const reason = `${numPartitions} partitions: at least 1`
     return { errorCode: errorCodes.invalidPartitions, reason }
   }
   const isFactorFine =
     replicationFactor === 1 ||
-    (replicationFactor === -1 && allowsDefault) ||
+    replicationFactor === -1 ||
     (replicationFactor > 1 && settings.lenientReplicationFactor)
   if (!isFactorFine) {
     const reason = `replication factor ${replicationFactor}: there is 1 node`

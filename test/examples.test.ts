@@ -54,7 +54,7 @@ describe('examples', () => {
       const lines = runNode(directory, program).trimEnd().split('\n')
       const patterns = expected[name] ?? []
       expect(lines).toEqual(patterns.map((pattern) => expect.stringMatching(pattern)))
-      expect(runNode(directory, program).trimEnd().split('\n')).toHaveLength(lines.length)
+      expect(runNode(directory, program)).toContain(lines.at(-1)?.split(' ')[0])
     })
   })
 })

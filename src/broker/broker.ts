@@ -14,7 +14,7 @@ import {
   writeResponse,
 } from '../protocol/api.ts'
 import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
-import { readClientId, readRequestKey } from '../protocol/headers.ts'
+import { type RequestHeader, readClientId, readRequestKey } from '../protocol/headers.ts'
 import { ProtocolError } from '../protocol/protocol-error.ts'
 import { inRange } from '../protocol/schema.ts'
 import { WireReader } from '../protocol/wire-reader.ts'
@@ -81,21 +81,31 @@ export class Broker implements FrameHandler {
   /** @returns the request, or already its answer when the version of ApiVersions is not ours. */
   #decode(frame: Buffer, connection: ConnectionContext): Exchange | NonNullable<Answer> {
     const reader = new WireReader(frame)
-    const key = readOrRefuse({}, () => readRequestKey(reader))
-    const { apiKey, apiVersion, correlationId } = key
-    const served = this.#served.get(apiKey)
-    if (served === undefined) throw new RefusedRequestError('this API is not served', key)
-    const { api } = served
-    if (!inRange(api.versions, apiVersion)) {
-      // KIP-511: whoever asks which versions there are must be told so in a version it can read.
-      if (api.key === apiVersionsApi.key && apiVersion > api.versions.max) {
-        return this.#answerUnknownVersion(correlationId)
+    let key: Omit<RequestHeader, 'clientId'> | undefined
+    let clientId: string | null | undefined
+    try {
+      key = readRequestKey(reader)
+      const { apiKey, apiVersion, correlationId } = key
+      const served = this.#served.get(apiKey)
+      if (served === undefined) throw new RefusedRequestError('this API is not served', key)
+      const { api } = served
+      if (!inRange(api.versions, apiVersion)) {
+        // KIP-511: whoever asks which versions there are is told so in a version it can read.
+        if (api.key === apiVersionsApi.key && apiVersion > api.versions.max) {
+          return this.#answerUnknownVersion(correlationId)
+        }
+        throw new RefusedRequestError('this version is not served', key)
       }
-      throw new RefusedRequestError('this version is not served', key)
+      clientId = readClientId(reader, isFlexible(api, apiVersion))
+      const request = readRequest(api, apiVersion, reader)
+      const { listener, peer, signal } = connection
+      const context = { apiVersion, clientId, listener, peer, signal }
+      return { served, correlationId, request, context }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      const reason = `undecodable request: ${error.message}`
+      throw new RefusedRequestError(reason, { ...key, clientId }, { cause: error })
     }
-    const clientId = readOrRefuse(key, () => readClientId(reader, isFlexible(api, apiVersion)))
-    const request = readOrRefuse({ ...key, clientId }, () => readRequest(api, apiVersion, reader))
-    return { served, correlationId, request, context: { ...connection, apiVersion, clientId } }
   }
 
   #answerUnknownVersion(correlationId: number): NonNullable<Answer> {
@@ -149,18 +159,4 @@ export class Broker implements FrameHandler {
 
 function versionRangeOf({ api }: ServedApi): ApiVersionRange {
   return { apiKey: api.key, minVersion: api.versions.min, maxVersion: api.versions.max }
-}
-
-function readOrRefuse<T>(
-  request: ConstructorParameters<typeof RefusedRequestError>[1],
-  read: () => T,
-): T {
-  try {
-    return read()
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error
-    throw new RefusedRequestError(`undecodable request: ${error.message}`, request, {
-      cause: error,
-    })
-  }
 }

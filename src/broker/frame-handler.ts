@@ -50,7 +50,11 @@ export class RefusedRequestError extends Error {
 
   constructor(
     reason: string,
-    request: { apiKey?: number; apiVersion?: number; clientId?: string | null },
+    request: {
+      readonly apiKey?: number
+      readonly apiVersion?: number
+      readonly clientId?: string | null | undefined
+    },
     options?: ErrorOptions,
   ) {
     super(reason, options)

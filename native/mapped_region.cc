@@ -16,14 +16,6 @@
 
 namespace stratalog {
 
-// V8 counts the bytes of external buffers as memory that a collection might free, and collects
-// garbage for every gigabyte mapped (20–70 ms each with a heap of 50–200 MB). A mapping is no such
-// memory, so the same number is taken off another of V8's counters for as long as the region lives.
-void Discount(napi_env env, int64_t change) {
-  int64_t total;
-  napi_adjust_external_memory(env, change, &total);
-}
-
 struct Region {
   void* data;  // null once unmapped
   size_t length;
@@ -40,8 +32,7 @@ class RegionTable {
     return found == by_address_.end() ? nullptr : found->second;
   }
 
-  void Unmap(napi_env env, Region* region) {
-    Discount(env, static_cast<int64_t>(region->length));
+  void Unmap(Region* region) {
     by_address_.erase(region->data);
     munmap(region->data, region->length);
     region->data = nullptr;
@@ -53,9 +44,9 @@ class RegionTable {
 
 namespace {
 
-void FinalizeRegion(napi_env env, void*, void* hint) {
+void FinalizeRegion(napi_env, void*, void* hint) {
   std::unique_ptr<Region> region(static_cast<Region*>(hint));
-  if (region->data != nullptr) region->table->Unmap(env, region.get());
+  if (region->data != nullptr) region->table->Unmap(region.get());
 }
 
 // map(fd, length)
@@ -91,7 +82,6 @@ Napi::Value Map(const Napi::CallbackInfo& info) {
     ThrowSystemError(env, ENOMEM, "mmap");
     return env.Undefined();
   }
-  Discount(env, -length);
   region->table->Add(region.get());
   region.release();  // now the finalizer's
   return Napi::Value(env, buffer);
@@ -120,7 +110,7 @@ Napi::Value Unmap(const Napi::CallbackInfo& info) {
     ThrowSystemError(env, EINVAL, "munmap");
     return env.Undefined();
   }
-  region->table->Unmap(env, region);
+  region->table->Unmap(region);
   return env.Undefined();
 }
 

@@ -3,6 +3,7 @@
  * interrupted calls repeated here, so that no caller ever sees either.
  */
 import * as fs from 'node:fs'
+import { dirname } from 'node:path'
 import { StorageError } from '../base/errors.ts'
 import { binding } from '../native/load-binding.ts'
 import { lockDirectory } from './directory-lock.ts'
@@ -66,7 +67,7 @@ class NodeFileSystem implements FileSystem {
 
   makeDirectory(path: string): void {
     try {
-      fs.mkdirSync(path, { recursive: true })
+      makeWithParents(path)
     } catch (error) {
       throw storageFailure('make directory', path, error)
     }
@@ -283,6 +284,23 @@ class NodeFile implements File {
   #openFd(operation: string): number {
     if (this.#isClosed) throw new StorageError({ operation, path: this.path, errno: 'EBADF' })
     return this.#fd
+  }
+}
+
+/**
+ * mkdir -p. Not node:fs's `recursive`: it never returns where a parent exists but refuses children
+ * with ENOENT, as /proc does.
+ */
+function makeWithParents(path: string): void {
+  try {
+    fs.mkdirSync(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && fs.statSync(path).isDirectory()) return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || parent === path || fs.existsSync(parent)) throw error
+    makeWithParents(parent)
+    fs.mkdirSync(path)
   }
 }
 

@@ -1,3 +1,6 @@
+// Covers api/ for versions, offsets, cluster, producer ids and settings, and broker.ts itself.
+// Goal: every documented answer and error of those APIs, over their versions.
+// Method: whole frames through a broker over a store on the simulated disk.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { apiVersionsApi } from '../../src/broker/api/api-versions.ts'
 import { describeClusterApi } from '../../src/broker/api/describe-cluster.ts'

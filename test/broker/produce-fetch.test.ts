@@ -1,3 +1,6 @@
+// Covers api/produce.ts, api/fetch.ts, fetch-plan.ts, delayed-fetch.ts and zstd-free-prefix.ts.
+// Goal: what goes in comes out, limits and waits hold, and every fault gets its error.
+// Method: whole frames through a broker over a store on the simulated disk.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fetchApi } from '../../src/broker/api/fetch.ts'
 import { initProducerIdApi } from '../../src/broker/api/init-producer-id.ts'

@@ -1,3 +1,6 @@
+// Covers api/metadata.ts and the APIs that create, delete and grow topics.
+// Goal: every documented answer and error, over the versions.
+// Method: whole frames through a broker over a store on the simulated disk.
 import { afterEach, describe, expect, it } from 'vitest'
 import { createPartitionsApi } from '../../src/broker/api/create-partitions.ts'
 import { createTopicsApi } from '../../src/broker/api/create-topics.ts'

@@ -97,7 +97,8 @@ export class SimContent {
   write(sequence: number, position: number, source: Uint8Array): void {
     if (source.length === 0) return
     this.#visible.write(position, source)
-    const bytes = source.slice()
+    // Not `slice`: that of a Buffer is a view, and callers use their buffers again.
+    const bytes = new Uint8Array(source)
     this.#changes.push({ kind: 'write', sequence, position, bytes, isDropped: false })
   }
 

@@ -284,6 +284,16 @@ describe('killed process on a simulated disk', () => {
 })
 
 describe('flush on a simulated disk', () => {
+  it('keeps what was written, not what the buffer holds later', async () => {
+    const disk = makeDisk()
+    const file = makeDurableFile(disk, 10)
+    const reused = Buffer.from(filled(10, 2))
+    file.write(reused, 0)
+    reused.fill(3)
+    await file.flush()
+    expect(contentOf(disk.crash({ class: 'nothing-unsynced' }), '/data/a')![0]).toBe(2)
+  })
+
   it('resolves later, and covers what was written before the call', async () => {
     const completions: (() => void)[] = []
     const disk = new SimFileSystem({

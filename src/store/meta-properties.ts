@@ -78,27 +78,28 @@ function parse(
   return { clusterId, nodeId }
 }
 
-/** Reads the topic id of a partition directory; undefined when it has none. */
+/**
+ * Reads the topic id of a partition directory; undefined when it has none, or none that can be
+ * read: a power cut may leave the file empty, and the store's own table knows the id.
+ */
 export function readTopicId(fileSystem: FileSystem, path: string): string | undefined {
   const text = readTextFile(fileSystem, path)
   if (text === undefined) return undefined
-  const match = /^version:\s+(\d+)\s*\ntopic_id:\s+(\S+)\s*$/.exec(text)
-  if (match === null || !isId(match[2] as string)) {
-    throw new StoreFormatError({
-      path,
-      reason: 'expected the lines "version: 0" and "topic_id: …"',
-    })
-  }
-  return match[2] as string
+  const id = /^version:\s+\d+\s*\ntopic_id:\s+(\S+)\s*$/.exec(text)?.[1]
+  return id !== undefined && isId(id) ? id : undefined
 }
 
-/** Writes the topic id of a partition directory. Not durable on return: it can be rebuilt. */
+/**
+ * Writes the topic id of a partition directory. The content is durable on return, the name with
+ * the first sync of the directory: records that are durable always have their topic's id.
+ */
 export function writeTopicId(fileSystem: FileSystem, path: string, topicId: string): void {
   const file = fileSystem.open(path, 'open-or-create')
   try {
     const bytes = Buffer.from(`version: 0\ntopic_id: ${topicId}`)
     file.write(bytes, 0)
     file.truncate(bytes.length)
+    file.flushSync()
   } finally {
     file.close()
   }

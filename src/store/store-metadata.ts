@@ -9,6 +9,8 @@ export type TopicEntry = {
   readonly id: string
   readonly partitions: number
   readonly config: Readonly<Record<string, string>>
+  /** Found on disk, written by another program: its offsets may have holes. */
+  readonly isAdopted?: boolean
 }
 
 type Entry = TopicEntry | { readonly value: number } | { readonly deleted: string }
@@ -63,6 +65,14 @@ export class StoreMetadata {
 
   isDeleted(id: string): boolean {
     return this.#table.get(deletedPrefix + id) !== undefined
+  }
+
+  /** Whether files of a deleted topic of this name may still be there. */
+  isDeletedName(name: string): boolean {
+    for (const [, entry] of this.#table.entries()) {
+      if ('deleted' in entry && entry.deleted === name) return true
+    }
+    return false
   }
 
   deletedIds(): string[] {

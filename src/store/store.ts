@@ -23,7 +23,7 @@ import { SharedBuilders } from '../log/shared-builders.ts'
 import type { DirectoryLock } from '../platform/file-system.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { bytesToRecover, type FoundDirectories, findLogDirectories } from './log-directories.ts'
-import { loadMetaProperties, writeTopicId } from './meta-properties.ts'
+import { loadMetaProperties, readTopicId, writeTopicId } from './meta-properties.ts'
 import {
   checkTopicName,
   cleanShutdownFileName,
@@ -101,12 +101,23 @@ export class Store {
     const lock = settings.fileSystem.lockDirectory(path)
     try {
       const store = new Store(path, settings, lock)
-      await store.#load()
+      try {
+        await store.#load()
+      } catch (error) {
+        store.#abandon()
+        throw error
+      }
       return store
     } catch (error) {
       lock.release()
       throw error
     }
+  }
+
+  /** Lets go of what a failed open has opened so far. */
+  #abandon(): void {
+    if (this.#systemLog === undefined) return
+    for (const log of this.#openLogs()) log.abandon()
   }
 
   /** Level appends wait for unless they or their topic say otherwise. */
@@ -190,12 +201,56 @@ export class Store {
     }
     this.#pendingNames.add(name)
     try {
+      this.#forgetCheckpoints(name, 0, entry.partitions)
       await this.#metadata.putTopic(name, entry)
-      await this.#makeDirectories(name, entry)
+      try {
+        await this.#makeDirectories(name, entry)
+      } catch (error) {
+        await this.#undoCreate(name, entry)
+        throw error
+      }
       return this.#register(name, entry)
     } finally {
       this.#pendingNames.delete(name)
     }
+  }
+
+  /** A topic whose directories could not be made must not appear at the next open. */
+  async #undoCreate(name: string, entry: TopicEntry): Promise<void> {
+    await this.#metadata.deleteTopic(name, entry.id)
+    this.#removeInBackground(this.#setAside(name, entry.partitions), [entry.id])
+  }
+
+  /**
+   * Drops what the checkpoint files say of logs that begin anew: an old recovery point would have
+   * unwritten bytes trusted, an old log start would have new records dropped.
+   */
+  #forgetCheckpoints(name: string, first: number, end: number): void {
+    for (let partition = first; partition < end; partition++) {
+      this.#checkpoints.forget(logDirectoryName(name, partition))
+    }
+    this.#checkpoints.write(this.#openLogs())
+  }
+
+  /** Renames the directories of a topic's partitions to names that are removed at every open. */
+  #setAside(name: string, partitionCount: number): string[] {
+    const { fileSystem } = this.#settings
+    const renamed: string[] = []
+    for (let partition = 0; partition < partitionCount; partition++) {
+      const directoryName = logDirectoryName(name, partition)
+      if (fileSystem.stat(`${this.path}/${directoryName}`) === undefined) continue
+      const target = deletedDirectoryName(directoryName, idToHex(randomId()))
+      fileSystem.rename(`${this.path}/${directoryName}`, `${this.path}/${target}`)
+      this.#checkpoints.forget(directoryName)
+      renamed.push(target)
+    }
+    return renamed
+  }
+
+  /** Waits until no other change of the topic is under way. */
+  async #settled(name: string): Promise<void> {
+    while (this.#pendingNames.has(name)) await new Promise((resolve) => setImmediate(resolve))
+    this.#assertOpen()
   }
 
   /**
@@ -203,33 +258,25 @@ export class Store {
    * ClosedError. @throws (rejects) UnknownTopicError, ClosedError.
    */
   async deleteTopic(name: string): Promise<void> {
-    this.#assertOpen()
+    await this.#settled(name)
     const topic = this.#known(name)
     this.#pendingNames.add(name)
     try {
       await this.#metadata.deleteTopic(name, topic.id)
+      this.#topics.delete(name)
+      this.#topicsById.delete(topic.id)
+      for (const log of topic.openLogs()) log.abandon()
+      const renamed = this.#setAside(name, topic.partitionCount)
+      await this.#settings.fileSystem.syncDirectory(this.path)
+      this.#removeInBackground(renamed, [topic.id])
     } finally {
       this.#pendingNames.delete(name)
     }
-    this.#topics.delete(name)
-    this.#topicsById.delete(topic.id)
-    for (const log of topic.openLogs()) log.abandon()
-    const { fileSystem } = this.#settings
-    const renamed: string[] = []
-    for (let partition = 0; partition < topic.partitionCount; partition++) {
-      const directoryName = logDirectoryName(name, partition)
-      const target = deletedDirectoryName(directoryName, idToHex(randomId()))
-      fileSystem.rename(`${this.path}/${directoryName}`, `${this.path}/${target}`)
-      this.#checkpoints.forget(directoryName)
-      renamed.push(target)
-    }
-    await fileSystem.syncDirectory(this.path)
-    this.#removeInBackground(renamed, [topic.id])
   }
 
   /** Grows a topic to `total` partitions, durably. */
   async addPartitions(name: string, total: number): Promise<void> {
-    this.#assertOpen()
+    await this.#settled(name)
     const topic = this.#known(name)
     const partitions = integerOption('partitions', total, {
       default: 0,
@@ -237,9 +284,15 @@ export class Store {
       max: maxPartitions,
     })
     const entry = { ...(this.#metadata.topic(name) as TopicEntry), partitions }
-    await this.#metadata.putTopic(name, entry)
-    await this.#makeDirectories(name, entry)
-    topic.grow(partitions)
+    this.#pendingNames.add(name)
+    try {
+      this.#forgetCheckpoints(name, topic.partitionCount, partitions)
+      await this.#metadata.putTopic(name, entry)
+      await this.#makeDirectories(name, entry)
+      topic.grow(partitions)
+    } finally {
+      this.#pendingNames.delete(name)
+    }
   }
 
   /** A producer id never given out before by this store. */
@@ -256,7 +309,8 @@ export class Store {
 
   /**
    * Flushes and closes every log, notes the clean stop and releases the directory. A second call
-   * waits for the first.
+   * waits for the first. @throws (rejects) LogFailedError: the directory was released, but records
+   * not acknowledged as durable may not be.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -272,8 +326,13 @@ export class Store {
     try {
       await this.#removals
       const logs = [...this.#openLogs()]
+      const failed = logs.filter((log) => log.failure !== undefined)
       const areDurable = await Promise.all(logs.map((log) => log.close()))
       await this.#commit.idle()
+      const failure = logs.find(
+        (log) => log.failure !== undefined && !failed.includes(log),
+      )?.failure
+      if (failure !== undefined) throw failure
       this.#checkpoints.write(logs)
       if (areDurable.every(Boolean)) this.#leaveCleanMarker()
     } finally {
@@ -318,26 +377,20 @@ export class Store {
     const leftovers: string[] = []
     for (const [name, topic] of found.topics) {
       const entry = this.#metadata.topic(name)
+      // Without a readable id the directory was never durably used: its name decides.
       const isStale =
-        topic.id !== undefined && topic.id !== entry?.id && this.#metadata.isDeleted(topic.id)
-      if (isStale) {
-        for (const partition of topic.partitions) {
-          const directoryName = logDirectoryName(name, partition)
-          const target = deletedDirectoryName(directoryName, idToHex(randomId()))
-          this.#settings.fileSystem.rename(
-            `${this.path}/${directoryName}`,
-            `${this.path}/${target}`,
-          )
-          this.#checkpoints.forget(directoryName)
-          leftovers.push(target)
-        }
-      } else if (entry === undefined) {
+        topic.id === undefined
+          ? entry === undefined && this.#metadata.isDeletedName(name)
+          : topic.id !== entry?.id && this.#metadata.isDeleted(topic.id)
+      if (isStale) leftovers.push(...this.#setAside(name, Math.max(...topic.partitions) + 1))
+      else if (entry === undefined) {
         const partitions = Math.max(...topic.partitions) + 1
         this.#settings.logger.info({ topic: name, partitions }, 'adopting a topic found on disk')
         await this.#metadata.putTopic(name, {
           id: topic.id ?? randomId(),
           partitions,
           config: {},
+          isAdopted: true,
         })
       }
     }
@@ -372,7 +425,7 @@ export class Store {
     for (let partition = 0; partition < entry.partitions; partition++) {
       const directory = `${this.path}/${logDirectoryName(name, partition)}`
       const metadataPath = `${directory}/${partitionMetadataFileName}`
-      if (fileSystem.stat(metadataPath) !== undefined) continue
+      if (readTopicId(fileSystem, metadataPath) === entry.id) continue
       fileSystem.makeDirectory(directory)
       writeTopicId(fileSystem, metadataPath, entry.id)
       isChanged = true
@@ -395,6 +448,7 @@ export class Store {
       },
       commit: this.#commit,
       leaderEpoch: this.#leaderEpoch,
+      mayHaveGaps: settings().requiresKeys || this.#metadata?.topic(topic)?.isAdopted === true,
       builders: this.#builders,
       onRecoveryPointLowered: () => this.#checkpoints.write(this.#openLogs()),
     }

@@ -94,6 +94,15 @@ export class OffsetIndex {
     return count === 1 || this.#offsetOf(0) < this.#offsetOf(count - 1)
   }
 
+  /** Whether both fields grow from entry to entry. O(n): for entries that come from a file. */
+  isConsistent(): boolean {
+    for (let entry = 1; entry < this.#table.count; entry++) {
+      if (this.#offsetOf(entry) <= this.#offsetOf(entry - 1)) return false
+      if (this.#positionOf(entry) <= this.#positionOf(entry - 1)) return false
+    }
+    return true
+  }
+
   #offsetOf(entry: number): Offset {
     const relative = this.#table.buffer.readUInt32BE(
       entry * offsetIndexEntrySize + relativeOffsetAt,

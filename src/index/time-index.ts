@@ -92,6 +92,18 @@ export class TimeIndex {
     return count === 1 || this.#timestampOf(0) < this.#timestampOf(count - 1)
   }
 
+  /**
+   * Whether timestamps grow and offsets do not shrink from entry to entry. O(n): for entries that
+   * come from a file.
+   */
+  isConsistent(): boolean {
+    for (let entry = 1; entry < this.#table.count; entry++) {
+      if (this.#timestampOf(entry) <= this.#timestampOf(entry - 1)) return false
+      if (this.#offsetOf(entry) < this.#offsetOf(entry - 1)) return false
+    }
+    return true
+  }
+
   #timestampOf(entry: number): number {
     const { buffer } = this.#table
     const at = entry * timeIndexEntrySize

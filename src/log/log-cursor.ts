@@ -28,7 +28,7 @@ export interface CursorSource {
   readonly name: string
   readonly segments: SegmentList
   readonly offsets: LogOffsets
-  /** Grows with every truncation: places found before it may be gone. */
+  /** Grows with every truncation and trim: places found before it may be gone. */
   readonly generation: number
   assertReadable(): void
 }
@@ -124,11 +124,14 @@ export class LogCursor {
     try {
       return this.#advance(upTo)
     } catch (error) {
-      throw isBatchFault(error) ? this.#corruption(error.message, error) : error
+      throw isBatchFault(error)
+        ? this.#corruption(error.message, this.#batch.position, error)
+        : error
     }
   }
 
   #advance(upTo: Offset): boolean {
+    if (this.#generation !== this.#source.generation) this.#isInBatch = false
     for (;;) {
       while (this.#isInBatch && this.#next < upTo) {
         if (!this.#nextInBatch()) break
@@ -152,7 +155,9 @@ export class LogCursor {
     for (;;) {
       const size = measureBatch(this.#chunk, this.#at, this.#chunk.length)
       if (size <= 0 || !this.#isCurrent()) {
-        if (size < 0) throw this.#corruption('found an impossible batch header')
+        if (size < 0 && this.#isCurrent()) {
+          throw this.#corruption('found an impossible batch header', this.#at)
+        }
         if (!this.#load()) return false
         continue
       }
@@ -171,7 +176,7 @@ export class LogCursor {
 
   #openBatch(at: number): void {
     if (this.#options.verify && !this.#batch.hasValidCrc()) {
-      throw this.#corruption('checksum mismatch of a stored batch')
+      throw this.#corruption('checksum mismatch of a stored batch', at)
     }
     if (this.#batch.isControl || this.#batch.recordCount === 0) {
       this.#next = this.#batch.nextOffset
@@ -198,7 +203,7 @@ export class LogCursor {
     const size = this.#sizeOfFirst()
     if (size > length) {
       // A batch larger than a chunk is loaded whole.
-      if (size > available) throw this.#corruption('a stored batch is longer than its segment')
+      if (size > available) throw this.#corruption('a stored batch is longer than its segment', 0)
       length = size
       this.#read(segment, position, length)
     }
@@ -208,7 +213,7 @@ export class LogCursor {
   #sizeOfFirst(): number {
     const { length } = this.#chunk
     if (measureBatch(this.#chunk, 0, length) < 0 || length < 12) {
-      throw this.#corruption('found an impossible batch header')
+      throw this.#corruption('found an impossible batch header', 0)
     }
     return this.#chunk.readInt32BE(8) + 12
   }
@@ -246,11 +251,12 @@ export class LogCursor {
     return found.place.position
   }
 
-  #corruption(reason: string, cause?: unknown): CorruptionError {
+  /** `at`: where in the chunk the batch at fault begins. */
+  #corruption(reason: string, at: number, cause?: unknown): CorruptionError {
     return new CorruptionError(
       {
         path: this.#segment?.path ?? this.#source.name,
-        position: (this.#chunkPosition + this.#batch.position) as FilePosition,
+        position: (this.#chunkPosition + at) as FilePosition,
         reason,
       },
       cause === undefined ? undefined : { cause },

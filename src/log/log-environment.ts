@@ -22,6 +22,11 @@ export type LogEnvironment = {
   /** Epoch stamped into appended batches; constant while the store is open. */
   readonly leaderEpoch: number
   readonly builders: SharedBuilders
-  /** A truncation made the checkpointed recovery point too high: it must be written again now. */
+  /** The log may lack offsets, because it was compacted, here or by another program. */
+  readonly mayHaveGaps?: boolean
+  /**
+   * A truncation or trim made the checkpointed recovery point or log start wrong: both must be
+   * durable on return.
+   */
   readonly onRecoveryPointLowered: () => void
 }

@@ -55,7 +55,7 @@ export function* loadLog(
   const { fileSystem, directory } = env
   cleanUp(fileSystem, directory, env.logger)
   const segments = new SegmentList()
-  for (const segment of openSegments(env)) segments.push(segment)
+  for (const segment of openSegments(env, checkpoint)) segments.push(segment)
   const epochs = new LeaderEpochs(fileSystem, directory)
   const snapshots = new ProducerStateFiles(fileSystem, directory)
   const cut = checkpoint.isClean
@@ -65,7 +65,9 @@ export function* loadLog(
     while (segments.count > 0) segments.pop().delete()
     epochs.clear()
     snapshots.removeAll()
+    fileSystem.syncDirectorySync(directory)
   }
+  removeTrimmed(segments, checkpoint.logStart)
   if (segments.count === 0) segments.push(Segment.create(env, checkpoint.logStart))
   else segments.active.activate()
   const logEnd = segments.active.findNextOffset()
@@ -78,6 +80,15 @@ export function* loadLog(
   const producers = snapshots.rebuild(segments, logStart, logEnd)
   producers.expire(env.clock.now() - env.settings.producerExpiryMs)
   return { segments, epochs, producers, snapshots, logStart, logEnd, recoveryPoint, cut }
+}
+
+/** A trim removes files after the new start is durable; some may be there still. */
+function removeTrimmed(segments: SegmentList, logStart: Offset): void {
+  while (segments.count > 1) {
+    const second = segments.after(segments.first) as Segment
+    if (second.baseOffset > logStart) return
+    segments.shift().delete()
+  }
 }
 
 function cleanUp(fileSystem: FileSystem, directory: string, logger: Logger): void {
@@ -132,7 +143,10 @@ function endOfSwap(fileSystem: FileSystem, directory: string, name: string): num
   }
 }
 
-function openSegments(env: LogEnvironment & SegmentEnvironment): Segment[] {
+function openSegments(
+  env: LogEnvironment & SegmentEnvironment,
+  checkpoint: LogCheckpoint,
+): Segment[] {
   const { fileSystem, directory } = env
   const names = new Set(fileSystem.readDirectory(directory))
   for (const suffix of [offsetIndexSuffix, timeIndexSuffix, transactionIndexSuffix]) {
@@ -149,11 +163,27 @@ function openSegments(env: LogEnvironment & SegmentEnvironment): Segment[] {
     if (offset === undefined) continue
     const segment = Segment.open(env, offset)
     segments.push(segment)
-    if (!names.has(segmentFileName(offset, offsetIndexSuffix)) && segment.sizeBytes > 0) {
-      segment.rebuildIndexes()
-    }
   }
+  segments.forEach((segment, i) => {
+    // Recovery makes the indexes of what it scans.
+    const isScanned = !checkpoint.isClean && isSuspect(segments, i, checkpoint.recoveryPoint)
+    if (!isScanned && segment.sizeBytes > 0 && !hasIndexes(names, segment)) segment.rebuildIndexes()
+  })
   return segments
+}
+
+/** Whether the segment at `index` may hold bytes, or have indexes, that are not durable. */
+function isSuspect(segments: readonly Segment[], index: number, recoveryPoint: Offset): boolean {
+  const next = segments[index + 1]
+  // A segment that ends at the recovery point may have been sealed after that was written.
+  return next === undefined || next.baseOffset >= recoveryPoint
+}
+
+function hasIndexes(names: ReadonlySet<string>, segment: Segment): boolean {
+  return (
+    names.has(segmentFileName(segment.baseOffset, offsetIndexSuffix)) &&
+    names.has(segmentFileName(segment.baseOffset, timeIndexSuffix))
+  )
 }
 
 function* recover(
@@ -163,16 +193,20 @@ function* recover(
   snapshots: ProducerStateFiles,
   recoveryPoint: Offset,
 ): Generator<number, LoadedLog['cut']> {
-  const suspects: Segment[] = []
-  while (segments.count > 0) {
-    const segment = segments.pop()
-    suspects.unshift(segment)
-    if (segment.baseOffset <= recoveryPoint) break
-  }
+  const all = [...segments]
+  const suspects = all.filter((_, i) => isSuspect(all, i, recoveryPoint))
+  for (const _ of suspects) segments.pop()
+  const isDense = env.mayHaveGaps !== true
+  const rules = { trustedBelow: recoveryPoint, isDense, maxLeaderEpoch: env.leaderEpoch }
+  let expected: Offset | undefined
   // Snapshots past the recovery point may be torn or describe records that are gone.
   snapshots.removeAbove(Math.max(recoveryPoint, suspects[0]?.baseOffset ?? 0) as Offset)
   let cut: LoadedLog['cut']
   for (const segment of suspects) {
+    if (cut === undefined && isDense && (expected ?? segment.baseOffset) !== segment.baseOffset) {
+      const reason = `the segment before it ends at offset ${expected}`
+      cut = { path: segment.path, position: 0, bytes: segment.sizeBytes, reason }
+    }
     if (cut !== undefined) {
       env.logger.warn(
         { file: segment.path, bytes: segment.sizeBytes },
@@ -181,13 +215,15 @@ function* recover(
       segment.delete()
       continue
     }
-    const recovered = yield* recoverSegment(segment, (batch) => {
+    const recovered = yield* recoverSegment(segment, rules, (batch) => {
       if (batch.leaderEpoch > epochs.latest) epochs.note(batch.leaderEpoch, batch.baseOffset)
     })
     segment.saveIndexes()
     segments.push(segment)
+    expected = recovered.nextOffset
     if (recovered.cut !== undefined) cut = { path: segment.path, ...recovered.cut }
   }
+  if (cut !== undefined) env.fileSystem.syncDirectorySync(env.directory)
   epochs.cutEnd(segments.count === 0 ? (0 as Offset) : segments.active.findNextOffset())
   epochs.save()
   return cut

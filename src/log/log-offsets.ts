@@ -78,12 +78,13 @@ export class LogOffsets {
     if (this.#waiters.size > 0) this.#wake()
   }
 
-  /** Records below `logStart` are gone. */
+  /** Records below `logStart` are gone: nobody needs to wait for them any more. */
   trimmed(logStart: Offset): void {
     assert(logStart >= this.#logStart, 'the log start grows')
     this.#logStart = logStart
     this.#disk = max(this.#disk, logStart)
     this.#check()
+    if (this.#waiters.size > 0) this.#wake()
   }
 
   /** Records from `logEnd` on are gone. */
@@ -141,6 +142,17 @@ export class LogOffsets {
   fail(error: unknown, mark?: MarkName): void {
     for (const waiter of this.#waiters) {
       if (mark !== undefined && waiter.mark !== mark) continue
+      this.#waiters.delete(waiter)
+      waiter.reject(error)
+    }
+  }
+
+  /** After a truncation: rejects those who wait for, or stand behind, offsets that are gone. */
+  failTruncated(previousEnd: Offset, error: unknown): void {
+    for (const waiter of this.#waiters) {
+      // A follower waits for the offset after the one it stands at.
+      const place = waiter.mark === 'highWatermark' ? waiter.offset - 1 : waiter.offset
+      if (place <= this.#logEnd || place > previousEnd) continue
       this.#waiters.delete(waiter)
       waiter.reject(error)
     }

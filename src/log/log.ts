@@ -109,6 +109,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
   #generation = 0
+  #truncationCount = 0
   #hasUnsyncedNames = true
   #jitterMs = 0
   #firstUnflushedMs = 0
@@ -125,6 +126,10 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
 
   get state(): LogState {
     return this.#state
+  }
+  /** Why the log takes no more appends; undefined as long as it does. */
+  get failure(): LogFailedError | undefined {
+    return this.#failure
   }
   get clock(): Clock {
     return this.#env.clock
@@ -388,7 +393,12 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     } catch (error) {
       return Promise.reject(error)
     }
-    if (level === 'disk' && offset <= this.#offsets.logEnd) this.#env.commit.request(this)
+    if (level === 'disk' && offset > this.#offsets.logEnd) {
+      // There is nothing to flush before it is written.
+      const written = this.#offsets.reached('os', offset, options.signal)
+      return written.then(() => this.reached(level, offset, options))
+    }
+    if (level === 'disk') this.#env.commit.request(this)
     return this.#offsets.reached(level, offset, options.signal)
   }
 
@@ -407,7 +417,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     const { segments, epochs } = this.#loaded
     const { logEnd, disk } = this.#offsets
     if (logEnd === disk && !this.#hasUnsyncedNames) return
-    const generation = this.#generation
+    const truncationCount = this.#truncationCount
     try {
       // A recovery point beyond an epoch's first record needs the epoch's entry on disk.
       epochs.save()
@@ -415,7 +425,8 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       const flushes: Promise<void>[] = []
       for (const segment of segments) {
         const next = segments.after(segment)
-        if (next === undefined || next.baseOffset > disk) flushes.push(segment.flush())
+        const isDirty = next === undefined || next.baseOffset > disk
+        if (isDirty || segment.areIndexFilesUnsynced) flushes.push(segment.flush())
       }
       await Promise.all(flushes)
       if (hadUnsyncedNames) {
@@ -426,7 +437,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       if (this.#state === 'open') this.#fail(error)
       return
     }
-    if (generation === this.#generation) this.#offsets.flushed(logEnd)
+    if (truncationCount === this.#truncationCount) this.#offsets.flushed(logEnd)
     else this.#env.commit.request(this)
   }
 
@@ -439,7 +450,9 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     )
     this.#state = 'failed'
     this.#env.logger.error({ log: this.name, error: reason }, 'log failed')
-    this.#offsets.fail(this.#failure)
+    // Followers wait on: what is there can be read, and closing ends them.
+    this.#offsets.fail(this.#failure, 'disk')
+    this.#offsets.fail(this.#failure, 'os')
   }
 
   /**
@@ -468,6 +481,8 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     const cursor = this.cursor({ from: 'end', ...options })
     const more = async (): Promise<boolean> => {
       try {
+        this.assertReadable()
+        this.#assertInRange(cursor.nextOffset)
         await this.#offsets.reached('highWatermark', cursor.nextOffset + 1, signal)
         return true
       } catch (error) {
@@ -475,7 +490,8 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
         throw error
       }
     }
-    return recordStream({ cursor, signal, upTo: () => this.highWatermark, more })
+    const upTo = (): Offset => this.highWatermark
+    return recordStream({ cursor, signal, upTo, more, endsOnClose: true })
   }
 
   /** A cursor for reading without allocation; see LogCursor. */
@@ -574,9 +590,17 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     }) as Offset
     if (target <= this.startOffset) return
     const { segments, epochs } = this.#loaded
+    const isAhead = target > this.recoveryPoint
     this.#offsets.trimmed(target)
-    while (segments.count > 1 && this.#secondBase() <= target) segments.shift().delete()
+    this.#generation++
     epochs.cutStart(target)
+    const hasObsolete = segments.count > 1 && this.#secondBase() <= target
+    // The start must be durable before files go, because a crash may bring back any of them, and
+    // when it overtakes what is flushed, so that no offset below it is ever given out again.
+    if (hasObsolete || isAhead) this.#env.onRecoveryPointLowered()
+    if (!hasObsolete) return
+    while (segments.count > 1 && this.#secondBase() <= target) segments.shift().delete()
+    this.#env.fileSystem.syncDirectorySync(this.directory)
   }
 
   #secondBase(): Offset {
@@ -585,16 +609,18 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
 
   /**
    * Drops the batch that holds `to` and everything after it; `endOffset` says where the log ends
-   * then. Readers beyond it get OffsetOutOfRangeError. Slices handed out before must not be sent
+   * then. Readers beyond it, and appends that wait for `disk` there, get OffsetOutOfRangeError. Slices handed out before must not be sent
    * any more.
    */
   truncate(to: number): void {
     this.#assertWritable()
     const target = integerOption('to', to, { default: 0, min: 0 }) as Offset
     const { segments, epochs, producers, snapshots } = this.#loaded
-    if (target >= this.endOffset) return
+    const previousEnd = this.endOffset
+    if (target >= previousEnd) return
     let end = target
     this.#generation++
+    this.#truncationCount++
     while (segments.count > 1 && segments.active.baseOffset > target) segments.pop().delete()
     if (segments.active.baseOffset > target) {
       segments.pop().delete()
@@ -608,10 +634,12 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
         segments.active.truncate(place.position, end)
       }
     }
-    this.#hasUnsyncedNames = true
+    // Neither the old segments nor their snapshots may come back behind what is appended next.
+    this.#env.fileSystem.syncDirectorySync(this.directory)
     epochs.cutEnd(end)
     snapshots.removeAbove(end)
     this.#offsets.truncated(end)
+    this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))
     const rebuilt = snapshots.rebuild(segments, this.startOffset, end)
     producers.clear(end)
     for (const entry of rebuilt.entries()) producers.load(entry)
@@ -624,20 +652,27 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
    */
   async close(): Promise<boolean> {
     if (this.#state === 'closed') return true
-    let isDurable = this.#state === 'open'
-    if (isDurable) {
-      const { segments, snapshots, producers, epochs } = this.#loaded
-      segments.active.saveIndexes()
-      producers.endOffset = this.endOffset
-      snapshots.save(producers)
-      snapshots.prune(segments)
-      epochs.save()
-      this.#hasUnsyncedNames = true
+    if (this.#state === 'open') {
+      try {
+        this.#saveState()
+      } catch (error) {
+        this.#fail(error)
+      }
       await this.flushWritten()
-      isDurable = (this.#state as LogState) === 'open'
     }
+    const isDurable = this.#state === 'open'
     this.#end()
     return isDurable
+  }
+
+  #saveState(): void {
+    const { segments, snapshots, producers, epochs } = this.#loaded
+    segments.active.saveIndexes()
+    producers.endOffset = this.endOffset
+    snapshots.save(producers)
+    snapshots.prune(segments)
+    epochs.save()
+    this.#hasUnsyncedNames = true
   }
 
   /** Closes the files without flushing, because the log is about to be deleted. */
@@ -665,13 +700,13 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
 
   #assertInRange(offset: number): void {
     const { logStart, logEnd } = this.#offsets
-    if (offset >= logStart && offset <= logEnd) return
-    throw new OffsetOutOfRangeError({
-      log: this.name,
-      offset,
-      logStartOffset: logStart,
-      logEndOffset: logEnd,
-    })
+    if (offset < logStart || offset > logEnd) throw this.#outOfRange(offset)
+  }
+
+  #outOfRange(offset: number): OffsetOutOfRangeError {
+    const { logStart, logEnd } = this.#offsets
+    const bounds = { logStartOffset: logStart, logEndOffset: logEnd }
+    return new OffsetOutOfRangeError({ log: this.name, offset, ...bounds })
   }
 
   #fromOption(from: ReadFrom): Offset {

@@ -4,6 +4,7 @@
  * Records of a loaded chunk are handed out without waiting; between chunks the event loop gets a
  * turn, so that a long read does not starve timers and sockets.
  */
+import { ClosedError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
 import type { LogRecord } from '../record/record.ts'
 import type { LogCursor } from './log-cursor.ts'
@@ -22,6 +23,8 @@ export type StreamSource = {
    */
   more(): Promise<boolean>
   readonly signal: AbortSignal | undefined
+  /** Closing the log is how the stream ends, not an error. */
+  readonly endsOnClose?: boolean
 }
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
@@ -52,8 +55,7 @@ class CursorStream implements RecordStream {
     try {
       if (!cursor.next(this.#source.upTo())) return this.#queue()
     } catch (error) {
-      this.#isDone = true
-      return Promise.reject(error)
+      return this.#end(error)
     }
     const result = { done: false as const, value: cursor.record() }
     if (cursor.chunkCount === this.#chunkCount) return Promise.resolve(result)
@@ -64,6 +66,12 @@ class CursorStream implements RecordStream {
   return(): Promise<IteratorReturnResult<undefined>> {
     this.#isDone = true
     return Promise.resolve(done)
+  }
+
+  #end(error: unknown): Promise<IteratorReturnResult<undefined>> {
+    this.#isDone = true
+    if (this.#source.endsOnClose === true && error instanceof ClosedError) return this.return()
+    return Promise.reject(error)
   }
 
   #queue(): Promise<IteratorResult<LogRecord, undefined>> {
@@ -86,8 +94,7 @@ class CursorStream implements RecordStream {
         if (cursor.next(this.#source.upTo())) return { done: false, value: cursor.record() }
         if (!(await this.#source.more())) return await this.return()
       } catch (error) {
-        this.#isDone = true
-        throw error
+        return await this.#end(error)
       }
     }
   }

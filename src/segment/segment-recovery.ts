@@ -19,6 +19,15 @@ export type SegmentRecovery = {
   readonly cut: { position: FilePosition; bytes: number; reason: string } | undefined
 }
 
+export type RecoveryRules = {
+  /** Records below are known to be durable: their checksums are left to those who read them. */
+  readonly trustedBelow: Offset
+  /** No offset may be missing: false for logs that were compacted. */
+  readonly isDense: boolean
+  /** No batch of a dense log has a higher leader epoch. */
+  readonly maxLeaderEpoch: number
+}
+
 /** Bytes scanned between two yields: the caller may report progress and let the loop turn. */
 const yieldBytes = 32 * 1024 * 1024
 
@@ -30,6 +39,7 @@ const yieldBytes = 32 * 1024 * 1024
  */
 export function* recoverSegment(
   segment: Segment,
+  rules: RecoveryRules,
   onBatch: (batch: BatchView) => void,
 ): Generator<number, SegmentRecovery> {
   segment.resetIndexes()
@@ -40,7 +50,8 @@ export function* recoverSegment(
   for (;;) {
     const step = scanner.next()
     if (step === 'end') return { nextOffset, batchCount, cut: undefined }
-    const fault = step === 'batch' ? faultOf(segment, scanner.view, nextOffset) : `${step} batch`
+    const fault =
+      step === 'batch' ? faultOf(segment, scanner.view, nextOffset, rules) : `${step} batch`
     if (fault !== undefined) {
       const cut = {
         position: scanner.position,
@@ -62,9 +73,14 @@ export function* recoverSegment(
   }
 }
 
-function faultOf(segment: Segment, batch: BatchView, nextOffset: Offset): string | undefined {
+function faultOf(
+  segment: Segment,
+  batch: BatchView,
+  nextOffset: Offset,
+  rules: RecoveryRules,
+): string | undefined {
   try {
-    return findFault(segment, batch, nextOffset)
+    return findFault(segment, batch, nextOffset, rules)
   } catch (error) {
     // The base offset is outside the checksum: any eight bytes can stand there.
     if (error instanceof LogError) return error.message
@@ -72,10 +88,20 @@ function faultOf(segment: Segment, batch: BatchView, nextOffset: Offset): string
   }
 }
 
-function findFault(segment: Segment, batch: BatchView, nextOffset: Offset): string | undefined {
-  if (!batch.hasValidCrc()) return 'checksum mismatch'
+function findFault(
+  segment: Segment,
+  batch: BatchView,
+  nextOffset: Offset,
+  rules: RecoveryRules,
+): string | undefined {
+  const isTrusted = batch.nextOffset <= rules.trustedBelow
+  if (!isTrusted && !batch.hasValidCrc()) return 'checksum mismatch'
   if (batch.lastOffsetDelta < 0) return 'negative last offset delta'
   if (batch.baseOffset < nextOffset) return 'offset below the one expected'
   if (batch.lastOffset - segment.baseOffset > maxRelativeOffset) return 'offset beyond the segment'
+  if (!rules.isDense) return undefined
+  // Neither field is under the checksum.
+  if (batch.baseOffset !== nextOffset) return 'offset above the one expected'
+  if (batch.leaderEpoch > rules.maxLeaderEpoch) return 'leader epoch above any that was'
   return undefined
 }

@@ -7,13 +7,14 @@
  */
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
-import { CorruptionError, StorageError } from '../base/errors.ts'
+import { CorruptionError, LogError, StorageError } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
 import { EntryTable } from '../index/entry-table.ts'
 import { OffsetIndex, offsetIndexEntrySize } from '../index/offset-index.ts'
 import { TimeIndex, timeIndexEntrySize } from '../index/time-index.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
 import type { FileSystem, MappedFile } from '../platform/file-system.ts'
+import type { BatchView } from '../record/batch-view.ts'
 import { BatchScanner } from './batch-scanner.ts'
 import { SegmentFile } from './segment-file.ts'
 import {
@@ -131,6 +132,11 @@ export class Segment {
   /** A failed write could not be undone: the file may end in bytes that belong to no batch. */
   get isTorn(): boolean {
     return this.#isTorn
+  }
+
+  /** Index files were written since the last flush. */
+  get areIndexFilesUnsynced(): boolean {
+    return this.#areIndexFilesUnsynced
   }
 
   get createdMs(): number {
@@ -407,11 +413,15 @@ export class Segment {
     this.#bytesSinceEntry += sizeBytes
   }
 
-  /** Cuts the file at `position`, a batch border, and every index entry from `offset` on. */
+  /**
+   * Cuts the file at `position`, a batch border, and every index entry from `offset` on. Durable on
+   * return: bytes that were cut must not come back behind others written in their place.
+   */
   truncate(position: number, offset: Offset): void {
     assert(position <= this.#sizeBytes, 'a truncation shortens')
     this.#dropMapping()
     this.#hold().file.truncate(position)
+    this.#hold().file.flushSync()
     this.#sizeBytes = position
     this.#loadOffsetIndex().truncate(offset)
     this.#loadTimeIndex().truncate(offset)
@@ -476,29 +486,49 @@ export class Segment {
         this.baseOffset,
         this.#loadEntries(offsetIndexSuffix, offsetIndexEntrySize),
       )
-      if (index.isPlausible(this.#sizeBytes)) this.#offsetIndex = index
+      if (index.isPlausible(this.#sizeBytes) && index.isConsistent()) this.#offsetIndex = index
       else this.rebuildIndexes()
     }
     assert(this.#offsetIndex !== undefined, 'a loaded index is there')
     return this.#offsetIndex
   }
 
-  /** Replaces index files that cannot belong to this segment, from its batch headers. */
+  /**
+   * Replaces index files that are missing or cannot belong to this segment, from its batch headers.
+   * Damaged headers end it: a lookup behind the last entry comes upon them and reports them.
+   */
   rebuildIndexes(): void {
     this.resetIndexes()
     const scanner = this.scan('headers')
-    for (let step = scanner.next(); step === 'batch'; step = scanner.next()) {
+    let nextOffset = this.baseOffset
+    while (scanner.next() === 'batch' && this.#isIndexable(scanner.view, nextOffset)) {
       const { view } = scanner
       this.indexStored(view.lastOffset, scanner.position, view.sizeBytes, view.maxTimestamp)
+      nextOffset = view.nextOffset
     }
     this.saveIndexes()
   }
 
+  #isIndexable(batch: BatchView, nextOffset: Offset): boolean {
+    try {
+      const isInPlace = batch.baseOffset >= nextOffset && batch.lastOffsetDelta >= 0
+      return isInPlace && batch.lastOffset - this.baseOffset <= maxRelativeOffset
+    } catch (error) {
+      if (error instanceof LogError) return false
+      throw error
+    }
+  }
+
   #loadTimeIndex(): TimeIndex {
-    this.#timeIndex ??= new TimeIndex(
-      this.baseOffset,
-      this.#loadEntries(timeIndexSuffix, timeIndexEntrySize),
-    )
+    if (this.#timeIndex === undefined) {
+      const entries = this.#loadEntries(timeIndexSuffix, timeIndexEntrySize)
+      const index = new TimeIndex(this.baseOffset, entries)
+      // The closing entry is always there, unless no record has a time.
+      const isMissing = index.entryCount === 0 && (this.firstTimestamp ?? -1) >= 0
+      if (!isMissing && index.isConsistent()) this.#timeIndex = index
+      else this.rebuildIndexes()
+    }
+    assert(this.#timeIndex !== undefined, 'a loaded index is there')
     return this.#timeIndex
   }
 

@@ -139,11 +139,14 @@ describe('every tidy rule', () => {
       'src/testing/d.ts': "export const d = () => import('../broker/e.ts')",
       'src/upstairs/f.ts': '',
       'src/public.ts': "export { c } from './log/c.ts'",
+      'src/cli/g.ts': "import { c } from '../public.ts'",
+      'src/net/h.ts': "import { c } from '../public.ts'",
     })
     expect(places(importsGoDown(files, floors))).toEqual([
       'src/record/a.ts:2',
       'src/testing/d.ts:1',
       'src/upstairs/f.ts:1',
+      'src/net/h.ts:1',
     ])
   })
 

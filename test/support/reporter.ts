@@ -72,13 +72,22 @@ function count(test: TestCase, summary: RunSummary): void {
   }
 }
 
-/** Splits the reason from the name: `[…]` at the end, or what follows the last dash. */
+/**
+ * Splits the reason from the name: `[…]` at the end, or what follows the last dash, of the test or
+ * of the suite nearest to it that gives one.
+ */
 export function explainSkip(fullName: string, note?: string): SkippedTest {
   if (note !== undefined && note !== '') return { name: fullName, reason: note }
-  const bracketed = /^(.*\S)\s*\[(?:skipped:\s*)?([^\]]+)\]$/.exec(fullName)
-  if (bracketed !== null) return { name: bracketed[1] ?? '', reason: bracketed[2] ?? '' }
-  const dashed = /^(.*\S)\s+[—–-]\s+(\S.*)$/.exec(fullName)
-  if (dashed !== null) return { name: dashed[1] ?? '', reason: dashed[2] ?? '' }
+  const parts = fullName.split(' > ')
+  for (let at = parts.length - 1; at >= 0; at--) {
+    const part = parts[at] as string
+    const found =
+      /^(.*\S)\s*\[(?:skipped:?\s*)?([^\]]+)\]$/.exec(part) ??
+      /^(.*\S)\s+[—–-]\s+(\S.*)$/.exec(part)
+    if (found === null) continue
+    parts[at] = found[1] as string
+    return { name: parts.join(' > '), reason: found[2] as string }
+  }
   return { name: fullName, reason: 'no reason given' }
 }
 

@@ -1,0 +1,175 @@
+/**
+ * Goal: the command line says what it does, refuses what it does not, and its exit codes hold.
+ * Method: the built program (dist/) in child processes, as a user starts it.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { openStore } from '../../src/store/store.ts'
+import { withTemporaryDirectory } from '../support/temporary-directory.ts'
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const program = `${root}/dist/cli/main.js`
+
+type Outcome = { code: number; out: string; err: string }
+
+function run(...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [program, ...args], (error, out, err) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out, err })
+    })
+  })
+}
+
+/** Starts a server and waits for its start lines. */
+async function startServer(data: string, ...args: string[]) {
+  const child = spawn(process.execPath, [program, 'serve', '--port', '0', '--data', data, ...args])
+  let banner = ''
+  for await (const chunk of child.stdout) {
+    banner += String(chunk)
+    if (banner.includes('kafkajs')) break
+  }
+  return { child, banner }
+}
+
+async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<unknown> {
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  return (await exited)[0]
+}
+
+async function fill(data: string): Promise<void> {
+  const store = await openStore(data)
+  const log = await store.log('orders')
+  await log.append([{ key: 'k', value: 'v1', headers: { trace: '7' } }, 'v2'], {
+    compression: 'zstd',
+  })
+  await log.append('v3')
+  await store.close()
+}
+
+describe('stratalog', () => {
+  it('prints its version and its help', async () => {
+    const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'))
+    expect(await run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' })
+    const help = await run('--help')
+    expect(help.code).toBe(0)
+    expect(help.out).toMatch(/serve[\s\S]*dump[\s\S]*topics[\s\S]*Exit codes/)
+    expect((await run('serve', '--help')).out).toContain('--acks-all-level')
+    expect((await run('help', 'dump')).out).toContain('--records')
+  })
+
+  it.each([
+    [[], /no command given/],
+    [['frob'], /unknown command "frob": expected one of serve, dump, topics/],
+    [['toString'], /unknown command "toString"/],
+    [['serve', '--port', '70000'], /--port is "70000": expected a whole number from 0 to 65535/],
+    [['serve', '--acks-all-level', 'tape'], /expected one of os, disk/],
+    [['serve', '--frob'], /Unknown option '--frob'/],
+    [['serve', 'extra'], /unexpected argument "extra"/],
+    [['dump'], /dump takes one directory or \.log file/],
+  ])('refuses %j with exit code 2', async (args, message) => {
+    const { code, err } = await run(...args)
+    expect(err).toMatch(message)
+    expect(code).toBe(2)
+  })
+})
+
+describe('stratalog dump and topics', () => {
+  it('print batches, records and topics, for people and as JSON', async () => {
+    await withTemporaryDirectory(async (data) => {
+      await fill(data)
+      const batches = await run('dump', `${data}/orders-0`)
+      expect(batches.code).toBe(0)
+      expect(batches.out).toMatch(/0–1 {2}2 records .*zstd[\s\S]*2–2 {2}1 records/)
+      const records = await run('dump', '--records', '--json', `${data}/orders-0`)
+      const lines = records.out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+      expect(lines.map(({ offset, value }) => [offset, value])).toEqual([
+        [0, 'v1'],
+        [1, 'v2'],
+        [2, 'v3'],
+      ])
+      expect(lines[0]).toMatchObject({ key: 'k', headers: [{ key: 'trace', value: '7' }] })
+      const topics = await run('topics', '--json', '--data', data)
+      expect(JSON.parse(topics.out)).toMatchObject({ name: 'orders', partitions: 1, segments: 1 })
+    })
+  })
+
+  it('report a damaged batch with file and position, and fail', async () => {
+    await withTemporaryDirectory(async (data) => {
+      await fill(data)
+      const path = `${data}/orders-0/00000000000000000000.log`
+      const bytes = readFileSync(path)
+      bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1)
+      writeFileSync(path, bytes)
+      const { code, out, err } = await run('dump', path)
+      expect(code).toBe(1)
+      expect(out).toContain('0–1')
+      expect(err).toMatch(/checksum mismatch at byte \d+ of .*00000000000000000000\.log/)
+    })
+  })
+
+  it('say which path is no data', async () => {
+    const missing = await run('topics', '--data', '/nonexistent/data')
+    expect(missing).toMatchObject({ code: 1, out: '' })
+    expect(missing.err).toMatch(/\/nonexistent\/data: is no data directory \[ERR_STORE_FORMAT\]/)
+  })
+})
+
+describe('stratalog serve', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'stops cleanly on %s and starts again',
+    async (signal) => {
+      await withTemporaryDirectory(async (data) => {
+        const { child, banner } = await startServer(data)
+        expect(banner).toMatch(/listening on 127\.0\.0\.1:\d+/)
+        expect(banner).toMatch(/durability {2}acks=all → disk, acks=1 → os/)
+        expect(banner).toMatch(/binding {5}(native addon|portable)/)
+        expect(await stop(child, signal)).toBe(0)
+        expect(existsSync(`${data}/.kafka_cleanshutdown`)).toBe(true)
+        expect(readdirSync(data)).not.toContain('.lock')
+        const again = await startServer(data)
+        expect(await stop(again.child, 'SIGTERM')).toBe(0)
+      })
+    },
+  )
+
+  it('says who has the directory', async () => {
+    await withTemporaryDirectory(async (data) => {
+      const { child } = await startServer(data)
+      const second = await run('serve', '--port', '0', '--data', data)
+      expect(second.code).toBe(1)
+      expect(second.err).toContain(`in use by process ${child.pid} [ERR_STORE_LOCKED]`)
+      await stop(child, 'SIGTERM')
+    })
+  })
+
+  it('says when the port is taken, and leaves the directory clean', async () => {
+    await withTemporaryDirectory(async (data) => {
+      const taken = createServer().listen(0, '127.0.0.1')
+      await once(taken, 'listening')
+      const { port } = taken.address() as { port: number }
+      const { code, err } = await run('serve', '--port', String(port), '--data', data)
+      taken.close()
+      expect(code).toBe(1)
+      expect(err).toMatch(/EADDRINUSE|in use/)
+      expect(existsSync(`${data}/.kafka_cleanshutdown`)).toBe(true)
+    })
+  })
+
+  it('says when the data directory cannot be made', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      writeFileSync(`${directory}/file`, '')
+      const { code, err } = await run('serve', '--port', '0', '--data', `${directory}/file/data`)
+      expect(code).toBe(1)
+      expect(err).toContain('[ERR_STORAGE]')
+    })
+  })
+})

@@ -27,7 +27,6 @@ export type LogErrorCode =
   | 'ERR_TOPIC_EXISTS'
   | 'ERR_TOPIC_INVALID'
   | 'ERR_PARTITION_UNKNOWN'
-  | 'ERR_BUSY'
   | 'ERR_LISTEN'
 
 export abstract class LogError extends Error {
@@ -187,7 +186,8 @@ export class StoreLockedError extends LogError {
   readonly holderPid: number | undefined
 
   constructor(details: { path: string; holderPid: number | undefined }) {
-    const holder = details.holderPid === undefined ? 'another process' : `process ${details.holderPid}`
+    const holder =
+      details.holderPid === undefined ? 'another process' : `process ${details.holderPid}`
     super(`data directory ${details.path} is in use by ${holder}`)
     this.path = details.path
     this.holderPid = details.holderPid
@@ -217,10 +217,7 @@ export class StorageError extends LogError {
   readonly path: string
   readonly errno: string
 
-  constructor(
-    details: { operation: string; path: string; errno: string },
-    options?: ErrorOptions,
-  ) {
+  constructor(details: { operation: string; path: string; errno: string }, options?: ErrorOptions) {
     super(`${details.operation} ${details.path} failed: ${explainErrno(details.errno)}`, options)
     this.operation = details.operation
     this.path = details.path
@@ -264,7 +261,8 @@ export class InvalidOptionError extends LogError {
 }
 
 function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
   if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'an object'
   return String(value)
 }
@@ -291,12 +289,6 @@ export class InvalidTopicError extends LogError {
 export class UnknownPartitionError extends LogError {
   override readonly name = 'UnknownPartitionError'
   override readonly code = 'ERR_PARTITION_UNKNOWN'
-}
-
-/** A bounded queue is full; the call was refused, nothing was accepted. Try again later. */
-export class BusyError extends LogError {
-  override readonly name = 'BusyError'
-  override readonly code = 'ERR_BUSY'
 }
 
 /** The server cannot listen on its address; `errno` is the operating system's name for why. */

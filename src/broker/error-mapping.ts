@@ -25,7 +25,6 @@ const codes: Record<LogErrorCode, ErrorCode> = {
   ERR_TOPIC_EXISTS: errorCodes.topicAlreadyExists,
   ERR_TOPIC_INVALID: errorCodes.invalidTopicException,
   ERR_PARTITION_UNKNOWN: errorCodes.unknownTopicOrPartition,
-  ERR_BUSY: errorCodes.requestTimedOut,
   ERR_LISTEN: errorCodes.unknownServerError,
 }
 

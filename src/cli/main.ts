@@ -8,7 +8,7 @@
  * | 1    | failed: the message on stderr says what and where           |
  * | 2    | called wrongly: unknown command, option or value            |
  */
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { LogError } from '../base/errors.ts'
 import { UsageError } from './arguments.ts'
 
@@ -92,8 +92,7 @@ function report(error: unknown): number {
 }
 
 function version(): string {
-  const path = new URL('../../package.json', import.meta.url)
-  return JSON.parse(readFileSync(path, 'utf8')).version
+  return (createRequire(import.meta.url)('../../package.json') as { version: string }).version
 }
 
 function print(text: string): number {

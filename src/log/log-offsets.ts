@@ -78,13 +78,12 @@ export class LogOffsets {
     if (this.#waiters.size > 0) this.#wake()
   }
 
-  /** Records below `logStart` are gone: nobody needs to wait for them any more. */
+  /** Records below `logStart`, which are durable, are gone. */
   trimmed(logStart: Offset): void {
     assert(logStart >= this.#logStart, 'the log start grows')
     this.#logStart = logStart
-    this.#disk = max(this.#disk, logStart)
+    assert(logStart <= this.#disk, 'what is trimmed was durable')
     this.#check()
-    if (this.#waiters.size > 0) this.#wake()
   }
 
   /** Records from `logEnd` on are gone. */
@@ -179,8 +178,4 @@ export class LogOffsets {
 
 function min(a: Offset, b: Offset): Offset {
   return a < b ? a : b
-}
-
-function max(a: Offset, b: Offset): Offset {
-  return a > b ? a : b
 }

@@ -414,7 +414,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
   /** FlushTarget: makes durable what was written before the call. */
   async flushWritten(): Promise<void> {
     if (this.#state !== 'open') return
-    const { segments, epochs } = this.#loaded
+    const { epochs } = this.#loaded
     const { logEnd, disk } = this.#offsets
     if (logEnd === disk && !this.#hasUnsyncedNames) return
     const truncationCount = this.#truncationCount
@@ -422,13 +422,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       // A recovery point beyond an epoch's first record needs the epoch's entry on disk.
       epochs.save()
       const hadUnsyncedNames = this.#hasUnsyncedNames
-      const flushes: Promise<void>[] = []
-      for (const segment of segments) {
-        const next = segments.after(segment)
-        const isDirty = next === undefined || next.baseOffset > disk
-        if (isDirty || segment.areIndexFilesUnsynced) flushes.push(segment.flush())
-      }
-      await Promise.all(flushes)
+      await Promise.all(this.#dirtySegments().map((segment) => segment.flush()))
       if (hadUnsyncedNames) {
         this.#hasUnsyncedNames = false
         await this.#env.fileSystem.syncDirectory(this.directory)
@@ -590,17 +584,39 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     }) as Offset
     if (target <= this.startOffset) return
     const { segments, epochs } = this.#loaded
-    const isAhead = target > this.recoveryPoint
+    // An offset below the start was durable, or it could be given out again after a crash.
+    if (target > this.recoveryPoint) this.#flushNow()
     this.#offsets.trimmed(target)
     this.#generation++
     epochs.cutStart(target)
-    const hasObsolete = segments.count > 1 && this.#secondBase() <= target
-    // The start must be durable before files go, because a crash may bring back any of them, and
-    // when it overtakes what is flushed, so that no offset below it is ever given out again.
-    if (hasObsolete || isAhead) this.#env.onRecoveryPointLowered()
-    if (!hasObsolete) return
+    if (segments.count === 1 || this.#secondBase() > target) return
+    // The start must be durable before files go: a crash may bring back any of them.
+    this.#env.onRecoveryPointLowered()
     while (segments.count > 1 && this.#secondBase() <= target) segments.shift().delete()
     this.#env.fileSystem.syncDirectorySync(this.directory)
+  }
+
+  #flushNow(): void {
+    try {
+      this.#loaded.epochs.save()
+      for (const segment of this.#dirtySegments()) segment.flushSync()
+      this.#env.fileSystem.syncDirectorySync(this.directory)
+    } catch (error) {
+      this.#fail(error)
+      throw this.#failure
+    }
+    this.#hasUnsyncedNames = false
+    this.#offsets.flushed(this.endOffset)
+  }
+
+  /** Segments with bytes, or index files, that may not be durable. */
+  #dirtySegments(): Segment[] {
+    const { segments } = this.#loaded
+    return Array.from(segments).filter((segment) => {
+      const next = segments.after(segment)
+      const isFlushed = next !== undefined && next.baseOffset <= this.recoveryPoint
+      return !isFlushed || segment.areIndexFilesUnsynced
+    })
   }
 
   #secondBase(): Offset {

@@ -342,6 +342,22 @@ export class Segment {
     }
   }
 
+  /** The same at once, for callers that cannot wait. */
+  flushSync(): void {
+    if (this.#areIndexFilesUnsynced) {
+      for (const suffix of [offsetIndexSuffix, timeIndexSuffix]) {
+        const file = this.#env.fileSystem.open(this.#pathOf(suffix), 'write')
+        try {
+          file.flushSync()
+        } finally {
+          file.close()
+        }
+      }
+      this.#areIndexFilesUnsynced = false
+    }
+    this.#hold().file.flushSync()
+  }
+
   async #flushFile(suffix: string): Promise<void> {
     const file = this.#env.fileSystem.open(this.#pathOf(suffix), 'write')
     try {

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path'
 import type { Logger } from '../../base/logger.ts'
 import { binding, bindingNote } from '../../native/load-binding.ts'
-import { type LogServer, serve } from '../../public-server.ts'
+import { type LogServer, serve } from '../../net/serve.ts'
 import { openStore, type Store } from '../../store/store.ts'
 import { choiceArgument, integerArgument, noPositionals, parseArguments } from '../arguments.ts'
 import { operatorLogger } from '../operator-logger.ts'

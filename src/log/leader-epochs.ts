@@ -28,13 +28,17 @@ const unknownEpoch: EpochEnd = { epoch: -1, endOffset: -1 as Offset }
 export class LeaderEpochs {
   readonly #fileSystem: FileSystem
   readonly #directory: string
-  #entries: EpochEntry[]
+  #entries: EpochEntry[] = []
   #isChanged = false
 
   constructor(fileSystem: FileSystem, directory: string) {
     this.#fileSystem = fileSystem
     this.#directory = directory
-    this.#entries = readEntries(fileSystem, `${directory}/${leaderEpochFileName}`)
+  }
+
+  /** Reads the file; a missing one has no entries. Throws StoreFormatError for other text. */
+  load(): void {
+    this.#entries = readEntries(this.#fileSystem, `${this.#directory}/${leaderEpochFileName}`)
   }
 
   get latest(): number {

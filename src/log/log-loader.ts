@@ -3,6 +3,7 @@
  * swaps, finds the segments, and after an unclean stop recovers everything from the recovery point
  * on. Mirrors what Kafka does, so that either program can open the other's directory.
  */
+import { StoreFormatError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import type { FileSystem } from '../platform/file-system.ts'
@@ -56,7 +57,7 @@ export function* loadLog(
   cleanUp(fileSystem, directory, env.logger)
   const segments = new SegmentList()
   for (const segment of openSegments(env, checkpoint)) segments.push(segment)
-  const epochs = new LeaderEpochs(fileSystem, directory)
+  const epochs = loadEpochs(env, segments)
   const snapshots = new ProducerStateFiles(fileSystem, directory)
   const cut = checkpoint.isClean
     ? undefined
@@ -80,6 +81,25 @@ export function* loadLog(
   const producers = snapshots.rebuild(segments, logStart, logEnd)
   producers.expire(env.clock.now() - env.settings.producerExpiryMs)
   return { segments, epochs, producers, snapshots, logStart, logEnd, recoveryPoint, cut }
+}
+
+/** The epochs from their file or, when that cannot be read, from the headers of all batches. */
+function loadEpochs(env: LogEnvironment, segments: SegmentList): LeaderEpochs {
+  const epochs = new LeaderEpochs(env.fileSystem, env.directory)
+  try {
+    epochs.load()
+  } catch (error) {
+    if (!(error instanceof StoreFormatError)) throw error
+    env.logger.warn({ error: error.message }, 'reading leader epochs from the log instead')
+    for (const segment of segments) {
+      const scanner = segment.scan('headers')
+      while (scanner.next() === 'batch') {
+        const { leaderEpoch, baseOffset } = scanner.view
+        if (leaderEpoch > epochs.latest) epochs.note(leaderEpoch, baseOffset)
+      }
+    }
+  }
+  return epochs
 }
 
 /** A trim removes files after the new start is durable; some may be there still. */
@@ -197,7 +217,9 @@ function* recover(
   const suspects = all.filter((_, i) => isSuspect(all, i, recoveryPoint))
   for (const _ of suspects) segments.pop()
   const isDense = env.mayHaveGaps !== true
-  const rules = { trustedBelow: recoveryPoint, isDense, maxLeaderEpoch: env.leaderEpoch }
+  // The unclean stop began a new epoch, in which nothing was written yet.
+  const maxLeaderEpoch = Math.max(0, env.leaderEpoch - 1)
+  const rules = { trustedBelow: recoveryPoint, isDense, maxLeaderEpoch }
   let expected: Offset | undefined
   // Snapshots past the recovery point may be torn or describe records that are gone.
   snapshots.removeAbove(Math.max(recoveryPoint, suspects[0]?.baseOffset ?? 0) as Offset)

@@ -24,7 +24,7 @@ export type RecoveryRules = {
   readonly trustedBelow: Offset
   /** No offset may be missing: false for logs that were compacted. */
   readonly isDense: boolean
-  /** No batch of a dense log has a higher leader epoch. */
+  /** Every batch of a dense log has a leader epoch from 0 to this. */
   readonly maxLeaderEpoch: number
 }
 
@@ -102,6 +102,8 @@ function findFault(
   if (!rules.isDense) return undefined
   // Neither field is under the checksum.
   if (batch.baseOffset !== nextOffset) return 'offset above the one expected'
-  if (batch.leaderEpoch > rules.maxLeaderEpoch) return 'leader epoch above any that was'
+  if (batch.leaderEpoch < 0 || batch.leaderEpoch > rules.maxLeaderEpoch) {
+    return 'leader epoch that never was'
+  }
   return undefined
 }

@@ -1,0 +1,250 @@
+/**
+ * Goal: after an unclean stop a log is the longest whole prefix of what was written, whatever
+ * happened to the bytes past the recovery point and to derived files.
+ * Method: one small log, killed; its files are damaged in every place that matters and opened.
+ */
+import { describe, expect, it } from 'vitest'
+import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import {
+  appendClient,
+  clientBatch,
+  expectDense,
+  expectIndexesEqualScan,
+  openOn,
+  simDisk,
+  valuesIn,
+} from '../support/log-inspection.ts'
+
+const directory = '/data/t-0'
+const firstSegment = `${directory}/00000000000000000000.log`
+
+/** A killed store with one log of these batches, nothing of it known to be durable. */
+async function killedLog(batches: readonly (readonly string[])[]): Promise<SimFileSystem> {
+  const disk = simDisk()
+  const store = await openOn(disk)
+  const log = await store.log('t')
+  for (const batch of batches) await log.append(batch, { level: 'disk' })
+  return disk.processCrash()
+}
+
+function read(disk: SimFileSystem, path: string): Buffer {
+  const file = disk.open(path, 'read')
+  const bytes = Buffer.alloc(file.size())
+  file.read(bytes, 0)
+  file.close()
+  return bytes
+}
+
+function write(disk: SimFileSystem, path: string, bytes: Buffer): void {
+  const file = disk.open(path, 'open-or-create')
+  file.truncate(0)
+  file.write(bytes, 0)
+  file.close()
+}
+
+async function recovered(disk: SimFileSystem): Promise<string[]> {
+  const store = await openOn(disk)
+  const log = await store.log('t')
+  expectDense(log)
+  expectIndexesEqualScan(log)
+  const values = valuesIn(log)
+  await log.append('more', { level: 'os' })
+  expect(valuesIn(log)).toEqual([...values, 'more'])
+  return values
+}
+
+describe('recovery of a torn tail', () => {
+  const batches = [['a', 'b'], ['c'], ['d', 'e', 'f']]
+  const ends = [0, 2, 3, 6]
+
+  it('keeps whole batches for every length the file may have been cut to', async () => {
+    const killed = await killedLog(batches)
+    const whole = read(killed, firstSegment)
+    const borders = [0]
+    while ((borders.at(-1) as number) < whole.length) {
+      const last = borders.at(-1) as number
+      borders.push(last + 12 + whole.readInt32BE(last + 8))
+    }
+    for (let length = 0; length <= whole.length; length++) {
+      const disk = killed.processCrash()
+      disk.open(firstSegment, 'write').truncate(length)
+      const kept = borders.filter((border) => border <= length).length - 1
+      expect(await recovered(disk), `cut to ${length}`).toEqual(batches.flat().slice(0, ends[kept]))
+    }
+  })
+
+  it('drops the last batch whichever bit of it is wrong', async () => {
+    const killed = await killedLog(batches)
+    const whole = read(killed, firstSegment)
+    const start = 12 + whole.readInt32BE(8) + 12 + whole.readInt32BE(12 + whole.readInt32BE(8) + 8)
+    for (let bit = start * 8; bit < whole.length * 8; bit++) {
+      const disk = killed.processCrash()
+      disk.flipBits(firstSegment, bit >> 3, 1 << (bit & 7))
+      expect(await recovered(disk), `bit ${bit - start * 8}`).toEqual(['a', 'b', 'c'])
+    }
+  })
+
+  it.each([1, 16, 17, 61, 4096])('cuts a tail of %i zeros', async (zeros) => {
+    const disk = await killedLog(batches)
+    const { sizeBytes } = disk.stat(firstSegment) as { sizeBytes: number }
+    disk.open(firstSegment, 'write').truncate(sizeBytes + zeros)
+    expect(await recovered(disk)).toEqual(batches.flat())
+  })
+})
+
+describe('recovery of several segments', () => {
+  const values = Array.from({ length: 40 }, (_, i) => `${i}-${'x'.repeat(100)}`)
+  const several = () => killedLog(values.map((value) => [value]))
+
+  it('drops what follows damage in the middle', async () => {
+    const disk = await several()
+    const names = disk.readDirectory(directory).filter((name) => name.endsWith('.log'))
+    expect(names.length).toBeGreaterThan(3)
+    const second = names[1] as string
+    disk.flipBits(`${directory}/${second}`, 400, 1)
+    const kept = await recovered(disk)
+    expect(kept.length).toBeGreaterThanOrEqual(Number(second.slice(0, 20)))
+    expect(kept.length).toBeLessThan(Number((names[2] as string).slice(0, 20)))
+    expect(kept).toEqual(values.slice(0, kept.length))
+  })
+
+  it('rebuilds index files that are missing, garbage, preallocated or torn', async () => {
+    const killed = await several()
+    const closing = await openOn(killed)
+    await closing.close()
+    const clean = killed.processCrash()
+    const indexes = clean.readDirectory(directory).filter((name) => name.endsWith('index'))
+    const kinds: Record<string, (disk: SimFileSystem, path: string) => void> = {
+      missing: (disk, path) => disk.remove(path),
+      empty: (disk, path) => write(disk, path, Buffer.alloc(0)),
+      garbage: (disk, path) => write(disk, path, Buffer.from('not an index file at all!!!!')),
+      ones: (disk, path) => write(disk, path, Buffer.alloc(240, 0xff)),
+      preallocated: (disk, path) => disk.open(path, 'write').truncate(10 * 1024 * 1024),
+    }
+    for (const [kind, damage] of Object.entries(kinds)) {
+      for (const isClean of [true, false]) {
+        const disk = clean.processCrash()
+        if (!isClean) disk.remove('/data/.kafka_cleanshutdown')
+        for (const name of indexes) damage(disk, `${directory}/${name}`)
+        const store = await openOn(disk)
+        const log = await store.log('t')
+        expect(store.wasClean).toBe(isClean)
+        expectDense(log)
+        expect(valuesIn(log), kind).toEqual(values)
+        expectIndexesEqualScan(log)
+        await store.close()
+      }
+    }
+  })
+
+  it('trusts what is below the recovery point, and reports damage there when it is read', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const log = await store.log('t')
+    for (const value of values) await log.append(value)
+    log.trim(1) // cheap way to nothing: the checkpoint below is what counts
+    log.truncate(39) // writes the recovery point
+    const killed = disk.processCrash()
+    killed.flipBits(firstSegment, 300, 1)
+    const again = await (await openOn(killed)).log('t')
+    expect(again.endOffset).toBe(39)
+    expect(() => valuesIn(again)).toThrow(
+      /checksum mismatch .* at byte \d+ of \/data\/t-0\/0{20}\.log/,
+    )
+  })
+
+  it('removes left-overs and indexes without a segment', async () => {
+    const disk = await several()
+    for (const name of ['99.log.deleted', '0.log.cleaned', '77.index', '77.timeindex']) {
+      const path = `${directory}/${name.replace(/^\d+/, (digits) => digits.padStart(20, '0'))}`
+      write(disk, path, Buffer.from('left over'))
+    }
+    expect(await recovered(disk)).toEqual(values)
+    const left = disk.readDirectory(directory)
+    expect(left.filter((name) => /deleted|cleaned|77/.test(name))).toEqual([])
+  })
+
+  it('finishes a swap that had begun', async () => {
+    const disk = await several()
+    const name = disk.readDirectory(directory).filter((one) => one.endsWith('.log'))[1] as string
+    disk.rename(`${directory}/${name}`, `${directory}/${name}.swap`)
+    expect(await recovered(disk)).toEqual(values)
+  })
+
+  it.each(['recovery-point-offset-checkpoint', 'log-start-offset-checkpoint'])(
+    'recovers everything when %s is garbage',
+    async (name) => {
+      const disk = await several()
+      write(disk, `/data/${name}`, Buffer.from('0\n7\nnonsense'))
+      expect(await recovered(disk)).toEqual(values)
+    },
+  )
+
+  it('opens with a garbage leader epoch file', async () => {
+    const disk = await several()
+    write(disk, `${directory}/leader-epoch-checkpoint`, Buffer.from('what is this'))
+    const log = await (await openOn(disk)).log('t')
+    expect(valuesIn(log)).toEqual(values)
+    expect(log.epochOf(0)).toBe(0)
+  })
+
+  it('starts at the log start when the log ends below it', async () => {
+    const disk = await several()
+    write(disk, '/data/log-start-offset-checkpoint', Buffer.from('0\n1\nt 0 1000\n'))
+    const log = await (await openOn(disk)).log('t')
+    expect([log.startOffset, log.endOffset]).toEqual([1000, 1000])
+    expect((await log.append('next')).offset).toBe(1000)
+  })
+})
+
+describe('an idempotent producer', () => {
+  const producer = (baseSequence: number, producerEpoch = 0) => ({
+    producer: { producerId: 5, producerEpoch, baseSequence },
+  })
+
+  it('has its last five batches remembered, and older ones refused', async () => {
+    const log = await (await openOn(simDisk())).log('t')
+    const batches = Array.from({ length: 6 }, (_, i) => clientBatch(['v'], producer(i)))
+    for (const batch of batches) appendClient(log, batch)
+    for (let i = 1; i < 6; i++) {
+      expect(appendClient(log, batches[i] as Buffer)).toMatchObject({
+        baseOffset: i,
+        lastOffset: i,
+        isDuplicate: true,
+      })
+    }
+    expect(() => appendClient(log, batches[0] as Buffer)).toThrow('expected 6')
+    expect(() => appendClient(log, clientBatch(['v', 'w'], producer(5)))).toThrow('expected 6')
+    expect(() => appendClient(log, clientBatch(['v'], producer(7)))).toThrow('expected 6')
+    expect(log.endOffset).toBe(6)
+  })
+
+  it('wraps its sequence, is fenced by epoch, and begins an epoch at 0', async () => {
+    const log = await (await openOn(simDisk())).log('t')
+    appendClient(log, clientBatch(['v'], producer(2_147_483_647)))
+    expect(() => appendClient(log, clientBatch(['v'], producer(1)))).toThrow('expected 0')
+    appendClient(log, clientBatch(['v'], producer(0)))
+    expect(() => appendClient(log, clientBatch(['v'], producer(1, 1)))).toThrow('expected 0')
+    appendClient(log, clientBatch(['v'], producer(0, 1)))
+    expect(() => appendClient(log, clientBatch(['v'], producer(1, 0)))).toThrow('newest is 1')
+  })
+
+  it.each(['clean', 'killed', 'torn snapshot'])(
+    'is known again after a restart: %s',
+    async (how) => {
+      const disk = simDisk()
+      const store = await openOn(disk)
+      const log = await store.log('t')
+      const last = clientBatch(['v'], producer(1))
+      appendClient(log, clientBatch(['v'], producer(0)))
+      appendClient(log, last)
+      if (how !== 'killed') await store.close()
+      const next = disk.processCrash()
+      if (how === 'torn snapshot')
+        next.flipBits(`${directory}/${'2'.padStart(20, '0')}.snapshot`, 20, 1)
+      const again = await (await openOn(next)).log('t')
+      expect(appendClient(again, last)).toMatchObject({ baseOffset: 1, isDuplicate: true })
+      expect(appendClient(again, clientBatch(['v'], producer(2))).baseOffset).toBe(2)
+    },
+  )
+})

@@ -33,6 +33,11 @@ type Input = {
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(named: readonly string[]): Promise<number> {
+  const missing = named.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
+  if (missing !== undefined) {
+    process.stderr.write(`demo: ${missing} is not a file\n`)
+    return 2
+  }
   const input = readInput(named)
   if (input.lines.length === 0) {
     process.stderr.write('demo: no lines to send: name files, or run npm ci first\n')

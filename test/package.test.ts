@@ -37,7 +37,7 @@ let project: string
 let bareSizeBytes: number
 let contents: readonly string[]
 /** Why nothing could be installed; undefined when it was. */
-let noRegistry: string | undefined
+let skipReason: string | undefined
 
 describe('the packed package', () => {
   beforeAll(() => {
@@ -74,7 +74,7 @@ describe('the packed package', () => {
 
   describe('installed without a compiler', () => {
     beforeEach((context) => {
-      if (noRegistry !== undefined) context.skip(`no registry to install from: ${noRegistry}`)
+      if (skipReason !== undefined) context.skip(`no registry to install from: ${skipReason}`)
     })
 
     it('uses the prebuilt addon, when one was built for this machine', () => {
@@ -179,8 +179,8 @@ function install(tarball: string): void {
   const args = ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball]
   const { status, stdout, stderr } = spawn(project, 'npm', args, { PATH: tools })
   if (status === 0) return
-  noRegistry = unreachable.exec(stderr)?.[0]
-  if (noRegistry === undefined) throw new Error(`npm install failed:\n${stdout}${stderr}`)
+  skipReason = unreachable.exec(stderr)?.[0]
+  if (skipReason === undefined) throw new Error(`npm install failed:\n${stdout}${stderr}`)
 }
 
 /** Types of Node as a TypeScript project has them, without asking the registry again. */

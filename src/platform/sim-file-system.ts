@@ -389,6 +389,7 @@ export class SimFileSystem implements FileSystem {
 
   #write(path: string, node: SimFileNode, source: Uint8Array, position: number): void {
     let fault: SimFault | undefined
+    const wasRunning = this.#stopped === undefined
     try {
       fault = this.#count('write', path, position, source.length)
     } catch (stop) {
@@ -396,7 +397,7 @@ export class SimFileSystem implements FileSystem {
       const pages = Math.ceil((position + source.length) / pageBytes)
       const firstPage = Math.floor(position / pageBytes)
       const cut = (firstPage + this.#state.random.below(pages - firstPage + 1)) * pageBytes
-      if (this.#operations === this.#stopAt) {
+      if (wasRunning && this.#operations === this.#stopAt) {
         this.#store(node, source.subarray(0, Math.max(cut - position, 0)), position)
       }
       throw stop

@@ -406,6 +406,17 @@ describe('faults of a simulated disk', () => {
     }
   })
 
+  it('writes nothing once it has stopped', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const disk = new SimFileSystem({ seed, directories: ['/data'] })
+      const file = makeDurableFile(disk, 10)
+      disk.stopAt(disk.operationCount + 1)
+      expect(() => file.truncate(5)).toThrow(SimCrash)
+      expect(() => file.write(filled(10, 3), 10)).toThrow(SimCrash)
+      expect(disk.processCrash().stat('/data/a')?.sizeBytes).toBe(10)
+    }
+  })
+
   it('rejects a flush in flight when it stops', async () => {
     const disk = makeDisk()
     const file = makeDurableFile(disk, 10)

@@ -14,7 +14,7 @@ import {
   UnsupportedCodecError,
 } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
-import { mebibyte } from '../base/units.ts'
+import { kibibyte } from '../base/units.ts'
 import { BatchView, measureBatch } from '../record/batch-view.ts'
 import type { LogRecord, RecordHeader } from '../record/record.ts'
 import { RecordCursor } from '../record/record-cursor.ts'
@@ -39,7 +39,7 @@ export type CursorOptions = {
   readonly maxDecompressedBytes: number
 }
 
-const chunkBytes = mebibyte
+const chunkBytes = 256 * kibibyte
 
 export class LogCursor {
   readonly #source: CursorSource
@@ -51,6 +51,9 @@ export class LogCursor {
   #segment: Segment | undefined
   #generation = -1
   #chunk: Buffer = Buffer.alloc(0)
+  /** Holds the chunk; filled again for the next one unless slices of it were handed out. */
+  #buffer: Buffer = Buffer.alloc(0)
+  #isShared = false
   #chunkPosition = 0
   #at = 0
   #chunkCount = 0
@@ -101,15 +104,19 @@ export class LogCursor {
 
   /** Views of the bytes read; valid for as long as they are held. */
   key(): Buffer | null {
+    this.#isShared = true
     return this.#records.key()
   }
   value(): Buffer | null {
+    this.#isShared = true
     return this.#records.value()
   }
   headers(): readonly RecordHeader[] {
+    this.#isShared = true
     return this.#records.headers()
   }
   record(): LogRecord {
+    this.#isShared = true
     return this.#records.record()
   }
 
@@ -219,7 +226,12 @@ export class LogCursor {
   }
 
   #read(segment: Segment, position: number, length: number): void {
-    this.#chunk = segment.read(position, length)
+    if (this.#isShared || this.#buffer.length < length) {
+      this.#buffer = Buffer.allocUnsafeSlow(Math.max(length, chunkBytes))
+      this.#isShared = false
+    }
+    this.#chunk = this.#buffer.subarray(0, length)
+    segment.readInto(this.#chunk, position)
     this.#chunkPosition = position
     this.#at = 0
     this.#chunkCount++

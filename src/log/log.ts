@@ -625,41 +625,55 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
 
   /**
    * Drops the batch that holds `to` and everything after it; `endOffset` says where the log ends
-   * then. Readers beyond it, and appends that wait for `disk` there, get OffsetOutOfRangeError. Slices handed out before must not be sent
-   * any more.
+   * then. Readers beyond it, and appends that wait for `disk` there, get OffsetOutOfRangeError.
+   * Slices handed out before must not be sent any more. Durable on return; when it fails half-way
+   * the log takes no more appends.
    */
   truncate(to: number): void {
     this.#assertWritable()
     const target = integerOption('to', to, { default: 0, min: 0 }) as Offset
-    const { segments, epochs, producers, snapshots } = this.#loaded
+    const { segments } = this.#loaded
     const previousEnd = this.endOffset
     if (target >= previousEnd) return
-    let end = target
+    const last = segments.floor(target)
+    const place = last?.locate(target)
+    // Whole batches go, so that the offsets that are left stay dense.
+    const end = Math.min(place?.baseOffset ?? target, target) as Offset
     this.#generation++
     this.#truncationCount++
-    while (segments.count > 1 && segments.active.baseOffset > target) segments.pop().delete()
-    if (segments.active.baseOffset > target) {
-      segments.pop().delete()
-      segments.push(Segment.create(this.#env, target))
-    } else {
-      if (segments.active.state === 'sealed') segments.active.activate()
-      const place = segments.active.locate(target)
-      if (place !== undefined) {
-        // Whole batches go, so that the offsets that are left stay dense.
-        end = Math.min(place.baseOffset, target) as Offset
-        segments.active.truncate(place.position, end)
-      }
-    }
-    // Neither the old segments nor their snapshots may come back behind what is appended next.
-    this.#env.fileSystem.syncDirectorySync(this.directory)
-    epochs.cutEnd(end)
-    snapshots.removeAbove(end)
     this.#offsets.truncated(end)
     this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))
+    try {
+      // First, so that a crash in the middle has what is left of the tail checked.
+      this.#env.onRecoveryPointLowered()
+      this.#cutFiles(last, place?.position, end)
+      this.#rebuildState(end)
+    } catch (error) {
+      this.#fail(error)
+      throw this.#failure
+    }
+  }
+
+  /** Deletes the segments after `last`, or all, and cuts it at `position`. Durable on return. */
+  #cutFiles(last: Segment | undefined, position: number | undefined, end: Offset): void {
+    const { segments } = this.#loaded
+    while (segments.count > 0 && segments.active !== last) segments.pop().delete()
+    if (last === undefined) segments.push(Segment.create(this.#env, end))
+    else {
+      if (last.state === 'sealed') last.activate()
+      if (position !== undefined) last.truncate(position, end)
+    }
+    // Neither old segments nor their snapshots may come back behind what is appended next.
+    this.#loaded.snapshots.removeAbove(end)
+    this.#env.fileSystem.syncDirectorySync(this.directory)
+  }
+
+  #rebuildState(end: Offset): void {
+    const { segments, epochs, producers, snapshots } = this.#loaded
+    epochs.cutEnd(end)
     const rebuilt = snapshots.rebuild(segments, this.startOffset, end)
     producers.clear(end)
     for (const entry of rebuilt.entries()) producers.load(entry)
-    this.#env.onRecoveryPointLowered()
   }
 
   /**

@@ -320,6 +320,13 @@ export class Segment {
     return bytes
   }
 
+  /** Fills `target` with the bytes from `position` on; they must lie inside the segment. */
+  readInto(target: Buffer, position: number): void {
+    assert(position + target.length <= this.#sizeBytes, 'a read lies inside the segment')
+    const count = this.#hold().file.read(target, position)
+    if (count !== target.length) throw this.corruption(position + count, 'the file ends too early')
+  }
+
   /** A region for a socket; it keeps the file open until released. */
   slice(position: number, length: number): FileSlice {
     assert(position + length <= this.#sizeBytes, 'a slice lies inside the segment')

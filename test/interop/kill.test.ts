@@ -11,8 +11,9 @@ import { ServerProcess } from '../support/server-process.ts'
 import { withTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const cycles = 4
-const acksBeforeKill = 40
+const acksBeforeKill = 100
 const recordsPerSend = 20
+const loopCount = 8
 const topic = 'killed'
 
 describe('a server killed while a client produces', () => {
@@ -65,7 +66,10 @@ function clientOf(server: ServerProcess, retries: number): Kafka {
   })
 }
 
-/** Sends until the server is gone; notes what was acknowledged, by value, and where. */
+/**
+ * Sends from several loops at once until the server is gone; notes what was acknowledged, by value,
+ * and where. The kill follows an acknowledgement, with the other loops' requests wherever they are.
+ */
 async function produceUntilKilled(
   producer: Producer,
   server: ServerProcess,
@@ -73,26 +77,28 @@ async function produceUntilKilled(
   acked: Map<string, number>,
 ): Promise<void> {
   let killed: Promise<void> | undefined
-  for (let i = 0; ; i++) {
-    const values = Array.from({ length: recordsPerSend }, (_, n) => `${name}: ${i}/${n}`)
-    const sending = producer.send({
-      topic,
-      acks: -1,
-      messages: values.map((value) => ({ value })),
-    })
-    // Killed while the request is under way, wherever in its life that is.
-    if (i === acksBeforeKill) killed = server.kill()
-    try {
-      const [answer] = await sending
-      values.forEach((value, n) => {
-        acked.set(value, Number(answer?.baseOffset) + n)
-      })
-    } catch (error) {
-      if (killed === undefined) throw error
-      await killed
-      return
+  let ackCount = 0
+  let failureCount = 0
+  const loop = async (loopName: string) => {
+    for (let i = 0; ; i++) {
+      const values = Array.from({ length: recordsPerSend }, (_, n) => `${loopName}: ${i}/${n}`)
+      const messages = values.map((value) => ({ value }))
+      try {
+        const [answer] = await producer.send({ topic, acks: -1, messages })
+        values.forEach((value, n) => {
+          acked.set(value, Number(answer?.baseOffset) + n)
+        })
+        if (++ackCount === acksBeforeKill) killed = server.kill()
+      } catch (error) {
+        if (killed === undefined) throw error
+        failureCount++
+        return
+      }
     }
   }
+  await Promise.all(Array.from({ length: loopCount }, (_, n) => loop(`${name}, loop ${n}`)))
+  await killed
+  expect(failureCount).toBe(loopCount)
 }
 
 async function expectAll(directory: string, acked: ReadonlyMap<string, number>): Promise<void> {

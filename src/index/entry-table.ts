@@ -25,6 +25,13 @@ export class EntryTable {
     return this.buffer.subarray(0, this.count * this.entrySize)
   }
 
+  /** Copies a borrowed table into its own memory, so that what it was borrowed from may go. */
+  detach(): void {
+    if (!this.#isBorrowed) return
+    this.buffer = Buffer.from(this.bytes)
+    this.#isBorrowed = false
+  }
+
   /** Makes room for one more entry and returns its byte place. */
   grow(): number {
     const at = this.count * this.entrySize

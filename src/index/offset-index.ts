@@ -27,6 +27,11 @@ export class OffsetIndex {
     this.#table = table
   }
 
+  /** Copies borrowed entries into memory of the index's own. */
+  detach(): void {
+    this.#table.detach()
+  }
+
   get entryCount(): number {
     return this.#table.count
   }

@@ -30,6 +30,11 @@ export class TimeIndex {
     this.#table = table
   }
 
+  /** Copies borrowed entries into memory of the index's own. */
+  detach(): void {
+    this.#table.detach()
+  }
+
   get entryCount(): number {
     return this.#table.count
   }

@@ -1,8 +1,8 @@
 /**
- * Walks the records of one log in offset order, loading about a mebibyte at a time.
+ * Walks the records of one log in offset order, loading 256 KiB at a time: small enough to stay in
+ * the cache between loading and walking.
  *
- * Sealed segments are read through a private mapping without copying, the active one by a copy per
- * chunk. Every batch is checked against its CRC before any of its records is handed out. Control
+ * The memory of a chunk is used again for the next one, unless records of it were handed out. Every batch is checked against its CRC before any of its records is handed out. Control
  * batches (transaction markers) are skipped.
  */
 import {
@@ -122,7 +122,7 @@ export class LogCursor {
 
   /**
    * Moves to the next record below `upTo` (exclusive; default: the high watermark). False when
-   * there is none yet; call again later to go on. Costs no allocation but one chunk per mebibyte.
+   * there is none yet; call again later to go on. Allocates a chunk at most every 256 KiB.
    *
    * @throws OffsetOutOfRangeError  the position was trimmed or truncated away meanwhile.
    * @throws CorruptionError        a stored batch fails its checksum, with file and position.

@@ -147,7 +147,8 @@ function searchBatch(
   timestamp: number,
   from: Offset,
 ): TimedOffset | undefined {
-  const bytes = segment.read(place.position, place.sizeBytes)
+  const bytes = Buffer.allocUnsafeSlow(place.sizeBytes)
+  segment.readInto(bytes, place.position)
   const cursor = new RecordCursor().open(bytes, 0)
   while (cursor.next()) {
     if (cursor.timestamp < timestamp || cursor.offset < from) continue

@@ -302,7 +302,13 @@ export class BatchBuilder {
         expected: 'ms since the epoch, an integer from 0 to 2^53 − 1, or −1 for none',
       })
     }
-    return this.#recordCount === 0 ? 0 : timestamp - this.#baseTimestamp
+    const delta = this.#recordCount === 0 ? 0 : timestamp - this.#baseTimestamp
+    if (delta <= Number.MAX_SAFE_INTEGER) return delta
+    throw new InvalidOptionError({
+      option: 'record.timestamp',
+      value: timestamp,
+      expected: 'a time less than 2^53 ms after the first of its batch',
+    })
   }
 
   /** Room for a record whose body has `bodySize` bytes. */

@@ -172,3 +172,16 @@ describe('batch builder', () => {
     expect(readBack(two.finish())[0]!.value!.toString()).toBe('two')
   })
 })
+
+describe('timestamps of one batch', () => {
+  it('are refused when they lie too far apart, and the batch goes on without the record', () => {
+    const builder = new BatchBuilder()
+    builder.add({ value: 'first', timestamp: -1 }, 0)
+    const far = { value: 'far', timestamp: Number.MAX_SAFE_INTEGER }
+    expect(() => builder.add(far, 0)).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION_INVALID' }),
+    )
+    builder.add({ value: 'last', timestamp: 7 }, 0)
+    expect(builder.recordCount).toBe(2)
+  })
+})

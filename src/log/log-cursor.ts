@@ -1,6 +1,6 @@
 /**
- * Walks the records of one log in offset order, loading 256 KiB at a time: small enough to stay in
- * the cache between loading and walking.
+ * Walks the records of one log in offset order, loading up to 256 KiB at a time: small enough to
+ * stay in the cache between loading and walking.
  *
  * The memory of a chunk is used again for the next one, unless records of it were handed out. Every batch is checked against its CRC before any of its records is handed out. Control
  * batches (transaction markers) are skipped.
@@ -39,6 +39,8 @@ export type CursorOptions = {
   readonly maxDecompressedBytes: number
 }
 
+/** A first chunk is small, for those who want a few records; the next ones grow to the full size. */
+const firstChunkBytes = 16 * kibibyte
 const chunkBytes = 256 * kibibyte
 
 export class LogCursor {
@@ -205,7 +207,8 @@ export class LogCursor {
     const segment = this.#segment as Segment
     const available = segment.sizeBytes - position
     if (available === 0) return false
-    let length = Math.min(available, chunkBytes)
+    const preferred = this.#chunkCount < 2 ? firstChunkBytes << (2 * this.#chunkCount) : chunkBytes
+    let length = Math.min(available, preferred)
     this.#read(segment, position, length)
     const size = this.#sizeOfFirst()
     if (size > length) {
@@ -227,7 +230,7 @@ export class LogCursor {
 
   #read(segment: Segment, position: number, length: number): void {
     if (this.#isShared || this.#buffer.length < length) {
-      this.#buffer = Buffer.allocUnsafeSlow(Math.max(length, chunkBytes))
+      this.#buffer = Buffer.allocUnsafeSlow(length)
       this.#isShared = false
     }
     this.#chunk = this.#buffer.subarray(0, length)

@@ -67,6 +67,12 @@ function parse(
   if (version !== '0' && version !== '1') {
     throw new StoreFormatError({ path, reason: `version is ${version}: expected 0 or 1` })
   }
+  if (!values.has('node.id') && !values.has('broker.id') && !values.has('cluster.id')) {
+    throw new StoreFormatError({ path, reason: 'neither cluster.id nor node.id is in it' })
+  }
+  if (version === '1' && !(values.has('cluster.id') && values.has('node.id'))) {
+    throw new StoreFormatError({ path, reason: 'version 1 needs both cluster.id and node.id' })
+  }
   // Version 0 may lack the cluster id and calls the node id broker.id.
   const clusterId = values.get('cluster.id')
   const nodeText = values.get('node.id') ?? values.get('broker.id') ?? '1'

@@ -9,12 +9,14 @@ import type { Timer } from '../base/clock.ts'
 import {
   ClosedError,
   InvalidTopicError,
+  StoreFormatError,
   TopicExistsError,
   UnknownTopicError,
 } from '../base/errors.ts'
 import { integerOption, knownOptions } from '../base/option-fields.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import { GroupCommit } from '../flush/group-commit.ts'
+import { LeaderEpochs } from '../log/leader-epochs.ts'
 import { Log } from '../log/log.ts'
 import type { LogEnvironment } from '../log/log-environment.ts'
 import { type LoadedLog, loadLog } from '../log/log-loader.ts'
@@ -375,6 +377,7 @@ export class Store {
   /** Takes over topics that have directories but no entry; returns directories to be removed. */
   async #adopt(found: FoundDirectories): Promise<string[]> {
     const leftovers: string[] = []
+    let foundEpoch = -1
     for (const [name, topic] of found.topics) {
       const entry = this.#metadata.topic(name)
       // Without a readable id the directory was never durably used: its name decides.
@@ -386,6 +389,7 @@ export class Store {
       else if (entry === undefined) {
         const partitions = Math.max(...topic.partitions) + 1
         this.#settings.logger.info({ topic: name, partitions }, 'adopting a topic found on disk')
+        foundEpoch = Math.max(foundEpoch, this.#latestEpochOf(name, topic.partitions))
         await this.#metadata.putTopic(name, {
           id: topic.id ?? randomId(),
           partitions,
@@ -394,7 +398,28 @@ export class Store {
         })
       }
     }
+    // Epochs never go back, whoever led before.
+    if (foundEpoch >= this.#leaderEpoch) {
+      this.#leaderEpoch = foundEpoch + (this.#wasClean ? 0 : 1)
+      await this.#metadata.setLeaderEpoch(this.#leaderEpoch)
+    }
     return leftovers
+  }
+
+  #latestEpochOf(name: string, partitions: ReadonlySet<number>): number {
+    let latest = -1
+    for (const partition of partitions) {
+      const directory = `${this.path}/${logDirectoryName(name, partition)}`
+      const epochs = new LeaderEpochs(this.#settings.fileSystem, directory)
+      try {
+        epochs.load()
+      } catch (error) {
+        // Loading the log finds its epochs in the batches.
+        if (!(error instanceof StoreFormatError)) throw error
+      }
+      latest = Math.max(latest, epochs.latest)
+    }
+    return latest
   }
 
   #register(name: string, entry: TopicEntry): Topic {

@@ -14,7 +14,8 @@ describe('a store', () => {
       const again = await openStore(directory)
       expect(again.wasClean).toBe(true)
       const values: string[] = []
-      for await (const record of (await again.log('orders')).read()) values.push(String(record.value))
+      for await (const record of (await again.log('orders')).read())
+        values.push(String(record.value))
       expect(values).toEqual(['hello', 'a', 'b', 'c'])
       await again.close()
     })

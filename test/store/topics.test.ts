@@ -1,0 +1,229 @@
+/** Goal: topics, the directory and its small files stay consistent, whenever the power goes. */
+import { describe, expect, it } from 'vitest'
+import { crashClasses } from '../../src/platform/sim-crash-class.ts'
+import { SimCrash } from '../../src/platform/sim-failure.ts'
+import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import { openStore, type Store } from '../../src/store/store.ts'
+import { expectDense, openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
+import { withTemporaryDirectory } from '../support/temporary-directory.ts'
+
+function write(disk: SimFileSystem, path: string, text: string): void {
+  const file = disk.open(path, 'open-or-create')
+  file.truncate(0)
+  file.write(Buffer.from(text), 0)
+  file.close()
+}
+
+function readText(disk: SimFileSystem, path: string): string {
+  const file = disk.open(path, 'read')
+  const bytes = Buffer.alloc(file.size())
+  file.read(bytes, 0)
+  file.close()
+  return bytes.toString()
+}
+
+describe('a data directory', () => {
+  it('is refused to a second opener, with the pid of the first', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const store = await openStore(directory)
+      await expect(openStore(directory)).rejects.toMatchObject({
+        code: 'ERR_STORE_LOCKED',
+        holderPid: process.pid,
+      })
+      await store.close()
+      await (await openStore(directory)).close()
+    })
+  })
+
+  it('says so when it was closed properly, and only then', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    expect([store.wasClean, store.leaderEpoch]).toEqual([false, 0])
+    await store.close()
+    const second = await openOn(disk)
+    expect([second.wasClean, second.leaderEpoch]).toEqual([true, 0])
+    const third = await openOn(disk.processCrash())
+    expect([third.wasClean, third.leaderEpoch]).toEqual([false, 1])
+  })
+
+  it('refuses calls after it was closed', async () => {
+    const store = await openOn(simDisk())
+    const log = await store.log('t')
+    await store.close()
+    await expect(store.log('t')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+    await expect(log.append('x')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+    expect(() => log.cursor()).toThrow('closed')
+  })
+
+  it.each([
+    [{ level: 'none' }, 'level is "none"'],
+    [{ nodeId: -1 }, 'nodeId is -1: expected an integer from 0 to 2147483647'],
+    [{ checkpointIntervalMs: 0 }, 'checkpointIntervalMs is 0'],
+    [
+      { config: { 'segment.bytes': '12' } },
+      'segment.bytes is "12": expected a whole number from 1024',
+    ],
+    [{ config: { 'segment.size': '12' } }, 'config is "segment.size"'],
+    [{ colour: 'red' }, 'colour'],
+  ])('refuses options %j', async (options, message) => {
+    await expect(openOn(simDisk(), options as never)).rejects.toThrow(message)
+  })
+
+  it.each([
+    ['version=0\nbroker.id=4\n', 4],
+    ['# made by hand\nversion=1\ncluster.id=abc\nnode.id=7\n', 7],
+  ])('takes over meta.properties %j', async (text, nodeId) => {
+    const disk = simDisk()
+    write(disk, '/data/meta.properties', text)
+    const store = await openOn(disk)
+    expect(store.nodeId).toBe(nodeId)
+    const { clusterId } = store
+    await store.close()
+    expect((await openOn(disk)).clusterId).toBe(clusterId)
+  })
+
+  it.each(['%PDF-1.4 something else', 'version=1\nnode.id=3\n', 'version=2\n', '\0\0\0\0'])(
+    'refuses meta.properties %j',
+    async (text) => {
+      const disk = simDisk()
+      write(disk, '/data/meta.properties', text)
+      await expect(openOn(disk)).rejects.toMatchObject({ code: 'ERR_STORE_FORMAT' })
+    },
+  )
+
+  it('never gives out a producer id twice', async () => {
+    let disk = simDisk()
+    const seen = new Set<number>()
+    for (let life = 0; life < 4; life++) {
+      const store = await openOn(disk)
+      for (let i = 0; i < 1100; i++) seen.add(await store.allocateProducerId())
+      disk = life % 2 === 0 ? disk.crash() : disk.processCrash()
+    }
+    expect(seen.size).toBe(4400)
+  })
+
+  it('adopts what Kafka left, epochs included', async () => {
+    const source = simDisk()
+    const store = await openOn(source)
+    await store.createTopic('orders', { partitions: 2 })
+    await (await store.log('orders')).append(['a', 'b'])
+    await store.close()
+    // What Kafka would not have: our table. What it would: preallocated indexes of a killed broker.
+    const disk = source.processCrash()
+    disk.removeTree('/data/__stratalog-0')
+    disk.remove('/data/.kafka_cleanshutdown')
+    disk.open('/data/orders-0/00000000000000000000.index', 'write').truncate(10_485_760)
+    write(disk, '/data/orders-0/partition.metadata', 'version: 0\ntopic_id: S1Nnmx2jSUevHPuxtJ0KkQ')
+    write(disk, '/data/orders-0/leader-epoch-checkpoint', '0\n1\n7 0\n')
+    const adopted = await openOn(disk)
+    expect(adopted.topic('orders')).toMatchObject({
+      id: 'S1Nnmx2jSUevHPuxtJ0KkQ',
+      partitionCount: 2,
+    })
+    const log = await adopted.log('orders')
+    expect(valuesIn(log)).toEqual(['a', 'b'])
+    await log.append('c')
+    expect(log.leaderEpoch).toBeGreaterThan(7)
+    expect(log.endOffsetForEpoch(7)).toEqual({ epoch: 7, endOffset: 2 })
+  })
+})
+
+describe('a topic', () => {
+  it('has a new id and no records when it is created again', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const first = await store.createTopic('t')
+    await first.log(0).append(['a', 'b', 'c'])
+    await store.deleteTopic('t')
+    const second = await store.createTopic('t')
+    expect(second.id).not.toBe(first.id)
+    expect(second.log(0).endOffset).toBe(0)
+    await store.close()
+    expect(readText(disk, '/data/t-0/partition.metadata')).toBe(
+      `version: 0\ntopic_id: ${second.id}`,
+    )
+    expect(disk.readDirectory('/data').filter((name) => name.endsWith('-delete'))).toEqual([])
+  })
+
+  it('keeps new records although an older topic of its name was trimmed further', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const old = await store.log('t')
+    for (let i = 0; i < 50; i++) await old.append('x'.repeat(100))
+    old.trim(40)
+    await store.deleteTopic('t')
+    const log = await store.log('t')
+    await log.append(['a', 'b'])
+    const again = await (await openOn(disk.processCrash())).log('t')
+    expect(valuesIn(again)).toEqual(['a', 'b'])
+  })
+
+  it('only grows when partitions are added at the same time', async () => {
+    const store = await openOn(simDisk())
+    const topic = await store.createTopic('t')
+    const results = await Promise.allSettled([
+      store.addPartitions('t', 7),
+      store.addPartitions('t', 5),
+    ])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(topic.partitionCount).toBe(7)
+  })
+
+  it('is not there after its creation failed for space', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    disk.failOperation(disk.operationCount + 4, { errno: 'ENOSPC' })
+    await expect(store.createTopic('t', { partitions: 3 })).rejects.toThrow()
+    expect(store.topic('t')).toBeUndefined()
+    await store.createTopic('t', { partitions: 2 })
+    await store.close()
+    expect((await openOn(disk)).topic('t')?.partitionCount).toBe(2)
+  })
+
+  const works: Record<string, (store: Store) => Promise<unknown>> = {
+    'creating it': (store) => store.createTopic('new', { partitions: 2 }),
+    'deleting it': (store) => store.deleteTopic('old'),
+    'growing it': (store) => store.addPartitions('old', 3),
+    'creating it again': async (store) => {
+      await store.deleteTopic('old')
+      await store.createTopic('old')
+    },
+  }
+  it.each(Object.keys(works))(
+    'is whole or absent after a crash at any operation of %s',
+    async (name) => {
+      const work = works[name] as (store: Store) => Promise<unknown>
+      const prepare = async (): Promise<[SimFileSystem, Store]> => {
+        const disk = simDisk(3)
+        const store = await openOn(disk)
+        await (await store.log('old')).append(['kept', 'too'])
+        return [disk, store]
+      }
+      const [whole, wholeStore] = await prepare()
+      const before = whole.operationCount
+      await work(wholeStore)
+      const count = whole.operationCount - before
+      for (let stop = 1; stop <= count; stop++) {
+        const [disk, store] = await prepare()
+        disk.stopAt(before + stop)
+        await work(store).catch((error: unknown) => {
+          if (!String(error).includes('stopped')) throw error
+        })
+        for (const crashClass of crashClasses) {
+          const again = await openOn(disk.crash({ class: crashClass }))
+          for (const topic of again.topics()) {
+            for (let i = 0; i < topic.partitionCount; i++) expectDense(topic.log(i))
+          }
+          const old = again.topic('old')
+          if (old !== undefined && name !== 'creating it again') {
+            expect(valuesIn(old.log(0))).toEqual(['kept', 'too'])
+          }
+          if (again.topic('new') !== undefined) expect(again.topic('new')?.partitionCount).toBe(2)
+          if (old === undefined) await again.createTopic('old')
+          await again.close()
+        }
+      }
+      expect(SimCrash).toBeDefined()
+    },
+  )
+})

@@ -86,9 +86,8 @@ export class OffsetIndex {
 
   /** Drops every entry whose offset is `offset` or above. */
   truncate(offset: Offset): void {
-    if (offset <= this.baseOffset) return this.#table.cut(0)
     const below = Math.min(offset - this.baseOffset - 1, 0xffffffff)
-    this.#table.cut(this.#table.countAtOrBelow(relativeOffsetAt, below))
+    this.#table.cut(below < 0 ? 0 : this.#table.countAtOrBelow(relativeOffsetAt, below))
   }
 
   /** Whether the entries could belong to a segment of `segmentBytes` bytes. O(1). */

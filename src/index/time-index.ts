@@ -84,9 +84,8 @@ export class TimeIndex {
 
   /** Drops every entry whose offset is `offset` or above. */
   truncate(offset: Offset): void {
-    if (offset <= this.baseOffset) return this.#table.cut(0)
     const below = Math.min(offset - this.baseOffset - 1, 0xffffffff)
-    this.#table.cut(this.#table.countAtOrBelow(relativeOffsetAt, below))
+    this.#table.cut(below < 0 ? 0 : this.#table.countAtOrBelow(relativeOffsetAt, below))
   }
 
   /** Whether the entries could belong to a segment whose log goes up to `nextOffset`. O(1). */

@@ -10,7 +10,7 @@ import { ClosedError } from '../base/errors.ts'
 import type { DurabilityLevel, Offset } from '../base/types.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
 import type { CodecName } from '../record/codec-name.ts'
-import type { RecordInput } from '../record/record.ts'
+import type { RecordHeadersInput, RecordInput } from '../record/record.ts'
 
 export type RecordAck = {
   readonly offset: Offset
@@ -136,12 +136,29 @@ export class LogWriter {
       for (const { reject } of pending) reject(error)
       return
     }
-    pending.forEach(({ resolve }, i) => resolve({ offset: (baseOffset + i) as Offset, level }))
+    pending.forEach(({ resolve }, i) => {
+      resolve({ offset: (baseOffset + i) as Offset, level })
+    })
   }
 }
 
-/** Bytes of key and value, for strings the least they can be. Anything odd counts 0: `add` refuses. */
+/** Bytes of key, value and headers. Anything odd counts 0: `add` refuses it. */
 function payloadBytes(record: RecordInput): number {
-  if (typeof record === 'string' || record instanceof Uint8Array) return record.length
-  return (record?.value?.length ?? 0) + (record?.key?.length ?? 0)
+  if (typeof record === 'string' || record instanceof Uint8Array) return byteLength(record)
+  const { key, value, headers } = record ?? {}
+  return byteLength(key) + byteLength(value) + (headers === undefined ? 0 : headerBytes(headers))
+}
+
+/** Strings count three bytes a unit, the most they can be: a batch may go out a little early. */
+function byteLength(bytes: unknown): number {
+  if (typeof bytes === 'string') return bytes.length * 3
+  return bytes instanceof Uint8Array ? bytes.length : 0
+}
+
+function headerBytes(headers: RecordHeadersInput): number {
+  if (typeof headers !== 'object' || headers === null) return 0
+  const pairs = Array.isArray(headers)
+    ? headers.map((header) => [header?.key, header?.value])
+    : Object.entries(headers)
+  return pairs.reduce((sum, [key, value]) => sum + byteLength(key) + byteLength(value), 0)
 }

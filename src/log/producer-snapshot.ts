@@ -32,7 +32,9 @@ export function encodeSnapshot(producers: Iterable<ProducerEntry>): Buffer {
   const bytes = Buffer.alloc(entriesAt + entries.length * entrySize)
   bytes.writeInt16BE(snapshotVersion, 0)
   bytes.writeInt32BE(entries.length, countAt)
-  entries.forEach((entry, i) => writeEntry(bytes, entriesAt + i * entrySize, entry))
+  entries.forEach((entry, i) => {
+    writeEntry(bytes, entriesAt + i * entrySize, entry)
+  })
   bytes.writeUInt32BE(crc32c(bytes, countAt, bytes.length), crcAt)
   return bytes
 }

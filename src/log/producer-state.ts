@@ -101,7 +101,10 @@ export class ProducerState {
     const { producerId } = batch
     if (producerId < 0) return
     const entry = this.#entryOf(producerId)
-    if (batch.isControl) return this.#noteMarker(entry, batch)
+    if (batch.isControl) {
+      this.#noteMarker(entry, batch)
+      return
+    }
     if (entry.epoch !== batch.producerEpoch) {
       entry.epoch = batch.producerEpoch
       entry.batches = []

@@ -4,6 +4,9 @@
  * An append validates or builds one batch, gives it its offset, writes it to the active segment
  * and moves the marks; whoever asked for level `disk` then waits for the next group flush. All of
  * it up to level `os` happens on the calling thread without yielding, so appends are in call order.
+ *
+ * Past 500 lines because everything that changes a log, append, roll, flush, trim, truncate and
+ * close, shares the one rule of what is written, marked and told in which order.
  */
 import type { Clock, Timer } from '../base/clock.ts'
 import {

@@ -4,6 +4,9 @@
  * One process at a time: the directory is locked while it is open. Topics and their settings live
  * in the store's own table; partition directories without an entry there (a directory that Kafka
  * wrote) are adopted.
+ *
+ * Past 500 lines because opening, creating and deleting must agree on one order of table entries,
+ * directories and checkpoints: what a crash leaves of one is what the next has to understand.
  */
 import type { Timer } from '../base/clock.ts'
 import {

@@ -197,6 +197,22 @@ describe('recovery of several segments', () => {
   })
 })
 
+describe('the last offsets', () => {
+  it('are refused loudly instead of wrapped', async () => {
+    const disk = simDisk()
+    await (await openOn(disk)).log('t')
+    const start = Number.MAX_SAFE_INTEGER - 4
+    write(disk, '/data/log-start-offset-checkpoint', Buffer.from(`0\n1\nt 0 ${start}\n`))
+    const log = await (await openOn(disk.processCrash())).log('t')
+    expect((await log.append(['a', 'b'])).offset).toBe(start)
+    await expect(log.append(['c', 'd', 'e'])).rejects.toMatchObject({
+      name: 'OffsetExhaustedError',
+      code: 'ERR_OFFSET_EXHAUSTED',
+    })
+    expect(valuesIn(log)).toEqual(['a', 'b'])
+  })
+})
+
 describe('an idempotent producer', () => {
   const producer = (baseSequence: number, producerEpoch = 0) => ({
     producer: { producerId: 5, producerEpoch, baseSequence },

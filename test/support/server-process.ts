@@ -33,6 +33,10 @@ export class ServerProcess {
     this.#child = child
     this.port = port
     this.#exited = new Promise((resolve) => child.once('exit', resolve))
+    // A test that fails half-way leaves no server behind.
+    const end = () => child.kill('SIGKILL')
+    process.once('exit', end)
+    void this.#exited.then(() => process.off('exit', end))
   }
 
   get address(): string {

@@ -6,6 +6,8 @@
  * of them. Index files are derived data: whatever happens to them, recovery rebuilds them from the
  * `.log`. Records are read with pread into reused memory: measured 6 % faster than from a mapping,
  * which V8 also counts against its heap.
+ *
+ * Past 500 lines because file, both indexes and their files change together or not at all.
  */
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'

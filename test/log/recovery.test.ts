@@ -245,6 +245,21 @@ describe('an idempotent producer', () => {
     expect(() => appendClient(log, clientBatch(['v'], producer(1, 0)))).toThrow('newest is 1')
   })
 
+  it('is told why by code', async () => {
+    const log = await (await openOn(simDisk())).log('t')
+    appendClient(log, clientBatch(['v'], producer(0, 1)))
+    const codeOf = (batch: Buffer) => {
+      try {
+        appendClient(log, batch)
+      } catch (error) {
+        return (error as { code: string }).code
+      }
+      return 'appended'
+    }
+    expect(codeOf(clientBatch(['v'], producer(5, 1)))).toBe('ERR_SEQUENCE_OUT_OF_ORDER')
+    expect(codeOf(clientBatch(['v'], producer(1, 0)))).toBe('ERR_PRODUCER_FENCED')
+  })
+
   it.each(['clean', 'killed', 'torn snapshot'])(
     'is known again after a restart: %s',
     async (how) => {

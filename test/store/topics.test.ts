@@ -128,6 +128,22 @@ describe('a data directory', () => {
   })
 })
 
+describe('a topic name', () => {
+  it('is refused when it is taken, malformed, or its partition does not exist', async () => {
+    const store = await openOn(simDisk())
+    await store.createTopic('t.x')
+    const codes: Record<string, Promise<unknown>> = {
+      ERR_TOPIC_EXISTS: store.createTopic('t.x'),
+      ERR_TOPIC_INVALID: store.createTopic('t_x'),
+      ERR_PARTITION_UNKNOWN: store.log('t.x', { partition: 1 }),
+      ERR_TOPIC_UNKNOWN: store.deleteTopic('none'),
+    }
+    for (const [code, refused] of Object.entries(codes)) {
+      await expect(refused).rejects.toMatchObject({ code })
+    }
+  })
+})
+
 describe('a topic', () => {
   it('has a new id and no records when it is created again', async () => {
     const disk = simDisk()

@@ -102,6 +102,9 @@ export type LogState = 'open' | 'failed' | 'closed'
 
 const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
 
+/** Producers a log remembers before it looks for expired ones. */
+const firstExpiryCheckAt = 1024
+
 export class Log implements FlushTarget, CursorSource, WriterTarget {
   readonly name: string
   readonly #env: LogEnvironment
@@ -115,6 +118,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
   #truncationCount = 0
   #hasUnsyncedNames = true
   #jitterMs = 0
+  #expiryCheckAt = firstExpiryCheckAt
   #firstUnflushedMs = 0
   #flushTimer: Timer | undefined
 
@@ -310,10 +314,18 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       throw error
     }
     producers.note(view)
+    if (producers.producerCount > this.#expiryCheckAt) this.#expireProducers()
     this.#offsets.written((lastOffset + 1) as Offset)
     this.#scheduleFlush(baseOffset)
     for (const listener of this.#listeners) listener()
     return { baseOffset, lastOffset, appendTimeMs, isDuplicate: false }
+  }
+
+  /** Keeps the producers remembered within twice those that are not expired. */
+  #expireProducers(): void {
+    const { producers } = this.#loaded
+    producers.expire(this.#env.clock.now() - this.#env.settings.producerExpiryMs)
+    this.#expiryCheckAt = Math.max(firstExpiryCheckAt, 2 * producers.producerCount)
   }
 
   #rollIfDue(batchBytes: number, lastOffset: Offset, maxTimestamp: number): void {

@@ -3,7 +3,9 @@
  * with a replay of the batches after them.
  */
 import type { Offset } from '../base/types.ts'
+import { mebibyte } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
+import type { Segment } from '../segment/segment.ts'
 import { offsetOfFileName, segmentFileName, snapshotSuffix } from '../segment/segment-file-name.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
 import { readSnapshot, writeSnapshot } from './producer-snapshot.ts'
@@ -30,7 +32,8 @@ export class ProducerStateFiles {
 
   /**
    * State at `logEnd`: the newest readable snapshot at or below it, then the batches after it.
-   * Cost: the headers between snapshot and log end. Snapshots outside `(logStart, logEnd]` go.
+   * Cost: the headers between snapshot and log end, and those of the last `recalledBytes`.
+   * Snapshots outside `(logStart, logEnd]` go.
    */
   rebuild(segments: SegmentList, logStart: Offset, logEnd: Offset): ProducerState {
     const state = new ProducerState(logStart)
@@ -46,6 +49,7 @@ export class ProducerStateFiles {
       break
     }
     replay(state, segments)
+    if (state.producerCount > 0) recallBatches(state, segments)
     state.endOffset = logEnd
     return state
   }
@@ -79,6 +83,45 @@ export class ProducerStateFiles {
   #remove(offset: Offset): void {
     this.#fileSystem.remove(this.#path(offset))
   }
+}
+
+/**
+ * How much of the log's end is looked through for batches that snapshots leave out: enough for the
+ * five largest batches of a default topic, and more of common ones.
+ */
+const recalledBytes = 8 * mebibyte
+
+/**
+ * A snapshot keeps only the last batch of each producer, but what a client had in flight at a
+ * restart may be five. The others, when they are recent, still stand at the end of the log.
+ */
+function recallBatches(state: ProducerState, segments: SegmentList): void {
+  const recalled = new ProducerState(state.endOffset)
+  for (const { segment, position } of tailOf(segments)) {
+    const scanner = segment.scan('headers', position)
+    while (scanner.next() === 'batch') recalled.note(scanner.view)
+  }
+  for (const entry of state.entries()) {
+    const found = recalled.get(entry.producerId)
+    const isSame =
+      found?.epoch === entry.epoch &&
+      found.batches.at(-1)?.lastOffset === entry.batches.at(-1)?.lastOffset
+    if (isSame && found.batches.length > entry.batches.length) entry.batches = found.batches
+  }
+}
+
+/** Where the last `recalledBytes` begin: in the active segment, and in the one before it. */
+function tailOf(segments: SegmentList): { segment: Segment; position: number }[] {
+  const { active } = segments
+  const position = active.borderAtOrBelow(Math.max(active.sizeBytes - recalledBytes, 0))
+  const tail = [{ segment: active, position }]
+  const previous = segments.floor((active.baseOffset - 1) as Offset)
+  const missing = recalledBytes - active.sizeBytes
+  if (previous !== undefined && missing > 0) {
+    const start = previous.borderAtOrBelow(Math.max(previous.sizeBytes - missing, 0))
+    tail.unshift({ segment: previous, position: start })
+  }
+  return tail
 }
 
 function replay(state: ProducerState, segments: SegmentList): void {

@@ -278,4 +278,40 @@ describe('an idempotent producer', () => {
       expect(appendClient(again, clientBatch(['v'], producer(2))).baseOffset).toBe(2)
     },
   )
+
+  it.each(['clean', 'killed'])(
+    'has its last five batches known again after a restart, over a roll: %s',
+    async (how) => {
+      const disk = simDisk()
+      const store = await openOn(disk)
+      const log = await store.log('t')
+      const batches = Array.from({ length: 7 }, (_, i) => clientBatch(['v'], producer(i)))
+      for (const [i, batch] of batches.entries()) {
+        appendClient(log, batch)
+        if (i === 4) log.roll()
+      }
+      if (how === 'clean') await store.close()
+      const again = await (await openOn(disk.processCrash())).log('t')
+      for (let i = 2; i < 7; i++) {
+        const resent = appendClient(again, batches[i] as Buffer)
+        expect(resent).toMatchObject({ baseOffset: i, isDuplicate: true })
+      }
+      expect(() => appendClient(again, batches[1] as Buffer)).toThrow('expected 7')
+      expect(appendClient(again, clientBatch(['v'], producer(7))).baseOffset).toBe(7)
+    },
+  )
+
+  it('is forgotten once it expired and many others came', async () => {
+    const log = await (await openOn(simDisk())).log('t')
+    const from = (producerId: number, timestamp: number) =>
+      clientBatch(['v'], {
+        timestamps: [timestamp],
+        producer: { producerId, producerEpoch: 0, baseSequence: 0 },
+      })
+    const old = from(0, 1)
+    appendClient(log, old)
+    expect(appendClient(log, old)).toMatchObject({ isDuplicate: true })
+    for (let id = 1; id <= 1100; id++) appendClient(log, from(id, Date.now()))
+    expect(appendClient(log, old)).toMatchObject({ isDuplicate: false })
+  })
 })

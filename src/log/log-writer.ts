@@ -30,8 +30,8 @@ export type WriterSettings = {
 /** What a writer needs of its log. */
 export interface WriterTarget {
   readonly clock: Clock
-  /** Appends a finished batch; synchronous up to level `os`. */
-  appendBuilt(batch: Buffer): { baseOffset: Offset; lastOffset: Offset }
+  /** Finishes and appends a batch; synchronous up to level `os`. */
+  appendBuilt(builder: BatchBuilder): { baseOffset: Offset; lastOffset: Offset }
   /** Resolves when everything below `offset` has reached `level`. */
   settled(level: DurabilityLevel, offset: number): Promise<void>
 }
@@ -116,7 +116,7 @@ export class LogWriter {
     this.#pending = []
     let appended: { baseOffset: Offset; lastOffset: Offset }
     try {
-      appended = this.#target.appendBuilt(this.#builder.finish())
+      appended = this.#target.appendBuilt(this.#builder)
     } catch (error) {
       for (const { reject } of pending) reject(error)
       return

@@ -21,6 +21,7 @@ import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.
 import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
 import { isFlushDue } from '../flush/flush-policy.ts'
 import type { FlushTarget } from '../flush/group-commit.ts'
+import type { BatchBuilder } from '../record/batch-builder.ts'
 import { validateProduced } from '../record/batch-validator.ts'
 import { assignOffset, BatchView } from '../record/batch-view.ts'
 import { type CodecName, codecNames } from '../record/codec-name.ts'
@@ -208,7 +209,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       else if (input.length > 0) builder.addAll(input, now)
       else
         throw new InvalidOptionError({ option: 'records', value: input, expected: 'one or more' })
-      const { baseOffset, lastOffset } = this.appendBuilt(builder.finish())
+      const { baseOffset, lastOffset } = this.appendBuilt(builder)
       return this.#acked(baseOffset, lastOffset, level)
     } catch (error) {
       return Promise.reject(error)
@@ -221,10 +222,22 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     return { offset, lastOffset, level: level === 'memory' ? 'os' : level }
   }
 
-  /** Appends a batch made by this engine's own builder: trusted, except for its size. */
-  appendBuilt(batch: Buffer): AppendedBatch {
+  /**
+   * Finishes and appends what `builder` holds: trusted, except for its size. The limit on the
+   * uncompressed size is the one that reads have, so that nothing is stored that cannot be read.
+   */
+  appendBuilt(builder: BatchBuilder): AppendedBatch {
     this.#assertWritable()
     const { settings } = this.#env
+    if (builder.sizeBytes > settings.maxDecompressedBytes) {
+      const limitBytes = settings.maxDecompressedBytes
+      throw new BatchTooLargeError({
+        sizeBytes: builder.sizeBytes,
+        limitBytes,
+        limit: 'decompressed',
+      })
+    }
+    const batch = builder.finish()
     if (batch.length > settings.maxBatchBytes) {
       const limitBytes = settings.maxBatchBytes
       throw new BatchTooLargeError({ sizeBytes: batch.length, limitBytes, limit: 'message' })

@@ -312,3 +312,15 @@ describe('rolling', () => {
     expectDense(log)
   })
 })
+
+describe('records that compress too well', () => {
+  it('are refused where reading them back would be', async () => {
+    const log = await (await openOn(simDisk())).log('t')
+    const zeros = { value: Buffer.alloc(129 * 1024 * 1024) }
+    await expect(log.append(zeros, { compression: 'zstd' })).rejects.toMatchObject({
+      code: 'ERR_BATCH_TOO_LARGE',
+      limit: 'decompressed',
+    })
+    expect(log.endOffset).toBe(0)
+  })
+})

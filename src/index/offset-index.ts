@@ -12,57 +12,34 @@
 import { assert } from '../base/assert.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
 import { EntryTable } from './entry-table.ts'
+import { SparseIndex } from './sparse-index.ts'
 
 const relativeOffsetAt = 0
 const positionAt = 4
 export const offsetIndexEntrySize = 8
 
-export class OffsetIndex {
-  readonly baseOffset: Offset
-  readonly #table: EntryTable
-
+export class OffsetIndex extends SparseIndex {
   /** `table` holds entries of `offsetIndexEntrySize` bytes, owned by this index from here on. */
   constructor(baseOffset: Offset, table: EntryTable = new EntryTable(offsetIndexEntrySize)) {
-    this.baseOffset = baseOffset
-    this.#table = table
-  }
-
-  /** Copies borrowed entries into memory of the index's own. */
-  detach(): void {
-    this.#table.detach()
-  }
-
-  get entryCount(): number {
-    return this.#table.count
-  }
-
-  /** The entries as they stand in the file; valid until the next change. */
-  get bytes(): Buffer {
-    return this.#table.bytes
-  }
-
-  /** Offset of the last entry, or the base offset when there is none. */
-  get lastOffset(): Offset {
-    const { count } = this.#table
-    return count === 0 ? this.baseOffset : this.#offsetOf(count - 1)
+    super(baseOffset, table, relativeOffsetAt)
   }
 
   /** Position of the last entry, or 0 when there is none. */
   get lastPosition(): FilePosition {
-    const { count } = this.#table
+    const { count } = this.table
     return (count === 0 ? 0 : this.#positionOf(count - 1)) as FilePosition
   }
 
   /** Adds an entry. `lastOffset` and `position` must both be above the last entry's. */
   append(lastOffset: Offset, position: FilePosition): void {
-    const { count } = this.#table
+    const { count } = this.table
     assert(
       count === 0 ||
-        (lastOffset > this.#offsetOf(count - 1) && position > this.#positionOf(count - 1)),
+        (lastOffset > this.offsetOf(count - 1) && position > this.#positionOf(count - 1)),
       'offset index entries grow in both fields',
     )
-    const at = this.#table.grow()
-    const { buffer } = this.#table
+    const at = this.table.grow()
+    const { buffer } = this.table
     buffer.writeUInt32BE(lastOffset - this.baseOffset, at + relativeOffsetAt)
     buffer.writeUInt32BE(position, at + positionAt)
   }
@@ -74,47 +51,34 @@ export class OffsetIndex {
   lookup(target: Offset): FilePosition {
     assert(target >= this.baseOffset, 'the target is not below this segment')
     const wanted = Math.min(target - this.baseOffset, 0xffffffff)
-    const found = this.#table.countAtOrBelow(relativeOffsetAt, wanted)
+    const found = this.table.countAtOrBelow(relativeOffsetAt, wanted)
     return (found === 0 ? 0 : this.#positionOf(found - 1)) as FilePosition
   }
 
   /** Largest indexed position at or below `position`, or 0: a batch border near a byte count. */
   borderAtOrBelow(position: number): FilePosition {
-    const found = this.#table.countAtOrBelow(positionAt, Math.min(position, 0xffffffff))
+    const found = this.table.countAtOrBelow(positionAt, Math.min(position, 0xffffffff))
     return (found === 0 ? 0 : this.#positionOf(found - 1)) as FilePosition
-  }
-
-  /** Drops every entry whose offset is `offset` or above. */
-  truncate(offset: Offset): void {
-    const below = Math.min(offset - this.baseOffset - 1, 0xffffffff)
-    this.#table.cut(below < 0 ? 0 : this.#table.countAtOrBelow(relativeOffsetAt, below))
   }
 
   /** Whether the entries could belong to a segment of `segmentBytes` bytes. O(1). */
   isPlausible(segmentBytes: number): boolean {
-    const { count } = this.#table
+    const { count } = this.table
     if (count === 0) return true
     if (this.#positionOf(count - 1) >= segmentBytes || this.#positionOf(0) === 0) return false
-    return count === 1 || this.#offsetOf(0) < this.#offsetOf(count - 1)
+    return count === 1 || this.offsetOf(0) < this.offsetOf(count - 1)
   }
 
   /** Whether both fields grow from entry to entry. O(n): for entries that come from a file. */
   isConsistent(): boolean {
-    for (let entry = 1; entry < this.#table.count; entry++) {
-      if (this.#offsetOf(entry) <= this.#offsetOf(entry - 1)) return false
+    for (let entry = 1; entry < this.table.count; entry++) {
+      if (this.offsetOf(entry) <= this.offsetOf(entry - 1)) return false
       if (this.#positionOf(entry) <= this.#positionOf(entry - 1)) return false
     }
     return true
   }
 
-  #offsetOf(entry: number): Offset {
-    const relative = this.#table.buffer.readUInt32BE(
-      entry * offsetIndexEntrySize + relativeOffsetAt,
-    )
-    return (this.baseOffset + relative) as Offset
-  }
-
   #positionOf(entry: number): number {
-    return this.#table.buffer.readUInt32BE(entry * offsetIndexEntrySize + positionAt)
+    return this.table.buffer.readUInt32BE(entry * offsetIndexEntrySize + positionAt)
   }
 }

@@ -13,6 +13,7 @@
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/types.ts'
 import { EntryTable } from './entry-table.ts'
+import { SparseIndex } from './sparse-index.ts'
 
 const timestampHighAt = 0
 const timestampLowAt = 4
@@ -20,48 +21,24 @@ const relativeOffsetAt = 8
 export const timeIndexEntrySize = 12
 const twoTo32 = 0x1_0000_0000
 
-export class TimeIndex {
-  readonly baseOffset: Offset
-  readonly #table: EntryTable
-
+export class TimeIndex extends SparseIndex {
   /** `table` holds entries of `timeIndexEntrySize` bytes, owned by this index from here on. */
   constructor(baseOffset: Offset, table: EntryTable = new EntryTable(timeIndexEntrySize)) {
-    this.baseOffset = baseOffset
-    this.#table = table
-  }
-
-  /** Copies borrowed entries into memory of the index's own. */
-  detach(): void {
-    this.#table.detach()
-  }
-
-  get entryCount(): number {
-    return this.#table.count
-  }
-
-  /** The entries as they stand in the file; valid until the next change. */
-  get bytes(): Buffer {
-    return this.#table.bytes
+    super(baseOffset, table, relativeOffsetAt)
   }
 
   /** Timestamp of the last entry, or −1. */
   get lastTimestamp(): number {
-    const { count } = this.#table
+    const { count } = this.table
     return count === 0 ? -1 : this.#timestampOf(count - 1)
-  }
-
-  /** Offset of the last entry, or the base offset. */
-  get lastOffset(): Offset {
-    const { count } = this.#table
-    return count === 0 ? this.baseOffset : this.#offsetOf(count - 1)
   }
 
   /** Adds an entry, or does nothing when `timestamp` is not above the last entry's. */
   offer(timestamp: number, offset: Offset): void {
     if (timestamp <= this.lastTimestamp) return
     assert(offset >= this.lastOffset, 'time index offsets never shrink')
-    const at = this.#table.grow()
-    const { buffer } = this.#table
+    const at = this.table.grow()
+    const { buffer } = this.table
     buffer.writeUInt32BE(Math.floor(timestamp / twoTo32), at + timestampHighAt)
     buffer.writeUInt32BE(timestamp % twoTo32, at + timestampLowAt)
     buffer.writeUInt32BE(offset - this.baseOffset, at + relativeOffsetAt)
@@ -73,26 +50,20 @@ export class TimeIndex {
    */
   lookup(timestamp: number): Offset {
     let low = 0
-    let high = this.#table.count // exclusive
+    let high = this.table.count // exclusive
     while (low < high) {
       const middle = (low + high) >>> 1
       if (this.#timestampOf(middle) <= timestamp) low = middle + 1
       else high = middle
     }
-    return low === 0 ? this.baseOffset : this.#offsetOf(low - 1)
-  }
-
-  /** Drops every entry whose offset is `offset` or above. */
-  truncate(offset: Offset): void {
-    const below = Math.min(offset - this.baseOffset - 1, 0xffffffff)
-    this.#table.cut(below < 0 ? 0 : this.#table.countAtOrBelow(relativeOffsetAt, below))
+    return low === 0 ? this.baseOffset : this.offsetOf(low - 1)
   }
 
   /** Whether the entries could belong to a segment whose log goes up to `nextOffset`. O(1). */
   isPlausible(nextOffset: Offset): boolean {
-    const { count } = this.#table
+    const { count } = this.table
     if (count === 0) return true
-    if (this.#offsetOf(count - 1) >= nextOffset) return false
+    if (this.offsetOf(count - 1) >= nextOffset) return false
     return count === 1 || this.#timestampOf(0) < this.#timestampOf(count - 1)
   }
 
@@ -101,23 +72,18 @@ export class TimeIndex {
    * come from a file.
    */
   isConsistent(): boolean {
-    for (let entry = 1; entry < this.#table.count; entry++) {
+    for (let entry = 1; entry < this.table.count; entry++) {
       if (this.#timestampOf(entry) <= this.#timestampOf(entry - 1)) return false
-      if (this.#offsetOf(entry) < this.#offsetOf(entry - 1)) return false
+      if (this.offsetOf(entry) < this.offsetOf(entry - 1)) return false
     }
     return true
   }
 
   #timestampOf(entry: number): number {
-    const { buffer } = this.#table
+    const { buffer } = this.table
     const at = entry * timeIndexEntrySize
     return (
       buffer.readInt32BE(at + timestampHighAt) * twoTo32 + buffer.readUInt32BE(at + timestampLowAt)
     )
-  }
-
-  #offsetOf(entry: number): Offset {
-    const relative = this.#table.buffer.readUInt32BE(entry * timeIndexEntrySize + relativeOffsetAt)
-    return (this.baseOffset + relative) as Offset
   }
 }

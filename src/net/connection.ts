@@ -7,6 +7,7 @@
  * `maxQueuedBytes` of unsent answers (each may be passed by one request, never by two); then the
  * socket is not read until there is room, and TCP makes the peer wait.
  */
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -67,6 +68,8 @@ export class Connection {
     this.#options = options
     this.peer = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`
     this.#decoder = new FrameDecoder(options.limits.maxRequestBytes)
+    // Every parked request of the connection listens, and their number has a bound of its own.
+    setMaxListeners(0, this.#abort.signal)
     this.#context = { listener: options.listener, peer: this.peer, signal: this.#abort.signal }
     this.#lastActivityMs = options.clock.now()
     this.#writer = new ResponseWriter(socket, {

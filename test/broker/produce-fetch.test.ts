@@ -53,6 +53,24 @@ describe('produce', () => {
     expect(log.recoveryPoint).toBe(2)
   })
 
+  it('waits for many partitions of one request without a warning of Node', async () => {
+    await broker.store.createTopic('wide', { partitions: 12 })
+    const warnings: Error[] = []
+    const note = (warning: Error) => warnings.push(warning)
+    process.on('warning', note)
+    const partitionData = Array.from({ length: 12 }, (_, index) => ({
+      index,
+      records: batchOf(['a']),
+    }))
+    const topicData = [{ name: 'wide', partitionData }]
+    const answer = await broker.ask(produceApi, 9, { acks: -1, timeoutMs: 1000, topicData })
+    const codes = answer.responses[0]!.partitionResponses.map(({ errorCode }) => errorCode)
+    expect(codes).toEqual(Array(12).fill(0))
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', note)
+    expect(warnings).toEqual([])
+  })
+
   it('refuses acks other than −1, 0 and 1 for every partition', async () => {
     const answer = await broker.produce('t', batchOf(['a']), { acks: 2 })
     expect(answer).toMatchObject({ errorCode: 21, baseOffset: -1 })

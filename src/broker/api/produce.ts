@@ -12,6 +12,7 @@
  * answered with UNSUPPORTED_VERSION.
  */
 
+import { setMaxListeners } from 'node:events'
 import { InvalidBatchError, TimestampError } from '../../base/errors.ts'
 import type { DurabilityLevel } from '../../base/types.ts'
 import type { Log } from '../../log/log.ts'
@@ -209,6 +210,8 @@ async function settle(
   timeoutMs: number,
 ): Promise<void> {
   const late = new AbortController()
+  // One wait per partition of the request listens to it; Node warns from the eleventh on.
+  setMaxListeners(0, late.signal)
   const timer = clock.after(Math.max(timeoutMs, 0), () => late.abort())
   await Promise.all(
     pending.map(async ({ log, endOffset, answer }) => {

@@ -5,6 +5,7 @@
 import type { Offset } from '../base/types.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
 import { leaderEpochAt } from '../record/batch-format.ts'
+import { BatchView } from '../record/batch-view.ts'
 import { RecordCursor } from '../record/record-cursor.ts'
 import type { BatchPlace, Segment } from '../segment/segment.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
@@ -149,6 +150,9 @@ function searchBatch(
 ): TimedOffset | undefined {
   const bytes = Buffer.allocUnsafeSlow(place.sizeBytes)
   segment.readInto(bytes, place.position)
+  if (!new BatchView().at(bytes, 0).hasValidCrc()) {
+    throw segment.corruption(place.position, 'checksum mismatch of a stored batch')
+  }
   const cursor = new RecordCursor().open(bytes, 0)
   while (cursor.next()) {
     if (cursor.timestamp < timestamp || cursor.offset < from) continue

@@ -155,6 +155,17 @@ describe('cursors', () => {
     }
   })
 
+  it('report a damaged batch also when they search by time', async () => {
+    const { disk, log } = await openLog()
+    await fill(log, 1)
+    const path = '/data/t-0/00000000000000000000.log'
+    const lastByte = (disk.stat(path)?.sizeBytes as number) - 2
+    disk.flipBits(path, lastByte, 0x40)
+    const damage = expect.objectContaining({ code: 'ERR_LOG_CORRUPT', path, position: 0 })
+    expect(() => log.offsetForTimestamp(0)).toThrow(damage)
+    expect(() => log.offsetOfMaxTimestamp()).toThrow(damage)
+  })
+
   it('get OffsetOutOfRangeError when their place is trimmed or truncated away', async () => {
     const { log } = await openLog()
     await fill(log, 40)

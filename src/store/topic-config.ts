@@ -381,5 +381,5 @@ function list(
   broker: string,
   documentation: string,
 ): ConfigDefinition {
-  return { name, type: 'list', default: preset, choices, brokerNames: [broker], documentation }
+  return choice(name, preset, choices, broker, documentation, 'list')
 }

@@ -3,6 +3,7 @@
  * file for a sealed one. A mapped table is copied into memory on its first change.
  */
 import { assert } from '../base/assert.ts'
+import { crc32c } from '../platform/crc32c.ts'
 
 const initialEntries = 16
 
@@ -44,6 +45,11 @@ export class EntryTable {
     }
     this.count++
     return at
+  }
+
+  /** Whether the first `count` entries are there and have this CRC-32C. */
+  isSealed(count: number, crc: number): boolean {
+    return count <= this.count && crc32c(this.buffer, 0, count * this.entrySize) === crc
   }
 
   cut(count: number): void {

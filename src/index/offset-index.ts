@@ -69,13 +69,12 @@ export class OffsetIndex extends SparseIndex {
     return count === 1 || this.offsetOf(0) < this.offsetOf(count - 1)
   }
 
-  /** Whether both fields grow from entry to entry. O(n): for entries that come from a file. */
-  isConsistent(): boolean {
-    for (let entry = 1; entry < this.table.count; entry++) {
-      if (this.offsetOf(entry) <= this.offsetOf(entry - 1)) return false
-      if (this.#positionOf(entry) <= this.#positionOf(entry - 1)) return false
-    }
-    return true
+  /** Both fields grow from entry to entry. */
+  protected override follows(entry: number): boolean {
+    return (
+      this.offsetOf(entry) > this.offsetOf(entry - 1) &&
+      this.#positionOf(entry) > this.#positionOf(entry - 1)
+    )
   }
 
   #positionOf(entry: number): number {

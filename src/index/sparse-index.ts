@@ -43,6 +43,22 @@ export abstract class SparseIndex {
     this.table.cut(below < 0 ? 0 : this.table.countAtOrBelow(this.#relativeOffsetAt, below))
   }
 
+  /** Keeps the first `count` entries, of these the ones below `offset`, in memory of its own. */
+  cutTo(count: number, offset: Offset): void {
+    this.table.cut(count)
+    this.detach()
+    this.truncate(offset)
+  }
+
+  /** Whether the entries grow as they must. O(n): for entries that come from a file. */
+  isConsistent(): boolean {
+    for (let entry = 1; entry < this.table.count; entry++) if (!this.follows(entry)) return false
+    return true
+  }
+
+  /** Whether entry `entry` may stand behind the one before it. */
+  protected abstract follows(entry: number): boolean
+
   protected offsetOf(entry: number): Offset {
     const at = entry * this.table.entrySize + this.#relativeOffsetAt
     return (this.baseOffset + this.table.buffer.readUInt32BE(at)) as Offset

@@ -67,16 +67,12 @@ export class TimeIndex extends SparseIndex {
     return count === 1 || this.#timestampOf(0) < this.#timestampOf(count - 1)
   }
 
-  /**
-   * Whether timestamps grow and offsets do not shrink from entry to entry. O(n): for entries that
-   * come from a file.
-   */
-  isConsistent(): boolean {
-    for (let entry = 1; entry < this.table.count; entry++) {
-      if (this.#timestampOf(entry) <= this.#timestampOf(entry - 1)) return false
-      if (this.offsetOf(entry) < this.offsetOf(entry - 1)) return false
-    }
-    return true
+  /** Timestamps grow and offsets do not shrink from entry to entry. */
+  protected override follows(entry: number): boolean {
+    return (
+      this.#timestampOf(entry) > this.#timestampOf(entry - 1) &&
+      this.offsetOf(entry) >= this.offsetOf(entry - 1)
+    )
   }
 
   #timestampOf(entry: number): number {

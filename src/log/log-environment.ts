@@ -1,7 +1,7 @@
 /** What a log needs from its store: disk, clock, settings, and what all logs share. */
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
-import type { GroupCommit } from '../flush/group-commit.ts'
+import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { LogSettings } from './log-settings.ts'
 import type { SharedBuilders } from './shared-builders.ts'
@@ -12,13 +12,15 @@ export type LogEnvironment = {
   readonly directory: string
   /** `<topic>-<partition>`, for messages. */
   readonly name: string
+  /** Tells the topic from an earlier one of its name; empty for the store's own log. */
+  readonly topicId: string
   readonly clock: Clock
   readonly logger: Logger
   /** Uniform in [0, 1). */
   readonly random: () => number
   /** Live: the topic swaps what it returns. */
   readonly settings: LogSettings
-  readonly commit: GroupCommit
+  readonly commit: FlushCoordinator
   /** Epoch stamped into appended batches; constant while the store is open. */
   readonly leaderEpoch: number
   readonly builders: SharedBuilders

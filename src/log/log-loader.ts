@@ -8,6 +8,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import { BatchScanner } from '../segment/batch-scanner.ts'
+import type { IndexSeal } from '../segment/index-seal.ts'
 import { Segment, type SegmentEnvironment } from '../segment/segment.ts'
 import {
   cleanedSuffix,
@@ -32,6 +33,8 @@ export type LogCheckpoint = {
   readonly isClean: boolean
   /** First offset not known to be durable. */
   readonly recoveryPoint: Offset
+  /** Index files to begin recovery with, if the last checkpoint kept any. */
+  readonly indexSeal: IndexSeal | undefined
   /** First offset readers may see; segments may begin below it. */
   readonly logStart: Offset
 }
@@ -61,7 +64,7 @@ export function* loadLog(
   const snapshots = new ProducerStateFiles(fileSystem, directory)
   const cut = checkpoint.isClean
     ? undefined
-    : yield* recover(env, segments, epochs, snapshots, checkpoint.recoveryPoint)
+    : yield* recover(env, segments, epochs, snapshots, checkpoint)
   if (segments.count > 0 && segments.active.findNextOffset() < checkpoint.logStart) {
     while (segments.count > 0) segments.pop().delete()
     epochs.clear()
@@ -211,7 +214,7 @@ function* recover(
   segments: SegmentList,
   epochs: LeaderEpochs,
   snapshots: ProducerStateFiles,
-  recoveryPoint: Offset,
+  { recoveryPoint, indexSeal }: LogCheckpoint,
 ): Generator<number, LoadedLog['cut']> {
   const all = [...segments]
   const suspects = all.filter((_, i) => isSuspect(all, i, recoveryPoint))
@@ -219,7 +222,7 @@ function* recover(
   const isDense = env.mayHaveGaps !== true
   // The unclean stop began a new epoch, in which nothing was written yet.
   const maxLeaderEpoch = Math.max(0, env.leaderEpoch - 1)
-  const rules = { trustedBelow: recoveryPoint, isDense, maxLeaderEpoch }
+  const rules = { trustedBelow: recoveryPoint, indexSeal, isDense, maxLeaderEpoch }
   let expected: Offset | undefined
   // Snapshots past the recovery point may be torn or describe records that are gone.
   snapshots.removeAbove(Math.max(recoveryPoint, suspects[0]?.baseOffset ?? 0) as Offset)

@@ -4,13 +4,15 @@
  * | mark            | bound     | meaning                                                  |
  * | --------------- | --------- | -------------------------------------------------------- |
  * | `logStart`      | inclusive | first readable offset                                    |
- * | `disk`          | exclusive | everything below is on stable storage (recovery point)   |
+ * | `synced`        | exclusive | everything below is on stable storage in its segment     |
+ * | `disk`          | exclusive | everything below is on stable storage, there or journaled |
  * | `os`            | exclusive | everything below is in the kernel                        |
  * | `highWatermark` | exclusive | everything below may be read by consumers                |
  * | `logEnd`        | exclusive | the offset the next record will get                      |
  *
- * Always `logStart ≤ disk ≤ os ≤ logEnd` and `logStart ≤ highWatermark ≤ logEnd`; nobody else
- * writes these numbers.
+ * `synced` is the recovery point: what recovery after a crash looks at begins there. Always
+ * `logStart ≤ disk ≤ os ≤ logEnd`, `synced ≤ disk` and `logStart ≤ highWatermark ≤ logEnd`; nobody
+ * else writes these numbers.
  */
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/types.ts'
@@ -20,21 +22,25 @@ export type MarkName = 'os' | 'disk' | 'highWatermark'
 type Waiter = {
   readonly mark: MarkName
   readonly offset: number
+  /** What it stands behind: rejected when a truncation takes that away. */
+  readonly place: number
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
 
 export class LogOffsets {
   #logStart: Offset
+  #synced: Offset
   #disk: Offset
   #os: Offset
   #highWatermark: Offset
   #logEnd: Offset
   #waiters = new Set<Waiter>()
 
-  constructor(logStart: Offset, disk: Offset, logEnd: Offset) {
+  constructor(logStart: Offset, synced: Offset, logEnd: Offset) {
     this.#logStart = logStart
-    this.#disk = disk
+    this.#synced = synced
+    this.#disk = synced < logStart ? logStart : synced
     this.#os = logEnd
     this.#highWatermark = logEnd
     this.#logEnd = logEnd
@@ -43,6 +49,9 @@ export class LogOffsets {
 
   get logStart(): Offset {
     return this.#logStart
+  }
+  get synced(): Offset {
+    return this.#synced
   }
   get disk(): Offset {
     return this.#disk
@@ -78,6 +87,13 @@ export class LogOffsets {
     if (this.#waiters.size > 0) this.#wake()
   }
 
+  /** Records below `offset`, all durable, are so in their segments. */
+  syncedTo(offset: Offset): void {
+    if (offset <= this.#synced) return
+    this.#synced = offset
+    this.#check()
+  }
+
   /** Records below `logStart`, which are durable, are gone. */
   trimmed(logStart: Offset): void {
     assert(logStart >= this.#logStart, 'the log start grows')
@@ -91,15 +107,10 @@ export class LogOffsets {
     assert(logEnd <= this.#logEnd, 'a truncation shortens')
     this.#logEnd = logEnd
     this.#logStart = min(this.#logStart, logEnd)
+    this.#synced = min(this.#synced, logEnd)
     this.#disk = min(this.#disk, logEnd)
     this.#os = min(this.#os, logEnd)
     this.#highWatermark = min(this.#highWatermark, logEnd)
-    this.#check()
-  }
-
-  /** The log holds nothing and starts again at `offset`. */
-  restarted(offset: Offset): void {
-    this.#logStart = this.#disk = this.#os = this.#highWatermark = this.#logEnd = offset
     this.#check()
   }
 
@@ -111,8 +122,15 @@ export class LogOffsets {
   /**
    * Resolves when `mark ≥ offset`. Rejects with the reason of `signal` when that comes first, or
    * with the error given to `fail`.
+   *
+   * @param place the offset that a truncation must leave; a follower's is the one it stands at.
    */
-  reached(name: MarkName, offset: number, signal?: AbortSignal): Promise<void> {
+  reached(
+    name: MarkName,
+    offset: number,
+    signal?: AbortSignal,
+    place: number = offset,
+  ): Promise<void> {
     if (this.mark(name) >= offset) return Promise.resolve()
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
@@ -123,6 +141,7 @@ export class LogOffsets {
       const waiter: Waiter = {
         mark: name,
         offset,
+        place,
         resolve: () => {
           signal?.removeEventListener('abort', stop)
           resolve()
@@ -149,9 +168,7 @@ export class LogOffsets {
   /** After a truncation: rejects those who wait for, or stand behind, offsets that are gone. */
   failTruncated(previousEnd: Offset, error: unknown): void {
     for (const waiter of this.#waiters) {
-      // A follower waits for the offset after the one it stands at.
-      const place = waiter.mark === 'highWatermark' ? waiter.offset - 1 : waiter.offset
-      if (place <= this.#logEnd || place > previousEnd) continue
+      if (waiter.place <= this.#logEnd || waiter.place > previousEnd) continue
       this.#waiters.delete(waiter)
       waiter.reject(error)
     }
@@ -167,6 +184,7 @@ export class LogOffsets {
 
   #check(): void {
     assert(this.#logStart <= this.#disk, 'the log start is durable')
+    assert(this.#synced <= this.#disk, 'what is synced is durable')
     assert(this.#disk <= this.#os, 'what is durable was written')
     assert(this.#os <= this.#logEnd, 'what was written was accepted')
     assert(

@@ -30,8 +30,11 @@ export type WriterSettings = {
 /** What a writer needs of its log. */
 export interface WriterTarget {
   readonly clock: Clock
-  /** Finishes and appends a batch; synchronous up to level `os`. */
-  appendBuilt(builder: BatchBuilder): { baseOffset: Offset; lastOffset: Offset }
+  /** Finishes and appends a batch; synchronous up to level `os`. `level` is what is waited for. */
+  appendBuilt(
+    builder: BatchBuilder,
+    level: DurabilityLevel,
+  ): { baseOffset: Offset; lastOffset: Offset }
   /** Resolves when everything below `offset` has reached `level`. */
   settled(level: DurabilityLevel, offset: number): Promise<void>
 }
@@ -116,7 +119,7 @@ export class LogWriter {
     this.#pending = []
     let appended: { baseOffset: Offset; lastOffset: Offset }
     try {
-      appended = this.#target.appendBuilt(this.#builder)
+      appended = this.#target.appendBuilt(this.#builder, this.#settings.level)
     } catch (error) {
       for (const { reject } of pending) reject(error)
       return

@@ -5,33 +5,37 @@
  * and moves the marks; whoever asked for level `disk` then waits for the next group flush. All of
  * it up to level `os` happens on the calling thread without yielding, so appends are in call order.
  *
- * Past 500 lines because everything that changes a log, append, roll, flush, trim, truncate and
- * close, shares the one rule of what is written, marked and told in which order.
+ * Past 500 lines because everything that changes a log, append, roll, trim, truncate and close,
+ * shares the one rule of what is written, marked and told in which order. How bytes become durable
+ * is log-flusher.ts.
  */
-import type { Clock, Timer } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import {
   BatchTooLargeError,
   ClosedError,
   InvalidOptionError,
+  LogError,
   LogFailedError,
   OffsetExhaustedError,
   OffsetOutOfRangeError,
 } from '../base/errors.ts'
 import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
 import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
-import { isFlushDue } from '../flush/flush-policy.ts'
-import type { FlushTarget } from '../flush/group-commit.ts'
+import { mebibyte } from '../base/units.ts'
+import type { FlushTarget } from '../flush/flush-coordinator.ts'
 import type { BatchBuilder } from '../record/batch-builder.ts'
 import { validateProduced } from '../record/batch-validator.ts'
 import { assignOffset, BatchView } from '../record/batch-view.ts'
 import { type CodecName, codecNames } from '../record/codec-name.ts'
 import { rebuildBatch } from '../record/rebuild-batch.ts'
 import type { RecordInput } from '../record/record.ts'
+import type { IndexSeal } from '../segment/index-seal.ts'
 import { maxRelativeOffset, maxSegmentBytes, Segment } from '../segment/segment.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
 import type { EpochEnd } from './leader-epochs.ts'
 import { type CursorSource, LogCursor } from './log-cursor.ts'
 import type { LogEnvironment } from './log-environment.ts'
+import { type FlushedLog, LogFlusher } from './log-flusher.ts'
 import type { LoadedLog } from './log-loader.ts'
 import { LogOffsets } from './log-offsets.ts'
 import {
@@ -78,6 +82,8 @@ export type ReadOptions = {
   readonly to?: number
   /** Check the CRC of every batch read. Default true. */
   readonly verify?: boolean
+  /** See nothing that has not reached this level. Default `os`: all that was appended. */
+  readonly level?: DurabilityLevel
   /** Ends the iteration when aborted. */
   readonly signal?: AbortSignal
 }
@@ -86,6 +92,11 @@ export type FollowOptions = {
   /** First offset wanted, inclusive. Default `end`. */
   readonly from?: ReadFrom
   readonly verify?: boolean
+  /**
+   * See nothing that has not reached this level. Default `os`. Following at `disk` asks for no
+   * flush: records appear when their appender, the topic's policy or a checkpoint makes them durable.
+   */
+  readonly level?: DurabilityLevel
   /** Ends the iteration when aborted. */
   readonly signal?: AbortSignal
 }
@@ -103,10 +114,13 @@ export type LogState = 'open' | 'failed' | 'closed'
 
 const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
 
+/** How far the active segment grows before a checkpoint writes its indexes again. */
+const savedStateBytes = 16 * mebibyte
+
 /** Producers a log remembers before it looks for expired ones. */
 const firstExpiryCheckAt = 1024
 
-export class Log implements FlushTarget, CursorSource, WriterTarget {
+export class Log implements FlushedLog, CursorSource, WriterTarget {
   readonly name: string
   readonly #env: LogEnvironment
   readonly #loaded: LoadedLog
@@ -116,12 +130,12 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
   #generation = 0
-  #truncationCount = 0
-  #hasUnsyncedNames = true
   #jitterMs = 0
   #expiryCheckAt = firstExpiryCheckAt
-  #firstUnflushedMs = 0
-  #flushTimer: Timer | undefined
+  readonly #flusher: LogFlusher
+  /** Size of the active segment when indexes and producer state were written last. */
+  #savedBytes = 0
+  #indexSeal: IndexSeal | undefined
 
   /** Made by the store from what `loadLog` found. */
   constructor(env: LogEnvironment, loaded: LoadedLog) {
@@ -129,7 +143,9 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     this.#env = env
     this.#loaded = loaded
     this.#offsets = new LogOffsets(loaded.logStart, loaded.recoveryPoint, loaded.logEnd)
+    this.#flusher = new LogFlusher(env, loaded, this.#offsets, this)
     this.#drawJitter()
+    this.#sealIndexes()
   }
 
   get state(): LogState {
@@ -138,6 +154,16 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
   /** Why the log takes no more appends; undefined as long as it does. */
   get failure(): LogFailedError | undefined {
     return this.#failure
+  }
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+  get isFailed(): boolean {
+    return this.#failure !== undefined
+  }
+  /** What the store's coordinator makes durable. */
+  get flushTarget(): FlushTarget {
+    return this.#flusher
   }
   get clock(): Clock {
     return this.#env.clock
@@ -162,9 +188,13 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
   get lastStableOffset(): Offset {
     return this.#offsets.highWatermark
   }
-  /** Everything below is on stable storage, exclusive. */
-  get recoveryPoint(): Offset {
+  /** Everything below is on stable storage, exclusive: in its segment or in the journal. */
+  get durableOffset(): Offset {
     return this.#offsets.disk
+  }
+  /** Everything below is on stable storage in its segment, exclusive: recovery begins here. */
+  get recoveryPoint(): Offset {
+    return this.#offsets.synced
   }
   get leaderEpoch(): number {
     return this.#env.leaderEpoch
@@ -209,7 +239,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       else if (input.length > 0) builder.addAll(input, now)
       else
         throw new InvalidOptionError({ option: 'records', value: input, expected: 'one or more' })
-      const { baseOffset, lastOffset } = this.appendBuilt(builder)
+      const { baseOffset, lastOffset } = this.appendBuilt(builder, level)
       return this.#acked(baseOffset, lastOffset, level)
     } catch (error) {
       return Promise.reject(error)
@@ -225,8 +255,10 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
   /**
    * Finishes and appends what `builder` holds: trusted, except for its size. The limit on the
    * uncompressed size is the one that reads have, so that nothing is stored that cannot be read.
+   *
+   * @param level what the caller will wait for.
    */
-  appendBuilt(builder: BatchBuilder): AppendedBatch {
+  appendBuilt(builder: BatchBuilder, level: DurabilityLevel): AppendedBatch {
     this.#assertWritable()
     const { settings } = this.#env
     if (builder.sizeBytes > settings.maxDecompressedBytes) {
@@ -243,9 +275,9 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       throw new BatchTooLargeError({ sizeBytes: batch.length, limitBytes, limit: 'message' })
     }
     if (settings.requiresKeys || settings.timestampType === 'append') {
-      return this.#appendClientBatch(batch, 0, batch.length, true)
+      return this.#appendClientBatch(batch, 0, batch.length, { allowZstd: true, level })
     }
-    return this.#store(batch, 0, batch.length, -1)
+    return this.#store(batch, 0, batch.length, -1, level)
   }
 
   /**
@@ -254,6 +286,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
    * the topic stores another codec.
    *
    * A batch an idempotent producer sent before is not written again: the answer names its offsets.
+   * With `level`, what the caller will wait for, `disk` costs it less.
    *
    * @throws InvalidBatchError, CorruptBatchError, UnsupportedMagicError, UnsupportedCodecError,
    *         TimestampError, BatchTooLargeError, OutOfOrderSequenceError, ProducerFencedError,
@@ -263,13 +296,18 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     bytes: Buffer,
     start: number,
     end: number,
-    options: { readonly allowZstd: boolean },
+    options: { readonly allowZstd: boolean; readonly level?: DurabilityLevel },
   ): AppendedBatch {
     this.#assertWritable()
-    return this.#appendClientBatch(bytes, start, end, options.allowZstd)
+    return this.#appendClientBatch(bytes, start, end, options)
   }
 
-  #appendClientBatch(bytes: Buffer, start: number, end: number, allowZstd: boolean): AppendedBatch {
+  #appendClientBatch(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    { allowZstd, level = 'os' }: { readonly allowZstd: boolean; readonly level?: DurabilityLevel },
+  ): AppendedBatch {
     const { settings, clock } = this.#env
     const { maxBatchBytes, maxDecompressedBytes, timestampType } = settings
     const nowMs = clock.now()
@@ -285,7 +323,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       allowZstd,
     })
     const appendTimeMs = timestampType === 'append' ? nowMs : -1
-    if (checked.action === 'keep') return this.#store(bytes, start, end, appendTimeMs)
+    if (checked.action === 'keep') return this.#store(bytes, start, end, appendTimeMs, level)
     const rebuilt = rebuildBatch(bytes, start, {
       codec: checked.targetCodec,
       timestampType,
@@ -293,11 +331,17 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       maxBatchBytes,
       maxDecompressedBytes,
     })
-    return this.#store(rebuilt, 0, rebuilt.length, appendTimeMs)
+    return this.#store(rebuilt, 0, rebuilt.length, appendTimeMs, level)
   }
 
   /** Gives a valid batch its place and writes it. The one way into the active segment. */
-  #store(bytes: Buffer, start: number, end: number, appendTimeMs: number): AppendedBatch {
+  #store(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    appendTimeMs: number,
+    level: DurabilityLevel,
+  ): AppendedBatch {
     const { segments, producers, epochs } = this.#loaded
     const view = this.#view.at(bytes, start)
     if (view.producerId >= 0) {
@@ -320,16 +364,18 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     this.#rollIfDue(end - start, lastOffset, maxTimestamp)
     epochs.note(this.#env.leaderEpoch, baseOffset)
     assignOffset(bytes, start, baseOffset, this.#env.leaderEpoch)
+    let position: number
     try {
-      segments.active.append(bytes, start, end, lastOffset, maxTimestamp)
+      position = segments.active.append(bytes, start, end, lastOffset, maxTimestamp)
     } catch (error) {
-      if (segments.active.isTorn) this.#fail(error)
+      if (segments.active.isTorn) this.fail(error)
       throw error
     }
     producers.note(view)
     if (producers.producerCount > this.#expiryCheckAt) this.#expireProducers()
     this.#offsets.written((lastOffset + 1) as Offset)
-    this.#scheduleFlush(baseOffset)
+    this.#flusher.wrote(bytes, start, end, position, level === 'disk')
+    this.#flusher.schedule(baseOffset)
     for (const listener of this.#listeners) listener()
     return { baseOffset, lastOffset, appendTimeMs, isDuplicate: false }
   }
@@ -377,30 +423,14 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       throw error
     }
     segments.push(next)
-    this.#hasUnsyncedNames = true
+    this.#savedBytes = 0
     this.#drawJitter()
-    this.#env.commit.request(this)
+    this.#flusher.rolled(previous)
   }
 
   #drawJitter(): void {
     const { segmentJitterMs, segmentMs } = this.#env.settings
     this.#jitterMs = Math.floor(this.#env.random() * Math.min(segmentJitterMs, segmentMs))
-  }
-
-  #scheduleFlush(baseOffset: Offset): void {
-    const { flush } = this.#env.settings
-    if (flush.maxUnflushedRecords === Infinity && flush.maxUnflushedMs === Infinity) return
-    const { logEnd, disk } = this.#offsets
-    const now = this.#env.clock.now()
-    if (disk >= baseOffset) this.#firstUnflushedMs = now
-    if (isFlushDue(flush, logEnd - disk, now - this.#firstUnflushedMs)) {
-      this.#env.commit.request(this)
-    } else if (flush.maxUnflushedMs !== Infinity) {
-      this.#flushTimer ??= this.#env.clock.after(flush.maxUnflushedMs, () => {
-        this.#flushTimer = undefined
-        if (this.#state === 'open') this.#env.commit.request(this)
-      })
-    }
   }
 
   /**
@@ -426,7 +456,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       const written = this.#offsets.reached('os', offset, options.signal)
       return written.then(() => this.reached(level, offset, options))
     }
-    if (level === 'disk') this.#env.commit.request(this)
+    if (level === 'disk') this.#env.commit.request(this.#flusher)
     return this.#offsets.reached(level, offset, options.signal)
   }
 
@@ -439,32 +469,9 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     return this.reached('disk', this.#offsets.logEnd)
   }
 
-  /** FlushTarget: makes durable what was written before the call. */
-  async flushWritten(): Promise<void> {
-    if (this.#state !== 'open') return
-    const { epochs } = this.#loaded
-    const { logEnd, disk } = this.#offsets
-    if (logEnd === disk && !this.#hasUnsyncedNames) return
-    const truncationCount = this.#truncationCount
-    try {
-      // A recovery point beyond an epoch's first record needs the epoch's entry on disk.
-      epochs.save()
-      const hadUnsyncedNames = this.#hasUnsyncedNames
-      await Promise.all(this.#dirtySegments().map((segment) => segment.flush()))
-      if (hadUnsyncedNames) {
-        this.#hasUnsyncedNames = false
-        await this.#env.fileSystem.syncDirectory(this.directory)
-      }
-    } catch (error) {
-      if (this.#state === 'open') this.#fail(error)
-      return
-    }
-    if (truncationCount === this.#truncationCount) this.#offsets.flushed(logEnd)
-    else this.#env.commit.request(this)
-  }
-
   /** A failed flush or an unrepairable write: appends stop for good, reads go on. */
-  #fail(cause: unknown): void {
+  fail(cause: unknown): void {
+    if (this.#state !== 'open') return
     const reason = cause instanceof Error ? cause.message : String(cause)
     this.#failure = new LogFailedError(
       `${this.name} takes no more appends until it is opened again: ${reason}`,
@@ -484,10 +491,11 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
    *         the position was trimmed away. @throws CorruptionError during iteration.
    */
   read(options: ReadOptions = {}): RecordStream {
-    knownOptions('read', options, ['from', 'to', 'verify', 'signal'])
+    knownOptions('read', options, ['from', 'to', 'verify', 'level', 'signal'])
     const cursor = this.cursor(options)
-    const to = integerOption('read.to', options.to, { default: this.highWatermark, min: 0 })
-    const upTo = Math.min(to, this.highWatermark) as Offset
+    const end = this.#visibleEnd(this.#readLevelOption(options.level))
+    const to = integerOption('read.to', options.to, { default: end, min: 0 })
+    const upTo = Math.min(to, end) as Offset
     return recordStream({
       cursor,
       signal: options.signal,
@@ -498,22 +506,34 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
 
   /** Reads records from `from` on and waits for new ones, until aborted or the log is closed. */
   follow(options: FollowOptions = {}): RecordStream {
-    knownOptions('follow', options, ['from', 'verify', 'signal'])
+    knownOptions('follow', options, ['from', 'verify', 'level', 'signal'])
     const { signal } = options
+    const level = this.#readLevelOption(options.level)
+    const mark = level === 'disk' ? 'disk' : 'highWatermark'
     const cursor = this.cursor({ from: 'end', ...options })
     const more = async (): Promise<boolean> => {
       try {
         this.assertReadable()
         this.#assertInRange(cursor.nextOffset)
-        await this.#offsets.reached('highWatermark', cursor.nextOffset + 1, signal)
+        const { nextOffset } = cursor
+        await this.#offsets.reached(mark, nextOffset + 1, signal, nextOffset)
         return true
       } catch (error) {
         if (signal?.aborted === true || error instanceof ClosedError) return false
         throw error
       }
     }
-    const upTo = (): Offset => this.highWatermark
+    const upTo = (): Offset => this.#visibleEnd(level)
     return recordStream({ cursor, signal, upTo, more, endsOnClose: true })
+  }
+
+  #visibleEnd(level: DurabilityLevel): Offset {
+    const { highWatermark, disk } = this.#offsets
+    return level === 'disk' && disk < highWatermark ? disk : highWatermark
+  }
+
+  #readLevelOption(level: DurabilityLevel | undefined): DurabilityLevel {
+    return oneOfOption('level', level, { default: 'os', choices: levels })
   }
 
   /** A cursor for reading without allocation; see LogCursor. */
@@ -613,7 +633,7 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     if (target <= this.startOffset) return
     const { segments, epochs } = this.#loaded
     // An offset below the start was durable, or it could be given out again after a crash.
-    if (target > this.recoveryPoint) this.#flushNow()
+    if (target > this.durableOffset) this.#flushNow()
     this.#offsets.trimmed(target)
     this.#generation++
     epochs.cutStart(target)
@@ -626,25 +646,10 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
 
   #flushNow(): void {
     try {
-      this.#loaded.epochs.save()
-      for (const segment of this.#dirtySegments()) segment.flushSync()
-      this.#env.fileSystem.syncDirectorySync(this.directory)
+      this.#flusher.syncNow()
     } catch (error) {
-      this.#fail(error)
-      throw this.#failure
+      throw this.#failure ?? error
     }
-    this.#hasUnsyncedNames = false
-    this.#offsets.flushed(this.endOffset)
-  }
-
-  /** Segments with bytes, or index files, that may not be durable. */
-  #dirtySegments(): Segment[] {
-    const { segments } = this.#loaded
-    return Array.from(segments).filter((segment) => {
-      const next = segments.after(segment)
-      const isFlushed = next !== undefined && next.baseOffset <= this.recoveryPoint
-      return !isFlushed || segment.areIndexFilesUnsynced
-    })
   }
 
   #secondBase(): Offset {
@@ -668,7 +673,14 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
     // Whole batches go, so that the offsets that are left stay dense.
     const end = Math.min(place?.baseOffset ?? target, target) as Offset
     this.#generation++
-    this.#truncationCount++
+    this.#indexSeal = undefined
+    try {
+      // Nothing that the journal holds may bring back what goes.
+      this.#flusher.cut(last ?? segments.first, place?.position ?? 0, end)
+    } catch (error) {
+      this.fail(error)
+      throw this.#failure
+    }
     this.#offsets.truncated(end)
     this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))
     try {
@@ -677,9 +689,11 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
       this.#cutFiles(last, place?.position, end)
       this.#rebuildState(end)
     } catch (error) {
-      this.#fail(error)
+      this.fail(error)
       throw this.#failure
     }
+    this.#savedBytes = 0
+    this.#flusher.truncated()
   }
 
   /** Deletes the segments after `last`, or all, and cuts it at `position`. Durable on return. */
@@ -706,41 +720,73 @@ export class Log implements FlushTarget, CursorSource, WriterTarget {
 
   /**
    * Flushes, writes indexes and producer state, and closes the files. Waiters reject.
-   * @returns whether everything is on stable storage: false for a failed log.
+   * @returns whether everything is on stable storage, in place: false for a failed log.
    */
   async close(): Promise<boolean> {
     if (this.#state === 'closed') return true
+    let isSaved = false
     if (this.#state === 'open') {
       try {
         this.#saveState()
+        isSaved = true
       } catch (error) {
-        this.#fail(error)
+        if (!(error instanceof LogError)) throw error
+        // The records are safe all the same: the next open rebuilds what could not be written.
+        this.#env.logger.warn({ log: this.name, error: error.message }, 'indexes not written')
       }
-      await this.flushWritten()
+      await this.#env.commit.sync(this.#flusher)
     }
-    const isDurable = this.#state === 'open'
+    const { logEnd, synced } = this.#offsets
+    const isClean = isSaved && this.#state === 'open' && synced === logEnd
     this.#end()
-    return isDurable
+    return isClean
   }
 
   #saveState(): void {
-    const { segments, snapshots, producers, epochs } = this.#loaded
+    const { segments, snapshots, producers } = this.#loaded
     segments.active.saveIndexes()
     producers.endOffset = this.endOffset
     snapshots.save(producers)
     snapshots.prune(segments)
-    epochs.save()
-    this.#hasUnsyncedNames = true
+    this.#savedBytes = segments.active.sizeBytes
+    this.#flusher.touchedNames()
+  }
+
+  /**
+   * Writes what lets recovery begin near the log end, if the log has grown enough since the last
+   * time. The sync that follows makes it durable. @throws StorageError: nothing is lost by it.
+   */
+  prepareCheckpoint(): void {
+    if (this.#state !== 'open') return
+    const { active } = this.#loaded.segments
+    if (active.sizeBytes - this.#savedBytes < savedStateBytes) return
+    this.#saveState()
+    this.#sealIndexes()
+  }
+
+  /** The index files of the active segment are as they are in memory. */
+  #sealIndexes(): void {
+    const { active } = this.#loaded.segments
+    if (active.sizeBytes < savedStateBytes) return
+    this.#savedBytes = active.sizeBytes
+    this.#indexSeal = active.sealIndexes()
+  }
+
+  /** Index files that recovery can begin with; undefined when it begins at a segment's start. */
+  get indexSeal(): IndexSeal | undefined {
+    return this.#indexSeal
   }
 
   /** Closes the files without flushing, because the log is about to be deleted. */
   abandon(): void {
-    if (this.#state !== 'closed') this.#end()
+    if (this.#state === 'closed') return
+    this.#env.commit.forget(this.#flusher)
+    this.#end()
   }
 
   #end(): void {
     this.#state = 'closed'
-    this.#flushTimer?.cancel()
+    this.#flusher.end()
     this.#offsets.fail(new ClosedError(`${this.name} was closed`))
     for (const segment of this.#loaded.segments) segment.close()
     for (const listener of this.#listeners) listener()

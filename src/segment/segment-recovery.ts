@@ -1,6 +1,7 @@
 /**
  * Recovery of one segment after an unclean stop: check every batch, cut what is not whole, build
- * the indexes anew.
+ * the indexes anew. What lies before the last saved index entry below the recovery point is left
+ * alone, so that the time it takes depends on what was written since the last checkpoint.
  *
  * The first batch that is incomplete, impossible, fails its checksum or does not follow the one
  * before ends the scan, and the file is cut there: what follows was never acknowledged as durable,
@@ -9,11 +10,13 @@
 import { LogError } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
 import type { BatchView } from '../record/batch-view.ts'
+import type { IndexSeal } from './index-seal.ts'
 import { maxRelativeOffset, type Segment } from './segment.ts'
 
 export type SegmentRecovery = {
   /** Offset after the last batch kept; the base offset when none was. */
   readonly nextOffset: Offset
+  /** Batches looked at and kept. */
   readonly batchCount: number
   /** What was cut, when something was. */
   readonly cut: { position: FilePosition; bytes: number; reason: string } | undefined
@@ -22,6 +25,8 @@ export type SegmentRecovery = {
 export type RecoveryRules = {
   /** Records below are known to be durable: their checksums are left to those who read them. */
   readonly trustedBelow: Offset
+  /** Index files that were whole when records below `trustedBelow` became durable. */
+  readonly indexSeal: IndexSeal | undefined
   /** No offset may be missing: false for logs that were compacted. */
   readonly isDense: boolean
   /** Every batch of a dense log has a leader epoch from 0 to this. */
@@ -42,11 +47,13 @@ export function* recoverSegment(
   rules: RecoveryRules,
   onBatch: (batch: BatchView) => void,
 ): Generator<number, SegmentRecovery> {
-  segment.resetIndexes()
-  const scanner = segment.scan('whole')
-  let nextOffset = segment.baseOffset
+  const seal = rules.indexSeal?.baseOffset === segment.baseOffset ? rules.indexSeal : undefined
+  if (seal === undefined) segment.resetIndexes()
+  const resumed = seal === undefined ? undefined : segment.resumeIndexes(rules.trustedBelow, seal)
+  const scanner = segment.scan('whole', resumed?.position)
+  let nextOffset = resumed?.baseOffset ?? segment.baseOffset
   let batchCount = 0
-  let yielded = 0
+  let yielded: number = scanner.position
   for (;;) {
     const step = scanner.next()
     if (step === 'end') return { nextOffset, batchCount, cut: undefined }

@@ -16,10 +16,12 @@ import type { FilePosition, Offset } from '../base/types.ts'
 import { EntryTable } from '../index/entry-table.ts'
 import { OffsetIndex, offsetIndexEntrySize } from '../index/offset-index.ts'
 import { TimeIndex, timeIndexEntrySize } from '../index/time-index.ts'
+import { crc32c } from '../platform/crc32c.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
 import type { FileSystem, MappedFile } from '../platform/file-system.ts'
 import type { BatchView } from '../record/batch-view.ts'
 import { BatchScanner } from './batch-scanner.ts'
+import type { IndexSeal } from './index-seal.ts'
 import { SegmentFile } from './segment-file.ts'
 import {
   logSuffix,
@@ -352,7 +354,10 @@ export class Segment {
   }
 
   async #flushFile(suffix: string): Promise<void> {
-    const file = this.#env.fileSystem.open(this.#pathOf(suffix), 'write')
+    const path = this.#pathOf(suffix)
+    // Cut or deleted while its sibling was flushed.
+    if (this.#env.fileSystem.stat(path) === undefined) return
+    const file = this.#env.fileSystem.open(path, 'write')
     try {
       await file.flush()
     } finally {
@@ -412,6 +417,68 @@ export class Segment {
     this.#maxTimestampOffset = this.baseOffset
     this.#firstTimestamp = undefined
     this.#bytesSinceEntry = 0
+  }
+
+  /** What a checkpoint keeps of the index files just written. */
+  sealIndexes(): IndexSeal {
+    const offsets = this.#loadOffsetIndex().bytes
+    const times = this.#loadTimeIndex().bytes
+    return {
+      baseOffset: this.baseOffset,
+      offsetEntries: offsets.length / offsetIndexEntrySize,
+      offsetCrc: crc32c(offsets, 0, offsets.length),
+      timeEntries: times.length / timeIndexEntrySize,
+      timeCrc: crc32c(times, 0, times.length),
+    }
+  }
+
+  /**
+   * Loads what the index files say of records below `trusted`, all durable, and drops the rest:
+   * recovery goes on from there instead of from the start.
+   *
+   * @param seal what the files were when they were written last.
+   * @returns the batch to go on with, already indexed; undefined when nothing can be kept, with
+   *          empty indexes.
+   */
+  resumeIndexes(trusted: Offset, seal: IndexSeal): BatchPlace | undefined {
+    this.resetIndexes()
+    const offsetTable = this.#loadEntries(offsetIndexSuffix, offsetIndexEntrySize)
+    const timeTable = this.#loadEntries(timeIndexSuffix, timeIndexEntrySize)
+    const isWhole =
+      offsetTable.isSealed(seal.offsetEntries, seal.offsetCrc) &&
+      timeTable.isSealed(seal.timeEntries, seal.timeCrc)
+    if (!isWhole) {
+      this.#unmapIndexes()
+      return undefined
+    }
+    const offsets = new OffsetIndex(this.baseOffset, offsetTable)
+    const times = new TimeIndex(this.baseOffset, timeTable)
+    offsets.cutTo(seal.offsetEntries, trusted)
+    times.cutTo(seal.timeEntries, trusted)
+    this.#unmapIndexes()
+    const place = this.#placeOfLastEntry(offsets)
+    if (place === undefined) return undefined
+    // Times of what comes behind that batch are found again.
+    times.truncate((place.lastOffset + 1) as Offset)
+    this.#offsetIndex = offsets
+    this.#timeIndex = times
+    this.#maxTimestamp = times.lastTimestamp
+    this.#maxTimestampOffset = times.lastOffset
+    this.#bytesSinceEntry = 0
+    return place
+  }
+
+  /** The batch that the last entry names, if it stands there. */
+  #placeOfLastEntry(offsets: OffsetIndex): BatchPlace | undefined {
+    if (offsets.entryCount === 0 || !offsets.isPlausible(this.#sizeBytes)) return undefined
+    const position = offsets.lastPosition
+    const scanner = this.scan('headers', position)
+    if (scanner.next() !== 'batch' || !this.#isIndexable(scanner.view, this.baseOffset)) {
+      return undefined
+    }
+    const { baseOffset, lastOffset, sizeBytes, maxTimestamp } = scanner.view
+    if (lastOffset !== offsets.lastOffset) return undefined
+    return { position, sizeBytes, baseOffset, lastOffset, maxTimestamp }
   }
 
   /** Indexes a batch that stands in the file already: recovery's half of an append. */

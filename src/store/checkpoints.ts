@@ -5,6 +5,7 @@
 import { StoreFormatError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
+import { readSeals, type SealsByLog, writeSeals } from '../flush/index-checkpoint.ts'
 import {
   logStartFileName,
   type OffsetsByLog,
@@ -14,12 +15,14 @@ import {
 } from '../flush/offset-checkpoint.ts'
 import type { Log } from '../log/log.ts'
 import type { FileSystem } from '../platform/file-system.ts'
+import type { IndexSeal } from '../segment/index-seal.ts'
 
 export class Checkpoints {
   readonly #fileSystem: FileSystem
   readonly #directory: string
   readonly #recoveryPoints: OffsetsByLog
   readonly #logStarts: OffsetsByLog
+  #seals: SealsByLog
   #isChanged = false
 
   constructor(fileSystem: FileSystem, directory: string, logger: Logger) {
@@ -27,6 +30,7 @@ export class Checkpoints {
     this.#directory = directory
     this.#recoveryPoints = this.#read(recoveryPointFileName, logger)
     this.#logStarts = this.#read(logStartFileName, logger)
+    this.#seals = this.#readSeals(logger)
   }
 
   recoveryPoint(log: string): Offset {
@@ -37,23 +41,40 @@ export class Checkpoints {
     return this.#logStarts.get(log) ?? (0 as Offset)
   }
 
+  indexSeal(log: string): IndexSeal | undefined {
+    return this.#seals.get(log)
+  }
+
   forget(log: string): void {
+    this.#isChanged = this.#seals.delete(log) || this.#isChanged
     this.#isChanged = this.#recoveryPoints.delete(log) || this.#isChanged
     this.#isChanged = this.#logStarts.delete(log) || this.#isChanged
   }
 
-  /** Takes over where `logs` stand and writes what changed, durably. */
-  write(logs: Iterable<Log>): void {
+  /**
+   * Takes over where `logs` stand and writes what changed, durably.
+   *
+   * A start that the first segment's name tells as well is left out, as Kafka does, by the write of
+   * a clean stop only: until then the journal may hold records of segments that were trimmed away.
+   */
+  write(logs: Iterable<Log>, options: { readonly isLast?: boolean } = {}): void {
     for (const log of logs) {
       this.#set(this.#recoveryPoints, log.name, log.recoveryPoint)
       const firstBase = log.segments.count === 0 ? log.startOffset : log.segments.first.baseOffset
-      if (log.startOffset > firstBase) this.#set(this.#logStarts, log.name, log.startOffset)
+      const isTold = options.isLast === true ? firstBase : 0
+      if (log.startOffset > isTold) this.#set(this.#logStarts, log.name, log.startOffset)
       else if (this.#logStarts.delete(log.name)) this.#isChanged = true
+      const seal = options.isLast === true ? undefined : log.indexSeal
+      if (this.#seals.get(log.name) === seal) continue
+      this.#isChanged = true
+      if (seal === undefined) this.#seals.delete(log.name)
+      else this.#seals.set(log.name, seal)
     }
     if (!this.#isChanged) return
     // The start goes first: a log that was trimmed must not reappear below what was flushed.
     writeOffsets(this.#fileSystem, this.#directory, logStartFileName, this.#logStarts)
     writeOffsets(this.#fileSystem, this.#directory, recoveryPointFileName, this.#recoveryPoints)
+    writeSeals(this.#fileSystem, this.#directory, this.#seals)
     this.#isChanged = false
   }
 
@@ -61,6 +82,17 @@ export class Checkpoints {
     if (offsets.get(log) === offset) return
     offsets.set(log, offset)
     this.#isChanged = true
+  }
+
+  #readSeals(logger: Logger): SealsByLog {
+    try {
+      return readSeals(this.#fileSystem, this.#directory)
+    } catch (error) {
+      if (!(error instanceof StoreFormatError)) throw error
+      logger.warn({ error: error.message }, 'index checkpoint cannot be read: not used')
+      this.#isChanged = true
+      return new Map()
+    }
   }
 
   /** A checkpoint that cannot be read costs a longer recovery, not the start. */

@@ -4,8 +4,16 @@
  */
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
+import { EntryTable } from '../index/entry-table.ts'
+import { OffsetIndex, offsetIndexEntrySize } from '../index/offset-index.ts'
 import type { FileSystem } from '../platform/file-system.ts'
-import { logSuffix, offsetOfFileName } from '../segment/segment-file-name.ts'
+import type { IndexSeal } from '../segment/index-seal.ts'
+import {
+  logSuffix,
+  offsetIndexSuffix,
+  offsetOfFileName,
+  segmentFileName,
+} from '../segment/segment-file-name.ts'
 import { readTopicId } from './meta-properties.ts'
 import {
   isDeletedDirectoryName,
@@ -56,11 +64,11 @@ export function findLogDirectories(
   return { topics, deleted, hasSystemLog }
 }
 
-/** Bytes of the segments that hold `recoveryPoint` or come after it: what recovery will check. */
+/** Bytes behind `recoveryPoint`, or behind the last saved index entry below it: what recovery checks. */
 export function bytesToRecover(
   fileSystem: FileSystem,
   directory: string,
-  recoveryPoint: Offset,
+  { recoveryPoint, indexSeal }: { recoveryPoint: Offset; indexSeal: IndexSeal | undefined },
 ): number {
   let bytes = 0
   const names = fileSystem.readDirectory(directory).reverse()
@@ -68,7 +76,34 @@ export function bytesToRecover(
     const base = offsetOfFileName(name, logSuffix)
     if (base === undefined) continue
     bytes += fileSystem.stat(`${directory}/${name}`)?.sizeBytes ?? 0
-    if (base <= recoveryPoint) break
+    if (base > recoveryPoint) continue
+    if (indexSeal?.baseOffset === base) {
+      const path = `${directory}/${segmentFileName(base, offsetIndexSuffix)}`
+      bytes -= positionBelow(fileSystem, path, recoveryPoint, indexSeal)
+    }
+    break
   }
   return bytes
+}
+
+/** Position of the last index entry below `recoveryPoint`; 0 when there is none. */
+function positionBelow(
+  fileSystem: FileSystem,
+  path: string,
+  recoveryPoint: Offset,
+  seal: IndexSeal,
+): number {
+  if (fileSystem.stat(path) === undefined) return 0
+  const file = fileSystem.open(path, 'read')
+  try {
+    const entries = Buffer.alloc(seal.offsetEntries * offsetIndexEntrySize)
+    const count = file.read(entries, 0)
+    const table = new EntryTable(offsetIndexEntrySize, entries.subarray(0, count))
+    if (!table.isSealed(seal.offsetEntries, seal.offsetCrc)) return 0
+    const index = new OffsetIndex(seal.baseOffset, table)
+    index.truncate(recoveryPoint)
+    return index.lastPosition
+  } finally {
+    file.close()
+  }
 }

@@ -4,6 +4,7 @@
  *     data/
  *       .lock                             held while a process has the directory open
  *       .kafka_cleanshutdown              there when the last stop was clean
+ *       stratalog.journal                 redo records; gone after a clean stop (flush/journal.ts)
  *       meta.properties                   cluster id, node id, directory id
  *       recovery-point-offset-checkpoint  first offset not known to be durable, per log
  *       log-start-offset-checkpoint       first readable offset, where segments begin below it

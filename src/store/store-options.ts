@@ -10,7 +10,7 @@ import {
   stringOption,
 } from '../base/option-fields.ts'
 import type { DurabilityLevel } from '../base/types.ts'
-import { minuteMs } from '../base/units.ts'
+import { gibibyte, mebibyte, minuteMs } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import { nodeFileSystem } from '../platform/node-file-system.ts'
 
@@ -22,6 +22,15 @@ export type RecoveryProgress = {
   readonly totalBytes: number
 }
 
+/** What recovery after an unclean stop did. */
+export type RecoveryReport = {
+  /** Bytes written back from the journal. */
+  readonly replayedBytes: number
+  /** Bytes behind the recovery points, all of which were read and checked. */
+  readonly checkedBytes: number
+  readonly elapsedMs: number
+}
+
 export type StoreOptions = {
   /** Level appends wait for unless they or their topic say otherwise. Default `disk`. */
   readonly level?: DurabilityLevel
@@ -31,8 +40,18 @@ export type StoreOptions = {
   readonly clusterId?: string
   /** Node id of a new directory; an existing one must have it. Default 1. */
   readonly nodeId?: number
-  /** How often recovery points are written, in ms. Default 60,000. */
+  /** How often segments are synced and recovery points move, in ms. Default 60,000. */
   readonly checkpointIntervalMs?: number
+  /**
+   * The same by bytes appended since the last time, which bounds what a start after a crash has to
+   * check. Default 536,870,912.
+   */
+  readonly checkpointBytes?: number
+  /**
+   * Size of the redo journal, made when appends begin to wait for the disk and removed by a clean
+   * stop. Default 33,554,432; 0 = none: then every log syncs a file of its own.
+   */
+  readonly journalBytes?: number
   /** Called while an unclean stop is recovered from. */
   readonly onRecovery?: (progress: RecoveryProgress) => void
   readonly logger?: Logger
@@ -48,6 +67,8 @@ export type StoreSettings = {
   readonly clusterId: string | undefined
   readonly nodeId: number | undefined
   readonly checkpointIntervalMs: number
+  readonly checkpointBytes: number
+  readonly journalBytes: number
   readonly onRecovery: (progress: RecoveryProgress) => void
   readonly logger: Logger
   readonly clock: Clock
@@ -61,6 +82,8 @@ const names: readonly (keyof StoreOptions)[] = [
   'clusterId',
   'nodeId',
   'checkpointIntervalMs',
+  'checkpointBytes',
+  'journalBytes',
   'onRecovery',
   'logger',
   'clock',
@@ -88,6 +111,15 @@ export function checkStoreOptions(options: StoreOptions): StoreSettings {
     checkpointIntervalMs: integerOption('checkpointIntervalMs', options.checkpointIntervalMs, {
       default: minuteMs,
       min: 1,
+    }),
+    checkpointBytes: integerOption('checkpointBytes', options.checkpointBytes, {
+      default: 512 * mebibyte,
+      min: 1,
+    }),
+    journalBytes: integerOption('journalBytes', options.journalBytes, {
+      default: 32 * mebibyte,
+      min: 0,
+      max: gibibyte,
     }),
     onRecovery: options.onRecovery ?? (() => {}),
     logger: implementationOption('logger', options.logger, {

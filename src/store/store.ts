@@ -12,13 +12,15 @@ import type { Timer } from '../base/clock.ts'
 import {
   ClosedError,
   InvalidTopicError,
+  StorageError,
   StoreFormatError,
   TopicExistsError,
   UnknownTopicError,
 } from '../base/errors.ts'
 import { integerOption, knownOptions } from '../base/option-fields.ts'
 import type { DurabilityLevel } from '../base/types.ts'
-import { GroupCommit } from '../flush/group-commit.ts'
+import { FlushCoordinator } from '../flush/flush-coordinator.ts'
+import { JournalReplay, removeJournal } from '../flush/journal-replay.ts'
 import { LeaderEpochs } from '../log/leader-epochs.ts'
 import { Log } from '../log/log.ts'
 import type { LogEnvironment } from '../log/log-environment.ts'
@@ -34,11 +36,17 @@ import {
   cleanShutdownFileName,
   deletedDirectoryName,
   logDirectoryName,
+  parseLogDirectoryName,
   partitionMetadataFileName,
   systemTopic,
 } from './store-layout.ts'
 import { StoreMetadata, type TopicEntry } from './store-metadata.ts'
-import { checkStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts'
+import {
+  checkStoreOptions,
+  type RecoveryReport,
+  type StoreOptions,
+  type StoreSettings,
+} from './store-options.ts'
 import { Topic } from './topic.ts'
 import { TopicConfig } from './topic-config.ts'
 import { idToHex, randomId } from './uuid.ts'
@@ -74,7 +82,7 @@ export class Store {
   readonly #lock: DirectoryLock
   readonly #wasClean: boolean
   readonly #checkpoints: Checkpoints
-  readonly #commit = new GroupCommit()
+  readonly #commit: FlushCoordinator
   readonly #builders = new SharedBuilders()
   readonly #topics = new Map<string, Topic>()
   readonly #topicsById = new Map<string, Topic>()
@@ -82,7 +90,9 @@ export class Store {
   #metadata!: StoreMetadata
   #systemLog!: Log
   #leaderEpoch = 0
+  #recovery: RecoveryReport | undefined
   #checkpointTimer: Timer | undefined
+  #checkpointing: Promise<void> | undefined
   #removals: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
 
@@ -96,6 +106,18 @@ export class Store {
     this.nodeId = meta.nodeId
     this.#wasClean = this.#takeCleanMarker()
     this.#checkpoints = new Checkpoints(fileSystem, path, logger)
+    const { journalBytes, checkpointBytes } = settings
+    this.#commit = new FlushCoordinator({
+      fileSystem,
+      directory: path,
+      logger,
+      journalBytes,
+      checkpointBytes,
+      onCheckpointDue: () => this.#checkpointSoon(),
+      onFailure: (error) => {
+        for (const log of this.#openLogs()) log.fail(error)
+      },
+    })
   }
 
   static async open(path: string, options: StoreOptions): Promise<Store> {
@@ -138,6 +160,11 @@ export class Store {
   /** The last stop was clean, so nothing had to be checked. */
   get wasClean(): boolean {
     return this.#wasClean
+  }
+
+  /** What opening after an unclean stop took; undefined when the stop was clean. */
+  get recovery(): RecoveryReport | undefined {
+    return this.#recovery
   }
 
   /** All topics by name, without the store's own. */
@@ -332,14 +359,21 @@ export class Store {
       await this.#removals
       const logs = [...this.#openLogs()]
       const failed = logs.filter((log) => log.failure !== undefined)
-      const areDurable = await Promise.all(logs.map((log) => log.close()))
+      // Whoever asked for it was told how it ended.
+      await this.#checkpointing?.catch(() => {})
+      const areClean = await Promise.all(logs.map((log) => log.close()))
+      const isClean = areClean.every(Boolean)
       await this.#commit.idle()
       const failure = logs.find(
         (log) => log.failure !== undefined && !failed.includes(log),
       )?.failure
       if (failure !== undefined) throw failure
       this.#checkpoints.write(logs)
-      if (areDurable.every(Boolean)) this.#leaveCleanMarker()
+      await this.#commit.close(isClean)
+      if (isClean) {
+        this.#checkpoints.write(logs, { isLast: true })
+        this.#leaveCleanMarker()
+      }
     } finally {
       this.#lock.release()
     }
@@ -347,8 +381,17 @@ export class Store {
 
   async #load(): Promise<void> {
     const { fileSystem, logger } = this.#settings
+    const startedMs = performance.now()
+    const replay = this.#readJournal()
+    replay.replay(logDirectoryName(systemTopic, 0), {
+      topicId: '',
+      logStart: this.#checkpoints.logStart(logDirectoryName(systemTopic, 0)),
+    })
     const found = findLogDirectories(fileSystem, this.path, logger)
     await this.#openSystemLog(found.hasSystemLog)
+    this.#replayTopics(replay)
+    replay.finish(logger)
+    this.#commit.enableJournal()
     const isFresh = !found.hasSystemLog && found.topics.size === 0
     this.#leaderEpoch = this.#metadata.leaderEpoch
     if (!this.#wasClean && !isFresh) {
@@ -360,9 +403,30 @@ export class Store {
       await this.#makeDirectories(name, entry)
       this.#register(name, entry)
     }
-    if (!this.#wasClean) await this.#recoverAll()
+    if (!this.#wasClean && !isFresh) {
+      const checkedBytes = await this.#recoverAll()
+      const elapsedMs = Math.round(performance.now() - startedMs)
+      this.#recovery = { replayedBytes: replay.replayedBytes, checkedBytes, elapsedMs }
+      logger.info(this.#recovery, 'recovered after an unclean stop')
+    }
     this.#removeInBackground([...found.deleted, ...leftovers], this.#metadata.deletedIds())
     this.#scheduleCheckpoint()
+  }
+
+  /** What a crash left in the journal; after a clean stop there is nothing to say in it. */
+  #readJournal(): JournalReplay {
+    const { fileSystem } = this.#settings
+    if (this.#wasClean) removeJournal(fileSystem, this.path)
+    return new JournalReplay(fileSystem, this.path)
+  }
+
+  /** Writes back what the journal holds of topics that are still there. */
+  #replayTopics(replay: JournalReplay): void {
+    for (const name of replay.logs) {
+      const topic = parseLogDirectoryName(name)?.topic
+      const topicId = topic === undefined ? undefined : this.#metadata.topic(topic)?.id
+      replay.replay(name, { topicId, logStart: this.#checkpoints.logStart(name) })
+    }
   }
 
   async #openSystemLog(exists: boolean): Promise<void> {
@@ -470,6 +534,7 @@ export class Store {
       logger,
       random,
       name,
+      topicId: topic === systemTopic ? '' : (this.#metadata.topic(topic)?.id ?? ''),
       directory: `${this.path}/${name}`,
       get settings() {
         return settings()
@@ -495,6 +560,7 @@ export class Store {
     return loadLog(env, {
       isClean: this.#wasClean,
       recoveryPoint: this.#checkpoints.recoveryPoint(env.name),
+      indexSeal: this.#checkpoints.indexSeal(env.name),
       logStart: this.#checkpoints.logStart(env.name),
     })
   }
@@ -504,15 +570,16 @@ export class Store {
     return new Log(env, loaded)
   }
 
-  /** Recovers every log, giving the event loop a turn now and then. */
-  async #recoverAll(): Promise<void> {
+  /** Recovers every log, giving the event loop a turn now and then. @returns bytes checked. */
+  async #recoverAll(): Promise<number> {
     const { fileSystem, onRecovery } = this.#settings
     const work: { env: LogEnvironment; topic: Topic; partition: number; bytes: number }[] = []
     for (const topic of this.#topics.values()) {
       for (let partition = 0; partition < topic.partitionCount; partition++) {
         const env = this.#environment(topic.name, partition, () => topic.config.settings)
         const recoveryPoint = this.#checkpoints.recoveryPoint(env.name)
-        const bytes = bytesToRecover(fileSystem, env.directory, recoveryPoint)
+        const indexSeal = this.#checkpoints.indexSeal(env.name)
+        const bytes = bytesToRecover(fileSystem, env.directory, { recoveryPoint, indexSeal })
         work.push({ env, topic, partition, bytes })
       }
     }
@@ -533,6 +600,9 @@ export class Store {
       doneBytes += bytes
       onRecovery({ log: env.name, checkedBytes: doneBytes, totalBytes })
     }
+    // Before anything is appended: what was cut below a recovery point is not durable any more.
+    this.#checkpoints.write(this.#openLogs())
+    return doneBytes
   }
 
   *#openLogs(): Generator<Log> {
@@ -540,15 +610,56 @@ export class Store {
     for (const topic of this.#topics.values()) yield* topic.openLogs()
   }
 
+  /**
+   * Syncs what is not yet durable in the segments and moves the recovery points there, so that the
+   * next start after a crash looks at nothing that was written before this call. Runs by itself
+   * every `checkpointIntervalMs` and every `checkpointBytes`.
+   *
+   * A log that fails meanwhile is left out; see `Log.failure`. @throws (rejects) StorageError: the
+   * old recovery points still hold. ClosedError.
+   */
+  async checkpoint(): Promise<void> {
+    this.#assertOpen()
+    await (this.#checkpointing ?? this.#startCheckpoint())
+  }
+
+  #startCheckpoint(): Promise<void> {
+    this.#checkpointing = this.#runCheckpoint().finally(() => {
+      this.#checkpointing = undefined
+    })
+    return this.#checkpointing
+  }
+
+  async #runCheckpoint(): Promise<void> {
+    this.#commit.checkpointed()
+    const logs = [...this.#openLogs()].filter((log) => log.isOpen)
+    for (const log of logs) if (log.recoveryPoint < log.endOffset) this.#prepare(log)
+    await this.#commit.syncAll(logs.map((log) => log.flushTarget))
+    this.#checkpoints.write(this.#openLogs())
+  }
+
+  #prepare(log: Log): void {
+    try {
+      log.prepareCheckpoint()
+    } catch (error) {
+      // Recovery begins further back in this log then.
+      if (!(error instanceof StorageError)) throw error
+      this.#settings.logger.warn({ log: log.name, error: error.message }, 'indexes not written')
+    }
+  }
+
+  #checkpointSoon(): void {
+    if (this.#closing !== undefined || this.#checkpointing !== undefined) return
+    this.#startCheckpoint().catch((error: unknown) => {
+      // The old checkpoint still holds: a later start checks more than it had to.
+      this.#settings.logger.error({ error: String(error) }, 'the checkpoint failed')
+    })
+  }
+
   #scheduleCheckpoint(): void {
-    const { clock, checkpointIntervalMs, logger } = this.#settings
+    const { clock, checkpointIntervalMs } = this.#settings
     this.#checkpointTimer = clock.after(checkpointIntervalMs, () => {
-      try {
-        this.#checkpoints.write(this.#openLogs())
-      } catch (error) {
-        // The old checkpoint still holds: a later start checks more than it had to.
-        logger.error({ error: String(error) }, 'recovery points could not be written')
-      }
+      this.#checkpointSoon()
       this.#scheduleCheckpoint()
     })
   }

@@ -48,9 +48,9 @@ describe('produce', () => {
   it('answers acks=all when the batch is on disk, acks=1 before', async () => {
     const log = broker.store.topic('t')!.partition(0)!
     await broker.produce('t', batchOf(['a']), { acks: 1 })
-    expect(log.recoveryPoint).toBe(0)
+    expect(log.durableOffset).toBe(0)
     await broker.produce('t', batchOf(['b']), { acks: -1 })
-    expect(log.recoveryPoint).toBe(2)
+    expect(log.durableOffset).toBe(2)
   })
 
   it('waits for many partitions of one request without a warning of Node', async () => {

@@ -1,9 +1,8 @@
-/** Goal: checkpoint text is Kafka's, and group commit serves everyone with few flushes. */
+/** Goal: checkpoints, epochs and snapshots are Kafka's, and a flush is due when it should be. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { formatCheckpoint, parseCheckpoint } from '../../src/flush/checkpoint-file.ts'
 import { isFlushDue, neverFlush } from '../../src/flush/flush-policy.ts'
-import { GroupCommit } from '../../src/flush/group-commit.ts'
 import { readOffsets, writeOffsets } from '../../src/flush/offset-checkpoint.ts'
 import { LeaderEpochs, leaderEpochFileName } from '../../src/log/leader-epochs.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../src/log/producer-snapshot.ts'
@@ -158,29 +157,5 @@ describe('flush policy', () => {
     expect(isFlushDue(policy, 1, 100)).toBe(true)
     expect(isFlushDue(policy, 0, 1e9)).toBe(false)
     expect(isFlushDue(neverFlush, 1e9, 1e9)).toBe(false)
-  })
-})
-
-describe('group commit', () => {
-  it('flushes each target once per group, and those who ask meanwhile in the next', async () => {
-    const commit = new GroupCommit()
-    let flushes = 0
-    const release: (() => void)[] = []
-    const target = {
-      flushWritten: () => {
-        flushes++
-        return new Promise<void>((resolve) => release.push(resolve))
-      },
-    }
-    for (let i = 0; i < 10; i++) commit.request(target)
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(flushes).toBe(1)
-    for (let i = 0; i < 10; i++) commit.request(target)
-    release[0]?.()
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(flushes).toBe(2)
-    release[1]?.()
-    await commit.idle()
-    expect(flushes).toBe(2)
   })
 })

@@ -53,7 +53,7 @@ describe('levels and group commit', () => {
     await expect(log.append('later', { level: 'os' })).rejects.toMatchObject({
       code: 'ERR_LOG_FAILED',
     })
-    expect([log.state, log.recoveryPoint]).toEqual(['failed', 1])
+    expect([log.state, log.durableOffset]).toEqual(['failed', 1])
     expect(valuesIn(log)).toEqual(['durable', 'lost', 'lost too'])
     const again = await (await openOn(disk.crash({ class: 'nothing-unsynced' }))).log('t')
     expect(valuesIn(again)).toEqual(['durable'])
@@ -92,7 +92,7 @@ describe('levels and group commit', () => {
     const reached = log.reached('disk', 2)
     await log.append(['a', 'b'], { level: 'os' })
     await reached
-    expect(log.recoveryPoint).toBe(2)
+    expect(log.durableOffset).toBe(2)
   })
 
   it('rejects those who wait for records that are truncated', async () => {

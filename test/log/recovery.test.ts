@@ -21,7 +21,8 @@ const firstSegment = `${directory}/00000000000000000000.log`
 /** A killed store with one log of these batches, nothing of it known to be durable. */
 async function killedLog(batches: readonly (readonly string[])[]): Promise<SimFileSystem> {
   const disk = simDisk()
-  const store = await openOn(disk)
+  // A journal would repair the damage.
+  const store = await openOn(disk, { journalBytes: 0 })
   const log = await store.log('t')
   for (const batch of batches) await log.append(batch, { level: 'disk' })
   return disk.processCrash()

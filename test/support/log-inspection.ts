@@ -21,7 +21,13 @@ export function simDisk(seed = 1, capacityBytes?: number): SimFileSystem {
 }
 
 export function openOn(disk: SimFileSystem, options: StoreOptions = {}): Promise<Store> {
-  return openStore(dataPath, { fileSystem: disk, config: smallSegments, ...options })
+  return openStore(dataPath, {
+    fileSystem: disk,
+    config: smallSegments,
+    // So small that it fills, turns and is written back all the time.
+    journalBytes: 64 * 1024,
+    ...options,
+  })
 }
 
 export type SeenRecord = { readonly offset: number; readonly value: string }

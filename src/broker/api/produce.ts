@@ -103,16 +103,16 @@ export const produce: ServedApi = serve(produceApi, {
     const refused = refusal(request, context)
     if (refused !== undefined) return finish(fail(request, refused), request, context)
     const pending: Pending[] = []
+    const level = levelOf(broker, request.acks)
     const response = {
       responses: request.topicData.map(({ name, topicId, partitionData }) => {
         const topic = findTopic(broker.store, { name, topicId })
         const partitionResponses = partitionData.map(({ index, records }) =>
-          append(topic, index, records, context, pending),
+          append(topic, index, records, { context, level, pending }),
         )
         return { name, topicId, partitionResponses }
       }),
     }
-    const level = levelOf(broker, request.acks)
     // A batch is in the kernel when the append returns: only `disk` is worth waiting for.
     if (level !== 'disk' || pending.length === 0) return finish(response, request, context)
     return settle(broker, pending, level, request.timeoutMs).then(() =>
@@ -154,8 +154,15 @@ function append(
   topic: Topic | ErrorCode,
   index: number,
   records: Buffer | null,
-  context: RequestContext,
-  pending: Pending[],
+  {
+    context,
+    level,
+    pending,
+  }: {
+    readonly context: RequestContext
+    readonly level: DurabilityLevel
+    readonly pending: Pending[]
+  },
 ): PartitionAnswer {
   const log = findLog(topic, index)
   if (typeof log === 'number') return failure(index, log, errorCodeName(log))
@@ -168,6 +175,7 @@ function append(
     const allowZstd = context.apiVersion >= firstVersionOfZstd
     const { baseOffset, lastOffset, appendTimeMs } = log.appendBatch(bytes, 0, bytes.length, {
       allowZstd,
+      level,
     })
     const answer = {
       index,

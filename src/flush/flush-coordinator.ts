@@ -1,0 +1,387 @@
+/**
+ * Makes what logs wrote durable: one per store, so that one sync serves every log.
+ *
+ * While a sync runs the next round forms; a caller waits for two of them at most. In a round each
+ * log either puts its dirty bytes into the round's journal frame (few bytes), or has its segment
+ * files synced directly (many); flush-policy.ts draws the line. The frame goes to the journal with
+ * one write and one fdatasync. What it holds is written back later: when a journal region is full,
+ * the segments of every log in it are synced in the background while the other region fills.
+ *
+ * A failed sync of the journal is final for the store, one of a segment for its log; neither is ever
+ * tried again. Frames of a failed log stay in the journal for the next open to replay.
+ */
+import { LogFailedError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Offset } from '../base/types.ts'
+import { mebibyte } from '../base/units.ts'
+import type { FileSystem } from '../platform/file-system.ts'
+import { maxStagedBytes } from './flush-policy.ts'
+import { Journal } from './journal.ts'
+import { journalPageBytes, minRegionBytes, type RedoPrefix } from './journal-format.ts'
+import { JournalFrame, type RedoPlace } from './journal-frame.ts'
+import { removeJournal } from './journal-replay.ts'
+
+/** What a log does in a round. */
+export type StagePlan =
+  /** It has nothing to make durable. */
+  | 'clean'
+  /** All it has stands in the frame: `journaled` follows when that is durable. */
+  | 'staged'
+  /** `sync` it. */
+  | 'sync'
+
+/** Something with dirty bytes: a log. */
+export interface FlushTarget {
+  readonly isFailed: boolean
+  /**
+   * Puts what is dirty and not yet in a frame into `frame`; undefined: there is no journal. Never
+   * throws.
+   */
+  stage(frame: JournalFrame | undefined): StagePlan
+  /** What `stage` put into a frame, or found there, is durable. */
+  journaled(): void
+  /** The frame that held what was staged was dropped: nothing of it became durable. */
+  unstage(): void
+  /**
+   * Makes durable, in the segments, what was written before the call. Never rejects: a failure is
+   * final for the target, which tells those who wait for it.
+   */
+  sync(): Promise<void>
+  /** The same, on this thread. Throws the failure. */
+  syncNow(): void
+  /** The journal failed: nothing becomes durable any more. */
+  fail(error: unknown): void
+}
+
+export type CoordinatorOptions = {
+  readonly fileSystem: FileSystem
+  /** The data directory. */
+  readonly directory: string
+  readonly logger: Logger
+  /** Size of the journal file; 0 = none, every flush syncs segments. */
+  readonly journalBytes: number
+  /** Called, at most once until `checkpointed`, when this many bytes were written since. */
+  readonly checkpointBytes: number
+  readonly onCheckpointDue: () => void
+  /** The journal failed: no log of the store can become durable any more. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Syncs of segments that run at once: as many as the thread pool has threads by default. */
+const maxParallelSyncs = 4
+
+type Syncing = { current: Promise<void>; next: Promise<void> | undefined }
+
+export class FlushCoordinator {
+  readonly #options: CoordinatorOptions
+  readonly #regionBytes: number
+  #requested = new Set<FlushTarget>()
+  #round: Promise<void> | undefined
+  #forming: JournalFrame | undefined
+  #spare: JournalFrame | undefined
+  /** Targets with bytes in the forming frame. */
+  #captured = new Set<FlushTarget>()
+  #journal: Journal | undefined
+  #journalState: 'disabled' | 'wanted' | 'made' | 'closed' = 'disabled'
+  #making: Promise<void> | undefined
+  #rounds = 0
+  /** Targets with frames in a region, until the region is used again. */
+  readonly #inRegion = [new Set<FlushTarget>(), new Set<FlushTarget>()]
+  #draining: Promise<void> | undefined
+  readonly #syncing = new Map<FlushTarget, Syncing>()
+  #failure: { readonly error: unknown } | undefined
+  #bytesSinceCheckpoint = 0
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options
+    const half = Math.floor(options.journalBytes / 2 / journalPageBytes) * journalPageBytes
+    this.#regionBytes = half >= minRegionBytes ? half : 0
+  }
+
+  /** From here on a journal may be made: what an earlier one held was replayed. */
+  enableJournal(): void {
+    if (this.#regionBytes > 0) this.#journalState = 'wanted'
+  }
+
+  /** Puts `target` into the next round, which starts when the current turn of the loop ends. */
+  request(target: FlushTarget): void {
+    if (this.#failure !== undefined) {
+      target.fail(this.#failure.error)
+      return
+    }
+    this.#requested.add(target)
+    this.#round ??= this.#run()
+  }
+
+  /** Counts bytes handed to the kernel; asks for a checkpoint now and then. */
+  wrote(sizeBytes: number): void {
+    const { checkpointBytes, onCheckpointDue } = this.#options
+    const before = this.#bytesSinceCheckpoint
+    this.#bytesSinceCheckpoint = before + sizeBytes
+    if (before < checkpointBytes && before + sizeBytes >= checkpointBytes) onCheckpointDue()
+  }
+
+  /** A checkpoint has begun: bytes are counted anew. */
+  checkpointed(): void {
+    this.#bytesSinceCheckpoint = 0
+  }
+
+  /**
+   * Takes `bytes[start, end)`, just written to `position` of a segment, into the forming frame, so
+   * that they need not be read again. @returns whether it did.
+   */
+  capture(
+    target: FlushTarget,
+    prefix: RedoPrefix,
+    baseOffset: Offset,
+    position: number,
+    endOffset: Offset,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
+    const frame = this.#forming
+    if (frame === undefined || end - start > maxStagedBytes) return false
+    const isTaken = frame.addWrite(prefix, baseOffset, position, endOffset, bytes, start, end)
+    if (isTaken) this.#captured.add(target)
+    return isTaken
+  }
+
+  /**
+   * Syncs the segments of `target`: resolves when what was written before the call is durable there
+   * or the target failed. Never rejects.
+   */
+  sync(target: FlushTarget): Promise<void> {
+    const running = this.#syncing.get(target)
+    if (running !== undefined) {
+      // The one under way may have begun before the last write.
+      running.next ??= running.current.then(() => this.#startSync(target))
+      return running.next
+    }
+    return this.#startSync(target)
+  }
+
+  #startSync(target: FlushTarget): Promise<void> {
+    const entry: Syncing = { current: Promise.resolve(), next: undefined }
+    this.#syncing.set(target, entry)
+    entry.current = target.sync().then(() => {
+      if (entry.next === undefined) this.#syncing.delete(target)
+    })
+    return entry.current
+  }
+
+  /** Syncs all of `targets`, a few at a time. */
+  async syncAll(targets: Iterable<FlushTarget>): Promise<void> {
+    const waiting = [...targets]
+    const work = async (): Promise<void> => {
+      for (let target = waiting.pop(); target !== undefined; target = waiting.pop()) {
+        await this.sync(target)
+      }
+    }
+    await Promise.all(Array.from({ length: maxParallelSyncs }, work))
+  }
+
+  async #run(): Promise<void> {
+    // A turn's worth of appends, from whatever sockets they came, joins the first round.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#requested.size > 0 && this.#failure === undefined) await this.#runRound()
+    this.#round = undefined
+  }
+
+  async #runRound(): Promise<void> {
+    const targets = this.#requested
+    this.#requested = new Set()
+    // A target that was captured is in the frame, whatever it plans now.
+    const inFrame = this.#captured
+    this.#captured = new Set()
+    for (const target of inFrame) targets.add(target)
+    const frame = this.#takeFrame()
+    const staged: FlushTarget[] = []
+    for (const target of targets) {
+      const plan = target.stage(frame)
+      if (plan === 'staged') {
+        staged.push(target)
+        inFrame.add(target)
+      } else if (plan === 'sync') void this.sync(target)
+    }
+    this.#wantJournal()
+    try {
+      if (frame !== undefined && !frame.isEmpty) {
+        if (!this.#place(frame, inFrame)) {
+          for (const target of staged) void this.sync(target)
+          return
+        }
+        await this.#journal?.flush()
+      }
+    } catch (error) {
+      this.#fail(error)
+      return
+    } finally {
+      frame?.reset()
+      this.#spare ??= frame
+    }
+    for (const target of staged) target.journaled()
+  }
+
+  /** The frame of this round; captures go to another one from here on. */
+  #takeFrame(): JournalFrame | undefined {
+    const frame = this.#forming
+    if (this.#journal === undefined) return undefined
+    this.#forming = this.#spare ?? new JournalFrame(this.#journal.maxFrameBytes)
+    this.#spare = undefined
+    return frame
+  }
+
+  /** Writes `frame` to the journal. False when it has no room: then everybody in it is unstaged. */
+  #place(frame: JournalFrame, inFrame: ReadonlySet<FlushTarget>): boolean {
+    const journal = this.#journal
+    if (journal === undefined || !this.#makeRoom(journal, frame)) {
+      for (const target of inFrame) target.unstage()
+      return false
+    }
+    const region = journal.write(frame)
+    for (const target of inFrame) this.#inRegion[region]?.add(target)
+    return true
+  }
+
+  #makeRoom(journal: Journal, frame: JournalFrame): boolean {
+    if (journal.hasRoom(frame.paddedBytes)) return true
+    const left = journal.turn()
+    if (left === undefined) return false
+    this.#inRegion[journal.activeRegion]?.clear()
+    this.#draining = this.#drain(journal, left)
+    return journal.hasRoom(frame.paddedBytes)
+  }
+
+  /** Writes a region back to the segments, and frees it unless a log in it has failed. */
+  async #drain(journal: Journal, region: number): Promise<void> {
+    const targets = this.#inRegion[region] as Set<FlushTarget>
+    await this.syncAll(targets)
+    for (const target of targets) if (target.isFailed) return
+    journal.free(region)
+  }
+
+  /** Makes the journal once there were about as many rounds as zeroing it costs. */
+  #wantJournal(): void {
+    this.#rounds++
+    const isWorth = this.#rounds * mebibyte > 2 * this.#regionBytes
+    if (this.#journalState !== 'wanted' || !isWorth || this.#making !== undefined) return
+    this.#making = this.#makeJournal()
+  }
+
+  async #makeJournal(): Promise<void> {
+    const { fileSystem, directory, logger } = this.#options
+    try {
+      const journal = await Journal.create(fileSystem, directory, this.#regionBytes)
+      this.#journal = journal
+      this.#journalState = 'made'
+      this.#forming = new JournalFrame(journal.maxFrameBytes)
+    } catch (error) {
+      // Segments are synced directly then, as before: slower, and as durable.
+      logger.warn({ error: String(error) }, 'the journal could not be made')
+      this.#rounds = 0
+    } finally {
+      this.#making = undefined
+    }
+  }
+
+  /**
+   * Voids, durably, what the journal says of `target` at or after `place`. Call it before the files
+   * are cut: then no replay brings back what was truncated. Throws when that failed; the target is
+   * failed then, and with the journal all the others.
+   */
+  cut(target: FlushTarget, prefix: RedoPrefix, place: RedoPlace): void {
+    const journal = this.#journal
+    if (journal === undefined) return
+    const isKnown = this.#captured.has(target) || this.#inRegion.some((set) => set.has(target))
+    if (!isKnown) return
+    if (this.#failure !== undefined) throw this.#failure.error
+    const frame = this.#forming as JournalFrame
+    if (!frame.addCut(prefix, place) || !this.#makeRoom(journal, frame)) {
+      this.#voidAll(journal)
+      return
+    }
+    // The frame goes out before its round; those who wait for it are told in their round.
+    try {
+      const region = journal.write(frame)
+      for (const other of this.#captured) this.#inRegion[region]?.add(other)
+      this.#inRegion[region]?.add(target)
+      journal.flushSync()
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    } finally {
+      frame.reset()
+    }
+    for (const other of this.#captured) this.#requested.add(other)
+    this.#captured.clear()
+    if (this.#requested.size > 0) this.#round ??= this.#run()
+  }
+
+  /** There is no room for a word about a truncation: syncs everything and starts the file anew. */
+  #voidAll(journal: Journal): void {
+    const known = new Set([...this.#captured, ...this.#inRegion.flatMap((set) => [...set])])
+    for (const target of known) {
+      if (!target.isFailed) continue
+      // Its records are nowhere else.
+      throw new LogFailedError('a log that failed keeps the journal, which has no room left')
+    }
+    for (const target of this.#captured) target.unstage()
+    this.#captured.clear()
+    this.#forming?.reset()
+    for (const target of known) target.syncNow()
+    journal.close()
+    this.#journal = undefined
+    this.#forming = undefined
+    for (const set of this.#inRegion) set.clear()
+    this.#journalState = 'wanted'
+    removeJournal(this.#options.fileSystem, this.#options.directory)
+  }
+
+  /** `target` goes away with its files: its frames say nothing to anybody. */
+  forget(target: FlushTarget): void {
+    this.#requested.delete(target)
+    this.#captured.delete(target)
+    for (const set of this.#inRegion) set.delete(target)
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = { error }
+    this.#options.logger.error({ error: String(error) }, 'the journal failed')
+    this.#options.onFailure(error)
+    this.#requested.clear()
+    this.#captured.clear()
+  }
+
+  /** Resolves when nothing is being made durable and nothing is waiting for it. */
+  async idle(): Promise<void> {
+    for (;;) {
+      const work = [this.#round, this.#making, this.#draining, ...this.#syncsUnderWay()]
+      const running = work.filter((promise) => promise !== undefined)
+      if (running.length === 0) return
+      const drained = this.#draining
+      await Promise.all(running)
+      if (this.#draining === drained) this.#draining = undefined
+    }
+  }
+
+  #syncsUnderWay(): Promise<void>[] {
+    return Array.from(this.#syncing.values(), ({ current, next }) => next ?? current)
+  }
+
+  /**
+   * Ends the journal. Call it when every log was closed.
+   * @param isEmpty every log is durable in its segments: the file is removed, durably.
+   */
+  async close(isEmpty: boolean): Promise<void> {
+    await this.idle()
+    this.#journalState = 'closed'
+    this.#journal?.close()
+    this.#journal = undefined
+    this.#forming = undefined
+    if (isEmpty && this.#failure === undefined) {
+      removeJournal(this.#options.fileSystem, this.#options.directory)
+    }
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * How one log becomes durable: which of its bytes are where on their way from the page cache to
+ * stable storage, and what the flush coordinator asks of it.
+ *
+ * | place     | everything before it is                                                            |
+ * | --------- | ---------------------------------------------------------------------------------- |
+ * | durable   | on stable storage, in the segment or in the journal; the `disk` mark follows       |
+ * | staged    | durable, or in a journal frame that is being filled or written                     |
+ *
+ * Bytes appended for level `disk` right behind the staged place go into the forming frame at once,
+ * without being read again; what others left between is read back when a round begins.
+ */
+import type { Timer } from '../base/clock.ts'
+import { LogError } from '../base/errors.ts'
+import type { Offset } from '../base/types.ts'
+import type { FlushTarget, StagePlan } from '../flush/flush-coordinator.ts'
+import { isFlushDue, maxStagedBytes } from '../flush/flush-policy.ts'
+import { encodePrefix, type RedoPrefix } from '../flush/journal-format.ts'
+import type { JournalFrame } from '../flush/journal-frame.ts'
+import type { Segment } from '../segment/segment.ts'
+import type { LogEnvironment } from './log-environment.ts'
+import type { LoadedLog } from './log-loader.ts'
+import type { LogOffsets } from './log-offsets.ts'
+
+/** The log that a flusher works for. */
+export interface FlushedLog {
+  readonly isOpen: boolean
+  readonly isFailed: boolean
+  fail(error: unknown): void
+}
+
+type Place = { segment: Segment; position: number }
+
+export class LogFlusher implements FlushTarget {
+  readonly #env: LogEnvironment
+  readonly #loaded: LoadedLog
+  readonly #offsets: LogOffsets
+  readonly #log: FlushedLog
+  readonly #prefix: RedoPrefix
+  #durable: Place | undefined
+  #staged: Place | undefined
+  /** Captured since the last round. */
+  #capturedBytes = 0
+  /** Where the log ended when its bytes were staged. */
+  #stagedEnd: Offset
+  #truncationCount = 0
+  #stagedTruncationCount = 0
+  #hasUnsyncedNames = true
+  #firstUnflushedMs = 0
+  #timer: Timer | undefined
+
+  constructor(env: LogEnvironment, loaded: LoadedLog, offsets: LogOffsets, log: FlushedLog) {
+    this.#env = env
+    this.#loaded = loaded
+    this.#offsets = offsets
+    this.#log = log
+    this.#stagedEnd = offsets.disk
+    this.#prefix = encodePrefix({
+      directoryName: env.name,
+      topicId: env.topicId,
+    })
+    if (offsets.disk === offsets.logEnd) {
+      const segment = loaded.segments.active
+      this.#durable = this.#staged = { segment, position: segment.sizeBytes }
+    }
+  }
+
+  get isFailed(): boolean {
+    return this.#log.isFailed
+  }
+
+  /**
+   * Bytes were written to `position` of the active segment, and the marks have moved.
+   * @param isAwaited somebody will wait for them to be durable.
+   */
+  wrote(bytes: Buffer, start: number, end: number, position: number, isAwaited: boolean): void {
+    const { commit } = this.#env
+    commit.wrote(end - start)
+    const staged = this.#staged
+    const { active } = this.#loaded.segments
+    if (!isAwaited || staged?.segment !== active || staged.position !== position) return
+    if (this.#capturedBytes + end - start > maxStagedBytes) return
+    const { logEnd } = this.#offsets
+    const { baseOffset } = active
+    if (commit.capture(this, this.#prefix, baseOffset, position, logEnd, bytes, start, end)) {
+      this.#capturedBytes += end - start
+      this.#staged = { segment: active, position: position + end - start }
+    }
+  }
+
+  /** The active segment was sealed, and a new one is there. */
+  rolled(previous: Segment): void {
+    this.#hasUnsyncedNames = true
+    const { active } = this.#loaded.segments
+    // Nothing is left behind in the old segment: the next frames begin in the new one.
+    if (this.#staged?.segment === previous && this.#staged.position === previous.sizeBytes) {
+      this.#staged = { segment: active, position: 0 }
+    }
+    void this.#env.commit.sync(this)
+  }
+
+  /** Asks for a flush that is due by the topic's policy, now or later. */
+  schedule(baseOffset: Offset): void {
+    const { flush } = this.#env.settings
+    if (flush.maxUnflushedRecords === Infinity && flush.maxUnflushedMs === Infinity) return
+    const { logEnd, disk } = this.#offsets
+    const now = this.#env.clock.now()
+    if (disk >= baseOffset) this.#firstUnflushedMs = now
+    if (isFlushDue(flush, logEnd - disk, now - this.#firstUnflushedMs)) {
+      this.#env.commit.request(this)
+    } else if (flush.maxUnflushedMs !== Infinity) {
+      this.#timer ??= this.#env.clock.after(flush.maxUnflushedMs, () => {
+        this.#timer = undefined
+        if (this.#log.isOpen) this.#env.commit.request(this)
+      })
+    }
+  }
+
+  stage(frame: JournalFrame | undefined): StagePlan {
+    this.#capturedBytes = 0
+    const { logEnd, disk } = this.#offsets
+    if (!this.#log.isOpen || logEnd === disk) return 'clean'
+    const { active } = this.#loaded.segments
+    const staged = this.#staged
+    if (frame === undefined || staged?.segment !== active) return 'sync'
+    const { sizeBytes } = active
+    if (staged.position < sizeBytes) {
+      if (!this.#readBack(frame, active, staged.position)) return 'sync'
+      this.#staged = { segment: active, position: sizeBytes }
+    }
+    this.#stagedEnd = logEnd
+    this.#stagedTruncationCount = this.#truncationCount
+    return 'staged'
+  }
+
+  /** Puts what was written behind `position` and not captured into the frame. */
+  #readBack(frame: JournalFrame, active: Segment, position: number): boolean {
+    const length = active.sizeBytes - position
+    if (length > maxStagedBytes) return false
+    const { baseOffset } = active
+    const place = { baseOffset, position, endOffset: this.#offsets.logEnd }
+    try {
+      return frame.addRead(this.#prefix, place, length, (target) => {
+        active.readInto(target, position)
+      })
+    } catch (error) {
+      // A sync of the segment tells whether it is the disk that is ill.
+      if (error instanceof LogError) return false
+      this.#log.fail(error)
+      return false
+    }
+  }
+
+  journaled(): void {
+    if (!this.#log.isOpen) return
+    if (this.#stagedTruncationCount !== this.#truncationCount) {
+      this.#env.commit.request(this)
+      return
+    }
+    // What was captured meanwhile is in the next frame: durable is where this one ended.
+    this.#offsets.flushed(this.#stagedEnd)
+    if (this.#capturedBytes === 0) this.#durable = this.#staged
+  }
+
+  unstage(): void {
+    this.#capturedBytes = 0
+    this.#staged = this.#durable
+  }
+
+  async sync(): Promise<void> {
+    if (!this.#log.isOpen) return
+    const { logEnd, synced } = this.#offsets
+    if (logEnd === synced && !this.#hasUnsyncedNames) return
+    const place = this.#end()
+    const truncationCount = this.#truncationCount
+    try {
+      const hadUnsyncedNames = this.#hasUnsyncedNames
+      await Promise.all(this.#dirtySegments().map((segment) => segment.flush()))
+      if (hadUnsyncedNames) {
+        this.#hasUnsyncedNames = false
+        await this.#env.fileSystem.syncDirectory(this.#env.directory)
+      }
+    } catch (error) {
+      if (this.#log.isOpen) this.#log.fail(error)
+      return
+    }
+    if (!this.#log.isOpen) return
+    if (truncationCount === this.#truncationCount) this.#nowDurable(place, logEnd)
+    else this.#env.commit.request(this)
+  }
+
+  syncNow(): void {
+    const place = this.#end()
+    try {
+      for (const segment of this.#dirtySegments()) segment.flushSync()
+      this.#env.fileSystem.syncDirectorySync(this.#env.directory)
+    } catch (error) {
+      this.#log.fail(error)
+      throw error
+    }
+    this.#hasUnsyncedNames = false
+    this.#nowDurable(place, this.#offsets.logEnd)
+  }
+
+  #end(): Place {
+    const segment = this.#loaded.segments.active
+    return { segment, position: segment.sizeBytes }
+  }
+
+  /** Everything before `place`, where the log ended at `logEnd`, is durable in its segments. */
+  #nowDurable(place: Place, logEnd: Offset): void {
+    if (isBehind(this.#durable, place)) this.#durable = place
+    if (isBehind(this.#staged, place)) this.#staged = place
+    this.#offsets.flushed(logEnd)
+    try {
+      // A recovery point beyond an epoch's first record needs the epoch's entry on disk.
+      this.#loaded.epochs.save()
+    } catch (error) {
+      if (!(error instanceof LogError)) this.#log.fail(error)
+      // The recovery point stays where it is, and with it what recovery looks at.
+      else
+        this.#env.logger.warn({ log: this.#env.name, error: error.message }, 'epochs not written')
+      return
+    }
+    this.#offsets.syncedTo(logEnd)
+  }
+
+  /** Files were written whose names, or index content, the next sync must make durable. */
+  touchedNames(): void {
+    this.#hasUnsyncedNames = true
+  }
+
+  /** Segments with bytes, or index files, that may not be durable. */
+  #dirtySegments(): Segment[] {
+    const { segments } = this.#loaded
+    return Array.from(segments).filter((segment) => {
+      const next = segments.after(segment)
+      const isSynced = next !== undefined && next.baseOffset <= this.#offsets.synced
+      return !isSynced || segment.areIndexFilesUnsynced
+    })
+  }
+
+  /** Voids what the journal holds from `position` of `segment` on, before the files are cut. */
+  cut(segment: Segment, position: number, endOffset: Offset): void {
+    const place = { baseOffset: segment.baseOffset, position, endOffset }
+    this.#env.commit.cut(this, this.#prefix, place)
+    // Last, because noting it may have begun a sync of what is about to go.
+    this.#truncationCount++
+  }
+
+  /** The files end here now, durably. */
+  truncated(): void {
+    this.#capturedBytes = 0
+    this.#durable = undefined
+    this.#staged = undefined
+    if (this.#offsets.disk === this.#offsets.logEnd) this.#durable = this.#staged = this.#end()
+  }
+
+  fail(error: unknown): void {
+    if (this.#log.isOpen) this.#log.fail(error)
+  }
+
+  /** The log is closed; nothing is asked of this object any more. */
+  end(): void {
+    this.#timer?.cancel()
+  }
+}
+
+function isBehind(one: Place | undefined, other: Place): boolean {
+  if (one === undefined) return true
+  if (one.segment === other.segment) return one.position < other.position
+  return one.segment.baseOffset < other.segment.baseOffset
+}

@@ -1,5 +1,12 @@
 import { StorageError } from '../base/errors.ts'
 
+export type SimFault = {
+  /** Name of the error, such as `EIO` or `ENOSPC`. */
+  readonly errno: string
+  /** For a write: bytes written before the failure. Default: as the seed says. */
+  readonly writtenBytes?: number
+}
+
 /** What a simulated system call answers when it fails. */
 export function simFailure(operation: string, path: string, errno: string): StorageError {
   return new StorageError({ operation, path, errno })

@@ -18,7 +18,7 @@ import { InvalidOptionError, StoreLockedError } from '../base/errors.ts'
 import type { DirectoryLock, File, FileStat, FileSystem, OpenMode } from './file-system.ts'
 import { pageBytes } from './sim-content.ts'
 import { type CrashClass, classContents, classNames, crashClasses } from './sim-crash-class.ts'
-import { SimCrash, simFailure } from './sim-failure.ts'
+import { SimCrash, type SimFault, simFailure } from './sim-failure.ts'
 import { type SimDoor, SimFile } from './sim-file.ts'
 import { SimRandom } from './sim-random.ts'
 import { namesOf, SimDirectoryNode, SimFileNode, SimTree } from './sim-tree.ts'
@@ -65,13 +65,6 @@ export type CrashOptions = {
   readonly seed?: number
 }
 
-export type SimFault = {
-  /** Name of the error, such as `EIO` or `ENOSPC`. */
-  readonly errno: string
-  /** For a write: bytes written before the failure. Default: as the seed says. */
-  readonly writtenBytes?: number
-}
-
 const defaultCapacityBytes = 2 ** 40
 
 type SimState = { tree: SimTree; random: SimRandom; locked: Set<SimDirectoryNode> }
@@ -88,6 +81,8 @@ export class SimFileSystem implements FileSystem {
   readonly #readFaults = new Map<number, SimFault>()
   /** Told of every operation just before it happens. For traces of a failing seed. */
   onOperation: ((operation: SimOperation) => void) | undefined
+  /** Asked at every operation whether it shall fail; `failOperation` goes first. */
+  planFault: ((operation: SimOperation) => SimFault | undefined) | undefined
 
   constructor(options: SimOptions) {
     const { seed, directories = [] } = options
@@ -106,6 +101,11 @@ export class SimFileSystem implements FileSystem {
   /** How many operations have begun. */
   get operationCount(): number {
     return this.#operations
+  }
+
+  /** The machine has stopped at the operation that `stopAt` named. */
+  get hasStopped(): boolean {
+    return this.#stopped !== undefined
   }
 
   /** How many reads, maps included, have begun. */
@@ -358,12 +358,13 @@ export class SimFileSystem implements FileSystem {
     this.#assertRunning()
     const number = this.#operations + 1
     this.#operations = number
-    this.onOperation?.({ number, kind, path, position, lengthBytes })
+    const operation = { number, kind, path, position, lengthBytes }
+    this.onOperation?.(operation)
     if (number >= this.#stopAt) {
       this.#stopped = new SimCrash(number)
       throw this.#stopped
     }
-    return this.#operationFaults.get(number)
+    return this.#operationFaults.get(number) ?? this.planFault?.(operation)
   }
 
   #beginRead(operation: string, path: string): void {

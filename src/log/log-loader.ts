@@ -72,8 +72,11 @@ export function* loadLog(
     fileSystem.syncDirectorySync(directory)
   }
   removeTrimmed(segments, checkpoint.logStart)
-  if (segments.count === 0) segments.push(Segment.create(env, checkpoint.logStart))
-  else segments.active.activate()
+  if (segments.count === 0) {
+    segments.push(Segment.create(env, checkpoint.logStart))
+    // A log that lost its first segment's name, and not the second's, would begin with a hole.
+    fileSystem.syncDirectorySync(directory)
+  } else segments.active.activate()
   const logEnd = segments.active.findNextOffset()
   const logStart = Math.max(checkpoint.logStart, segments.first.baseOffset) as Offset
   const recoveryPoint = checkpoint.isClean

@@ -71,7 +71,8 @@ export function* loadLog(
     snapshots.removeAll()
     fileSystem.syncDirectorySync(directory)
   }
-  removeTrimmed(segments, checkpoint.logStart)
+  // Before the checkpoint forgets the start because the first segment begins there.
+  if (removeTrimmed(segments, checkpoint.logStart)) fileSystem.syncDirectorySync(directory)
   if (segments.count === 0) {
     segments.push(Segment.create(env, checkpoint.logStart))
     // A log that lost its first segment's name, and not the second's, would begin with a hole.
@@ -108,13 +109,18 @@ function loadEpochs(env: LogEnvironment, segments: SegmentList): LeaderEpochs {
   return epochs
 }
 
-/** A trim removes files after the new start is durable; some may be there still. */
-function removeTrimmed(segments: SegmentList, logStart: Offset): void {
+/**
+ * A trim removes files after the new start is durable; some may be there still.
+ * @returns whether there were.
+ */
+function removeTrimmed(segments: SegmentList, logStart: Offset): boolean {
+  const { count } = segments
   while (segments.count > 1) {
     const second = segments.after(segments.first) as Segment
-    if (second.baseOffset > logStart) return
+    if (second.baseOffset > logStart) break
     segments.shift().delete()
   }
+  return segments.count < count
 }
 
 function cleanUp(fileSystem: FileSystem, directory: string, logger: Logger): void {

@@ -25,4 +25,23 @@ describe('a log', () => {
     })
     for (const state of states) expect((await openLog(state)).startOffset).toBe(0)
   })
+
+  it('keeps its start although the files below it came back', async () => {
+    const disk = simDisk()
+    const log = await openLog(disk)
+    await log.append(['a', 'b'])
+    log.roll()
+    await log.append('c')
+    disk.onOperation = ({ kind, path, number }) => {
+      if (kind === 'remove' && path === firstSegment) disk.stopAt(number + 1)
+    }
+    expect(() => log.trim(2)).toThrow('stopped')
+    const back = disk.crash({ class: 'nothing-unsynced' })
+    expect(back.stat(firstSegment)).toBeDefined()
+    const store = await openOn(back)
+    // Writes the checkpoints, where a start that is the first segment's own is not noted.
+    await store.createTopic('other')
+    const again = await openLog(back.crash({ class: 'nothing-unsynced' }))
+    expect([again.startOffset, again.endOffset]).toEqual([2, 3])
+  })
 })

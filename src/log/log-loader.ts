@@ -249,8 +249,9 @@ function* recover(
       segment.delete()
       continue
     }
-    const recovered = yield* recoverSegment(segment, rules, (batch) => {
-      if (batch.leaderEpoch > epochs.latest) epochs.note(batch.leaderEpoch, batch.baseOffset)
+    const recovered = yield* recoverSegment(segment, rules, ({ leaderEpoch, baseOffset }) => {
+      // The file may be older than a truncation, and begin an epoch where it began before that.
+      if (leaderEpoch > epochs.epochOf(baseOffset)) epochs.note(leaderEpoch, baseOffset)
     })
     segment.saveIndexes()
     segments.push(segment)

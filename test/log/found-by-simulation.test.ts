@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
-import { openOn, simDisk } from '../support/log-inspection.ts'
+import { openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
 
 const firstSegment = '/data/t-0/00000000000000000000.log'
 
@@ -43,5 +43,18 @@ describe('a log', () => {
     await store.createTopic('other')
     const again = await openLog(back.crash({ class: 'nothing-unsynced' }))
     expect([again.startOffset, again.endOffset]).toEqual([2, 3])
+  })
+
+  it('knows where an epoch began although a truncation came after the file was written', async () => {
+    const disk = simDisk()
+    await (await openLog(disk)).append(['a', 'b', 'c'])
+    const killed = disk.processCrash()
+    const log = await openLog(killed)
+    await log.append('d')
+    log.truncate(0)
+    await log.append('e', { level: 'os' })
+    const again = await openLog(killed.processCrash())
+    expect(valuesIn(again)).toEqual(['e'])
+    expect(again.epochOf(0)).toBe(1)
   })
 })

@@ -419,13 +419,22 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       snapshots.save(producers)
     } catch (error) {
       if (previous.state === 'sealed') previous.activate()
-      next.delete()
+      this.#discard(next)
       throw error
     }
     segments.push(next)
     this.#savedBytes = 0
     this.#drawJitter()
     this.#flusher.rolled(previous)
+  }
+
+  /** Deletes a segment that was made in vain. Left behind, it would look like a hole in the log. */
+  #discard(segment: Segment): void {
+    try {
+      segment.delete()
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   #drawJitter(): void {

@@ -57,4 +57,21 @@ describe('a log', () => {
     expect(valuesIn(again)).toEqual(['e'])
     expect(again.epochOf(0)).toBe(1)
   })
+
+  it('fails when a segment made in vain cannot be removed, for it would look like a hole', async () => {
+    const disk = simDisk()
+    const log = await openLog(disk)
+    await log.append('a')
+    disk.planFault = ({ kind, path }) => {
+      const isSealing = path.endsWith('.index') && kind === 'create'
+      return isSealing || kind === 'remove' ? { errno: 'EIO' } : undefined
+    }
+    expect(() => log.roll()).toThrow('EIO')
+    disk.planFault = undefined
+    await expect(log.append('b')).rejects.toMatchObject({ code: 'ERR_LOG_FAILED' })
+    const again = await openLog(disk.processCrash())
+    await again.append('b')
+    expect(valuesIn(await openLog(disk.crash({ class: 'everything' })))).toEqual(['a'])
+    expect(valuesIn(again)).toEqual(['a', 'b'])
+  })
 })

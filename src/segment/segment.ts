@@ -18,7 +18,7 @@ import { OffsetIndex, offsetIndexEntrySize } from '../index/offset-index.ts'
 import { TimeIndex, timeIndexEntrySize } from '../index/time-index.ts'
 import { crc32c } from '../platform/crc32c.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
-import type { FileSystem, MappedFile } from '../platform/file-system.ts'
+import type { File, FileSystem, MappedFile } from '../platform/file-system.ts'
 import type { BatchView } from '../record/batch-view.ts'
 import { BatchScanner } from './batch-scanner.ts'
 import type { IndexSeal } from './index-seal.ts'
@@ -325,14 +325,19 @@ export class Segment {
   async flush(): Promise<void> {
     const handle = this.#hold()
     handle.hold()
+    const indexFiles: File[] = []
     try {
       if (this.#areIndexFilesUnsynced) {
+        // All before the first wait: the segment may be deleted meanwhile, and its names with it.
+        for (const suffix of [offsetIndexSuffix, timeIndexSuffix]) {
+          indexFiles.push(this.#env.fileSystem.open(this.#pathOf(suffix), 'write'))
+        }
         this.#areIndexFilesUnsynced = false
-        await this.#flushFile(offsetIndexSuffix)
-        await this.#flushFile(timeIndexSuffix)
+        for (const file of indexFiles) await file.flush()
       }
       await handle.file.flush()
     } finally {
+      for (const file of indexFiles) file.close()
       handle.release()
     }
   }
@@ -351,18 +356,6 @@ export class Segment {
       this.#areIndexFilesUnsynced = false
     }
     this.#hold().file.flushSync()
-  }
-
-  async #flushFile(suffix: string): Promise<void> {
-    const path = this.#pathOf(suffix)
-    // Cut or deleted while its sibling was flushed.
-    if (this.#env.fileSystem.stat(path) === undefined) return
-    const file = this.#env.fileSystem.open(path, 'write')
-    try {
-      await file.flush()
-    } finally {
-      file.close()
-    }
   }
 
   /** Writes the index files and makes the segment read-only. Not durable until `flush`. */

@@ -74,4 +74,18 @@ describe('a log', () => {
     expect(valuesIn(await openLog(disk.crash({ class: 'everything' })))).toEqual(['a'])
     expect(valuesIn(again)).toEqual(['a', 'b'])
   })
+
+  it('goes on when a segment is trimmed away in the middle of its flush', async () => {
+    const disk = simDisk()
+    const log = await openLog(disk)
+    await log.append('a')
+    log.roll()
+    const acked = log.append('b')
+    disk.onOperation = ({ kind, path }) => {
+      if (kind === 'flush' && path.endsWith('.index')) queueMicrotask(() => log.trim(1))
+    }
+    await acked
+    expect([log.state, log.startOffset]).toEqual(['open', 1])
+    expect(disk.stat(firstSegment)).toBeUndefined()
+  })
 })

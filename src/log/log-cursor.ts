@@ -30,6 +30,8 @@ export interface CursorSource {
   readonly offsets: LogOffsets
   /** Grows with every truncation and trim: places found before it may be gone. */
   readonly generation: number
+  /** No offset is missing between the log's start and its end. */
+  readonly isDense: boolean
   assertReadable(): void
 }
 
@@ -59,6 +61,8 @@ export class LogCursor {
   #chunkPosition = 0
   #at = 0
   #chunkCount = 0
+  /** The position was found by search: the batch there may begin before the offset wanted. */
+  #isSought = false
 
   /** Made by `Log.cursor`. `from` lies in `[logStart, logEnd]`. */
   constructor(source: CursorSource, from: Offset, options: CursorOptions) {
@@ -149,8 +153,29 @@ export class LogCursor {
         this.#next = (this.#records.offset + 1) as Offset
         return true
       }
-      if (this.#next >= upTo || !this.#nextBatch(upTo)) return false
+      if (this.#next >= upTo) return false
+      if (!this.#nextBatch(upTo)) return this.#endsBelow(upTo)
     }
+  }
+
+  /** There is no next batch. A dense log has one below its end, or bytes of it are damaged. */
+  #endsBelow(upTo: Offset): false {
+    const { isDense, offsets } = this.#source
+    if (isDense && this.#next < upTo && this.#next < offsets.logEnd) {
+      throw this.#corruption(`no batch with offset ${this.#next}`, this.#at)
+    }
+    return false
+  }
+
+  /** Offsets are outside the checksum, or read before it is checked: each batch follows the last. */
+  #assertFollows(at: number): void {
+    const { baseOffset, lastOffset } = this.#batch
+    const isInPlace = this.#isSought ? baseOffset <= this.#next : baseOffset === this.#next
+    if (!isInPlace || lastOffset < this.#next) {
+      const reason = `batch of offsets ${baseOffset} to ${lastOffset} where ${this.#next} is expected`
+      throw this.#corruption(reason, at)
+    }
+    this.#isSought = false
   }
 
   #nextInBatch(): boolean {
@@ -173,6 +198,7 @@ export class LogCursor {
       const at = this.#at
       this.#batch.at(this.#chunk, at)
       this.#at = at + size
+      if (this.#source.isDense) this.#assertFollows(at)
       if (this.#batch.lastOffset < this.#next) continue
       if (this.#batch.baseOffset >= upTo) {
         this.#at = at
@@ -263,6 +289,7 @@ export class LogCursor {
     if (found === undefined) return undefined
     this.#segment = found.segment
     this.#generation = generation
+    this.#isSought = true
     return found.place.position
   }
 

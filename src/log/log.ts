@@ -217,6 +217,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   get generation(): number {
     return this.#generation
   }
+  get isDense(): boolean {
+    return this.#env.mayHaveGaps !== true
+  }
 
   /**
    * Appends one record, or several as one batch.

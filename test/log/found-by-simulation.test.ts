@@ -3,6 +3,7 @@
  * each, on the simulated disk.
  */
 import { describe, expect, it } from 'vitest'
+import { LogError } from '../../src/base/errors.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
 
@@ -87,5 +88,32 @@ describe('a log', () => {
     await acked
     expect([log.state, log.startOffset]).toEqual(['open', 1])
     expect(disk.stat(firstSegment)).toBeUndefined()
+  })
+
+  it('reports a header that is damaged, instead of passing over its batch', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const log = await store.log('t')
+    for (const batch of [['a', 'b'], ['c'], ['d', 'e'], ['f']]) await log.append(batch)
+    await store.close()
+    const clean = disk.processCrash()
+    const length = Buffer.alloc(4)
+    clean.open(firstSegment, 'read').read(length, 8)
+    const second = 12 + length.readInt32BE(0)
+    let reported = 0
+    for (let bit = 0; bit < 8 * 61; bit++) {
+      const damaged = clean.processCrash()
+      damaged.flipBits(firstSegment, second + (bit >> 3), 1 << (bit & 7))
+      try {
+        const values = valuesIn(await openLog(damaged))
+        // The leader epoch alone, four bytes, is neither under the checksum nor what is read.
+        expect(bit >> 5).toBe(3)
+        expect(values).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
+      } catch (error) {
+        if (!(error instanceof LogError)) throw error
+        reported++
+      }
+    }
+    expect(reported).toBe(8 * 57)
   })
 })

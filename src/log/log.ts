@@ -436,7 +436,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     try {
       segment.delete()
     } catch (error) {
-      this.#fail(error)
+      this.fail(error)
     }
   }
 

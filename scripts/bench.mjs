@@ -1,10 +1,10 @@
 /**
  * Runs a bench:
  *
- *     node scripts/bench.mjs [name]
+ *     node scripts/bench.mjs [name [argument …]]
  *
  * Without a name bench/canonical.bench.ts, which compares with other engines; with one, such as
- * `record/batch`, that file. Benches are TypeScript and Node 20 runs JavaScript, so they and the
+ * `record/batch`, that file. Arguments are for the bench; `durable` takes some. Benches are TypeScript and Node 20 runs JavaScript, so they and the
  * sources they import are compiled to .cache/bench first (incrementally), where links to build/
  * and prebuilds/ let the addon be found.
  */
@@ -15,7 +15,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const output = join(root, '.cache', 'bench')
-const name = process.argv[2] ?? 'canonical'
+const [name = 'canonical', ...benchArguments] = process.argv.slice(2)
+const comparesWithPeers = ['canonical', 'durable'].includes(name)
 
 if (!existsSync(join(root, 'bench', `${name}.bench.ts`))) {
   const names = readdirSync(join(root, 'bench'), { recursive: true })
@@ -33,8 +34,12 @@ for (const folder of ['build', 'prebuilds']) {
 }
 run([join(root, 'scripts', 'build-addon.mjs'), '--if-stale'])
 run([join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.bench.json'])
-if (name === 'canonical') run([join(root, 'bench', 'compare', 'install.mjs')])
-run([join(output, 'bench', 'support', 'run-bench.js'), join(output, 'bench', `${name}.bench.js`)])
+if (comparesWithPeers) run([join(root, 'bench', 'compare', 'install.mjs')])
+run([
+  join(output, 'bench', 'support', 'run-bench.js'),
+  join(output, 'bench', `${name}.bench.js`),
+  ...benchArguments,
+])
 
 function run(args) {
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })

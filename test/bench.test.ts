@@ -6,6 +6,8 @@ import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { parseDurableOptions } from '../bench/durable/options.ts'
+import { atLeast, atMost, verdict } from '../bench/durable/target.ts'
 import { latencyOf, median, percentile } from '../bench/support/statistics.ts'
 import { figure } from '../bench/support/table.ts'
 
@@ -44,6 +46,35 @@ describe('bench statistics', () => {
       '1234',
       '12.3 k',
       '1.23 M',
+    ])
+  })
+})
+
+describe('bench:durable', () => {
+  it('takes its arguments, and refuses what it does not know', () => {
+    const { recoveryGb, parts } = parseDurableOptions([
+      '--recovery-gb',
+      '0.5',
+      '--only',
+      'recovery',
+    ])
+    expect([recoveryGb, parts]).toEqual([0.5, ['recovery']])
+    expect(parseDurableOptions([]).parts).toEqual(['appenders', 'os-level', 'recovery'])
+    expect(() => parseDurableOptions(['--recovery', '5'])).toThrow('unknown argument --recovery')
+    expect(() => parseDurableOptions(['--rounds'])).toThrow('--rounds has no value')
+    expect(() => parseDurableOptions(['--rounds', 'many'])).toThrow('expected a number above 0')
+    expect(() => parseDurableOptions(['--only', 'all'])).toThrow('--only all')
+  })
+
+  it('judges a bound inclusively, and not without a figure', () => {
+    const from = 'a test'
+    expect(
+      [1.5, 1.51, Number.NaN].map((found) => verdict(atMost('', found, 1.5, { from }))),
+    ).toEqual(['✓', '✗', '–'])
+    expect([3, 2.99, Number.NaN].map((found) => verdict(atLeast('', found, 3, { from })))).toEqual([
+      '✓',
+      '✗',
+      '–',
     ])
   })
 })

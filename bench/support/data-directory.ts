@@ -1,5 +1,5 @@
 /** Where a bench keeps its files. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot } from './machine.ts'
@@ -11,16 +11,28 @@ export function benchDataFolder(): string {
   return folder
 }
 
-/** Gives `work` an empty directory and removes it afterwards, whatever happened. */
+/**
+ * Gives `work` an empty directory and removes it afterwards, whatever happened. At full size the
+ * removal is made durable too: the file system would else do it (journal, discards) in the first
+ * sync of the next run.
+ */
 export async function inDataDirectory<T>(
   name: string,
   { tiny }: { tiny: boolean },
   work: (directory: string) => T | Promise<T>,
 ): Promise<T> {
-  const directory = mkdtempSync(join(tiny ? tmpdir() : benchDataFolder(), `${name}-`))
+  const folder = tiny ? tmpdir() : benchDataFolder()
+  const directory = mkdtempSync(join(folder, `${name}-`))
   try {
     return await work(directory)
   } finally {
     rmSync(directory, { recursive: true, force: true })
+    if (!tiny) syncFolder(folder)
   }
+}
+
+function syncFolder(path: string): void {
+  const fd = openSync(path, 'r')
+  fsyncSync(fd)
+  closeSync(fd)
 }

@@ -47,6 +47,8 @@ export type LoadedLog = {
   readonly logStart: Offset
   readonly logEnd: Offset
   readonly recoveryPoint: Offset
+  /** Bytes that recovery looked at. */
+  readonly checkedBytes: number
   /** What recovery cut, for the operator; undefined when nothing was lost. */
   readonly cut: { path: string; position: number; bytes: number; reason: string } | undefined
 }
@@ -62,8 +64,8 @@ export function* loadLog(
   for (const segment of openSegments(env, checkpoint)) segments.push(segment)
   const epochs = loadEpochs(env, segments)
   const snapshots = new ProducerStateFiles(fileSystem, directory)
-  const cut = checkpoint.isClean
-    ? undefined
+  const { cut, checkedBytes } = checkpoint.isClean
+    ? { cut: undefined, checkedBytes: 0 }
     : yield* recover(env, segments, epochs, snapshots, checkpoint)
   if (segments.count > 0 && segments.active.findNextOffset() < checkpoint.logStart) {
     while (segments.count > 0) segments.pop().delete()
@@ -87,7 +89,17 @@ export function* loadLog(
   epochs.cutStart(logStart)
   const producers = snapshots.rebuild(segments, logStart, logEnd)
   producers.expire(env.clock.now() - env.settings.producerExpiryMs)
-  return { segments, epochs, producers, snapshots, logStart, logEnd, recoveryPoint, cut }
+  return {
+    segments,
+    epochs,
+    producers,
+    snapshots,
+    logStart,
+    logEnd,
+    recoveryPoint,
+    checkedBytes,
+    cut,
+  }
 }
 
 /** The epochs from their file or, when that cannot be read, from the headers of all batches. */
@@ -224,7 +236,7 @@ function* recover(
   epochs: LeaderEpochs,
   snapshots: ProducerStateFiles,
   { recoveryPoint, indexSeal }: LogCheckpoint,
-): Generator<number, LoadedLog['cut']> {
+): Generator<number, Pick<LoadedLog, 'cut' | 'checkedBytes'>> {
   const all = [...segments]
   const suspects = all.filter((_, i) => isSuspect(all, i, recoveryPoint))
   for (const _ of suspects) segments.pop()
@@ -236,6 +248,7 @@ function* recover(
   // Snapshots past the recovery point may be torn or describe records that are gone.
   snapshots.removeAbove(Math.max(recoveryPoint, suspects[0]?.baseOffset ?? 0) as Offset)
   let cut: LoadedLog['cut']
+  let checkedBytes = 0
   for (const segment of suspects) {
     if (cut === undefined && isDense && (expected ?? segment.baseOffset) !== segment.baseOffset) {
       const reason = `the segment before it ends at offset ${expected}`
@@ -253,6 +266,7 @@ function* recover(
       // The file may be older than a truncation, and begin an epoch where it began before that.
       if (leaderEpoch > epochs.epochOf(baseOffset)) epochs.note(leaderEpoch, baseOffset)
     })
+    checkedBytes += recovered.checkedBytes
     segment.saveIndexes()
     segments.push(segment)
     expected = recovered.nextOffset
@@ -261,5 +275,5 @@ function* recover(
   if (cut !== undefined) env.fileSystem.syncDirectorySync(env.directory)
   epochs.cutEnd(segments.count === 0 ? (0 as Offset) : segments.active.findNextOffset())
   epochs.save()
-  return cut
+  return { cut, checkedBytes }
 }

@@ -18,6 +18,8 @@ export type SegmentRecovery = {
   readonly nextOffset: Offset
   /** Batches looked at and kept. */
   readonly batchCount: number
+  /** Bytes looked at. */
+  readonly checkedBytes: number
   /** What was cut, when something was. */
   readonly cut: { position: FilePosition; bytes: number; reason: string } | undefined
 }
@@ -53,10 +55,12 @@ export function* recoverSegment(
   const scanner = segment.scan('whole', resumed?.position)
   let nextOffset = resumed?.baseOffset ?? segment.baseOffset
   let batchCount = 0
-  let yielded: number = scanner.position
+  const start: number = scanner.position
+  let yielded = start
   for (;;) {
     const step = scanner.next()
-    if (step === 'end') return { nextOffset, batchCount, cut: undefined }
+    const checkedBytes = scanner.position - start
+    if (step === 'end') return { nextOffset, batchCount, checkedBytes, cut: undefined }
     const fault =
       step === 'batch' ? faultOf(segment, scanner.view, nextOffset, rules) : `${step} batch`
     if (fault !== undefined) {
@@ -66,7 +70,7 @@ export function* recoverSegment(
         reason: fault,
       }
       segment.truncate(scanner.position, nextOffset)
-      return { nextOffset, batchCount, cut }
+      return { nextOffset, batchCount, checkedBytes, cut }
     }
     const { view } = scanner
     segment.indexStored(view.lastOffset, scanner.position, view.sizeBytes, view.maxTimestamp)

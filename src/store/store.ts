@@ -585,11 +585,13 @@ export class Store {
     }
     const totalBytes = work.reduce((sum, { bytes }) => sum + bytes, 0)
     let doneBytes = 0
+    let lookedAtBytes = 0
     for (const { env, topic, partition, bytes } of work) {
       let checkedBytes = doneBytes
       const loading = this.#loading(env)
       for (let step = loading.next(); ; step = loading.next()) {
         if (step.done === true) {
+          lookedAtBytes += step.value.checkedBytes
           topic.adopt(partition, this.#opened(env, step.value))
           break
         }
@@ -602,7 +604,7 @@ export class Store {
     }
     // Before anything is appended: what was cut below a recovery point is not durable any more.
     this.#checkpoints.write(this.#openLogs())
-    return doneBytes
+    return lookedAtBytes
   }
 
   *#openLogs(): Generator<Log> {

@@ -687,10 +687,11 @@ export class Store {
   #takeCleanMarker(): boolean {
     const { fileSystem } = this.#settings
     const path = `${this.path}/${cleanShutdownFileName}`
-    if (fileSystem.stat(path) === undefined) return false
-    fileSystem.remove(path)
+    const isThere = fileSystem.stat(path) !== undefined
+    if (isThere) fileSystem.remove(path)
+    // Also when it is not: one that was killed here may have removed it, and not durably.
     fileSystem.syncDirectorySync(this.path)
-    return true
+    return isThere
   }
 
   #leaveCleanMarker(): void {

@@ -118,3 +118,17 @@ describe('a log', () => {
     expect(reported).toBe(8 * 57)
   })
 })
+
+describe('a store', () => {
+  it('is not taken for cleanly stopped because a removed marker came back', async () => {
+    const disk = simDisk()
+    await (await openOn(disk)).close()
+    const opening = disk.processCrash()
+    opening.stopAt(opening.operationCount + 3)
+    await expect(openOn(opening)).rejects.toThrow('stopped')
+    const killed = opening.processCrash()
+    expect((await openOn(killed)).wasClean).toBe(false)
+    const again = await openOn(killed.crash({ class: 'nothing-unsynced' }))
+    expect(again.wasClean).toBe(false)
+  })
+})

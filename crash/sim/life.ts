@@ -1,0 +1,143 @@
+/**
+ * One life of a store: from a successful open to a crash or a close. Moves and actions work on it;
+ * it knows which errors they may meet, and drops answers that come when it is over.
+ */
+import { LogError } from '../../src/base/errors.ts'
+import type { Log } from '../../src/log/log.ts'
+import { SimCrash, type SimFault } from '../../src/platform/sim-failure.ts'
+import type { SimFileSystem, SimOperation } from '../../src/platform/sim-file-system.ts'
+import type { SimRandom } from '../../src/platform/sim-random.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { HistoryTrace } from './history-trace.ts'
+import type { LogModel, StoreModel } from './model.ts'
+import type { HistoryShape } from './shapes.ts'
+import type { SimClock } from './sim-clock.ts'
+
+/** A log that is open, and what the model says of it. */
+export type Target = { readonly log: Log; readonly model: LogModel }
+
+/** What is answered after a crash is of a world that is gone. */
+export class LifeOver extends Error {}
+
+/** Codes that a race with a delete, a close or a truncation explains. */
+const racedCodes = ['ERR_CLOSED', 'ERR_TOPIC_UNKNOWN', 'ERR_OFFSET_OUT_OF_RANGE']
+const faultCodes = ['ERR_STORAGE', 'ERR_LOG_FAILED']
+
+export class Life {
+  readonly store: Store
+  readonly disk: SimFileSystem
+  readonly model: StoreModel
+  readonly shape: HistoryShape
+  readonly clock: SimClock
+  readonly random: SimRandom
+  readonly trace: HistoryTrace
+  /** Operations and reads that were made to fail. */
+  faultCount = 0
+  /** Files of which a flush failed. */
+  readonly failedFlushes: string[] = []
+  /** Whether a fault that somebody else planted was met. */
+  hasMetFault: () => boolean = () => false
+  #isOver = false
+  #failure: unknown
+
+  constructor(parts: {
+    store: Store
+    disk: SimFileSystem
+    model: StoreModel
+    shape: HistoryShape
+    clock: SimClock
+    random: SimRandom
+    trace: HistoryTrace
+  }) {
+    this.store = parts.store
+    this.disk = parts.disk
+    this.model = parts.model
+    this.shape = parts.shape
+    this.clock = parts.clock
+    this.random = parts.random
+    this.trace = parts.trace
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Something was made to fail in this life. */
+  get hasFaults(): boolean {
+    return this.faultCount > 0 || this.hasMetFault()
+  }
+
+  /** Everything from here on belongs to a world that is gone. */
+  end(): void {
+    this.#isOver = true
+    if (!this.disk.hasStopped) this.disk.stopAt(this.disk.operationCount + 1)
+  }
+
+  /** The answer to `work`, if there is still somebody to hear it. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const answer = await work
+    if (this.#isOver) throw new LifeOver()
+    return answer
+  }
+
+  /** Runs a move or an action. An error that nothing explains ends the history. */
+  async run(work: () => Promise<void> | void): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!this.#isOver && !this.isExplained(error)) this.#failure ??= error
+    }
+  }
+
+  /** Throws what a move met that nothing explains. */
+  rethrow(): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** A crash, a race that loses, or a fault that was planted, each as a typed error. */
+  isExplained(error: unknown): boolean {
+    for (let cause = error; cause instanceof Error; cause = cause.cause) {
+      if (cause instanceof SimCrash || cause instanceof LifeOver) return true
+    }
+    if (!(error instanceof LogError)) return false
+    return racedCodes.includes(error.code) || (this.hasFaults && faultCodes.includes(error.code))
+  }
+
+  /** Every open log of every topic that is there for sure. */
+  targets(): Target[] {
+    const found: Target[] = []
+    for (const [name, topic] of this.model.topics) {
+      if (this.model.unsure.has(name)) continue
+      for (const log of this.store.topic(name)?.openLogs() ?? []) {
+        const model = topic.logs[Number(log.name.slice(name.length + 1))]
+        if (model !== undefined) found.push({ log, model })
+      }
+    }
+    return found
+  }
+
+  /** From here on each operation fails with `probability`, up to operation `last`. */
+  plantFaults(last: number, probability: number): void {
+    this.disk.planFault = (operation) => {
+      if (operation.number > last || !this.random.chance(probability)) return undefined
+      return this.#fault(operation)
+    }
+  }
+
+  #fault(operation: SimOperation): SimFault {
+    const { kind, path } = operation
+    this.faultCount++
+    if (kind === 'flush') this.failedFlushes.push(path)
+    const mayBeFull = kind === 'write' || kind === 'create' || kind === 'make-directory'
+    const errno = mayBeFull && this.random.chance(0.6) ? 'ENOSPC' : 'EIO'
+    this.trace.note(`${errno} at the next operation`)
+    return { errno }
+  }
+
+  /** The read `ahead` of now fails. */
+  plantReadFault(ahead: number): void {
+    this.faultCount++
+    this.trace.note(`EIO at read ${this.disk.readCount + ahead}`)
+    this.disk.failRead(this.disk.readCount + ahead, { errno: 'EIO' })
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * What a store may hold after a crash: a model so simple that it is right by reading. It knows what
+ * was accepted, how far which promise reaches, and what is undecided because no answer came.
+ */
+
+/** One batch of an idempotent producer, kept as the client would keep it: to send it again. */
+export type SentBatch = {
+  readonly bytes: Buffer
+  readonly offset: number
+  readonly recordCount: number
+  readonly baseSequence: number
+}
+
+/** How many batches a client may have under way, and a log remembers. */
+const rememberedBatches = 5
+
+export class ProducerModel {
+  readonly id: number
+  nextSequence = 0
+  /** The last ones, oldest first. */
+  sent: SentBatch[] = []
+  /** What recoveries found gone since the client last sent something. */
+  lost: SentBatch[] = []
+
+  constructor(id: number) {
+    this.id = id
+  }
+
+  note(batch: SentBatch): void {
+    this.lost = []
+    this.sent.push(batch)
+    if (this.sent.length > rememberedBatches) this.sent.shift()
+    this.nextSequence = batch.baseSequence + batch.recordCount
+  }
+
+  /** The log ends at `end`: what was sent behind it is lost, and the client goes back to there. */
+  cut(end: number): void {
+    const lost = this.sent.filter(({ offset, recordCount }) => offset + recordCount > end)
+    this.sent = this.sent.filter((batch) => !lost.includes(batch))
+    this.lost.unshift(...lost)
+    if (lost[0] !== undefined) this.nextSequence = lost[0].baseSequence
+  }
+
+  clone(): ProducerModel {
+    const copy = new ProducerModel(this.id)
+    copy.nextSequence = this.nextSequence
+    copy.sent = [...this.sent]
+    copy.lost = [...this.lost]
+    return copy
+  }
+}
+
+export class LogModel {
+  /** Values by offset, as accepted, trimmed ones included. */
+  accepted: string[] = []
+  /** Ends of batches: a log may end at one of these only. */
+  borders = new Set([0])
+  /** The log reaches at least here after losing power. */
+  diskEnd = 0
+  /** The log reaches at least here after losing the process. */
+  osEnd = 0
+  /** The log starts somewhere between these, both inclusive. */
+  minStart = 0
+  maxStart = 0
+  /** The highest offset it was ever trimmed to. */
+  trimmedTo = 0
+  /** An acknowledgement that a truncation overtook says nothing. */
+  truncations = 0
+  /** A truncation began and was not answered: it may have happened, durably or not. */
+  isTruncating = false
+  /** Largest batch in bytes that the log's segments take. */
+  maxValueBytes: number
+  producers = new Map<number, ProducerModel>()
+
+  constructor(maxValueBytes: number) {
+    this.maxValueBytes = maxValueBytes
+  }
+
+  accept(values: readonly string[]): void {
+    this.accepted.push(...values)
+    this.borders.add(this.accepted.length)
+  }
+
+  ackedAtDisk(end: number): void {
+    this.diskEnd = Math.max(this.diskEnd, end)
+  }
+
+  producer(id: number): ProducerModel {
+    let producer = this.producers.get(id)
+    if (producer === undefined) this.producers.set(id, (producer = new ProducerModel(id)))
+    return producer
+  }
+
+  /** The last batch border at or below `offset`. */
+  borderAtOrBelow(offset: number): number {
+    let border = 0
+    for (const one of this.borders) if (one <= offset && one > border) border = one
+    return border
+  }
+
+  /** Nothing is known any more of what stood at `end` and behind it. */
+  cut(end: number): void {
+    this.accepted.length = end
+    for (const border of this.borders) if (border > end) this.borders.delete(border)
+    this.diskEnd = Math.min(this.diskEnd, end)
+    this.osEnd = Math.min(this.osEnd, end)
+  }
+
+  clone(): LogModel {
+    const copy = new LogModel(this.maxValueBytes)
+    copy.accepted = [...this.accepted]
+    copy.borders = new Set(this.borders)
+    copy.diskEnd = this.diskEnd
+    copy.osEnd = this.osEnd
+    copy.minStart = this.minStart
+    copy.maxStart = this.maxStart
+    copy.trimmedTo = this.trimmedTo
+    copy.truncations = this.truncations
+    copy.isTruncating = this.isTruncating
+    for (const [id, producer] of this.producers) copy.producers.set(id, producer.clone())
+    return copy
+  }
+}
+
+export class TopicModel {
+  readonly id: string
+  readonly logs: LogModel[]
+  readonly maxValueBytes: number
+  /** Partitions it may have got, when no answer to that came. */
+  growingTo: number | undefined
+
+  constructor(id: string, partitions: number, maxValueBytes: number) {
+    this.id = id
+    this.maxValueBytes = maxValueBytes
+    this.logs = []
+    this.grow(partitions)
+  }
+
+  grow(partitions: number): void {
+    while (this.logs.length < partitions) this.logs.push(new LogModel(this.maxValueBytes))
+    this.growingTo = undefined
+  }
+
+  clone(): TopicModel {
+    const copy = new TopicModel(this.id, 0, this.maxValueBytes)
+    for (const log of this.logs) copy.logs.push(log.clone())
+    copy.growingTo = this.growingTo
+    return copy
+  }
+}
+
+/** A topic of which it is not known whether it is there. */
+export type UnsureTopic = {
+  readonly partitions: number
+  readonly maxValueBytes: number
+  /** Nothing waits for an answer any more: only the next open tells. */
+  isSettled: boolean
+}
+
+export type StopKind = 'unclean' | 'clean' | 'either'
+
+export class StoreModel {
+  topics = new Map<string, TopicModel>()
+  unsure = new Map<string, UnsureTopic>()
+  deletedIds = new Set<string>()
+  lastProducerId = -1
+  /** Of the last store that opened. */
+  leaderEpoch = 0
+  stop: StopKind = 'either'
+  /** Numbers the values, so that each is found only where it belongs. */
+  valueCount = 0
+
+  get isTruncating(): boolean {
+    for (const { logs } of this.topics.values()) {
+      if (logs.some((log) => log.isTruncating)) return true
+    }
+    return false
+  }
+
+  clone(): StoreModel {
+    const copy = new StoreModel()
+    for (const [name, topic] of this.topics) copy.topics.set(name, topic.clone())
+    for (const [name, unsure] of this.unsure) copy.unsure.set(name, { ...unsure })
+    copy.deletedIds = new Set(this.deletedIds)
+    copy.lastProducerId = this.lastProducerId
+    copy.leaderEpoch = this.leaderEpoch
+    copy.stop = this.stop
+    copy.valueCount = this.valueCount
+    return copy
+  }
+}

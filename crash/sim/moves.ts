@@ -1,0 +1,232 @@
+/**
+ * Moves: what can be done to a store, each with what the model learns from it, when. Nothing here is
+ * random: actions choose the arguments by chance, the script of the exhaustive search by hand.
+ */
+import { strict as assert } from 'node:assert'
+import type { AppendOptions } from '../../src/log/log.ts'
+import { BatchBuilder } from '../../src/record/batch-builder.ts'
+import { assertIndexesEqualScan, denseValues } from './inspect.ts'
+import type { Life, Target } from './life.ts'
+import { type SentBatch, TopicModel } from './model.ts'
+import { maxValueBytesOf } from './shapes.ts'
+
+export async function createTopic(
+  life: Life,
+  name: string,
+  partitions: number,
+  config: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { model, store } = life
+  life.trace.note(`create ${name} with ${partitions} partitions`)
+  const unsure = { partitions, maxValueBytes: maxValueBytesOf(config), isSettled: false }
+  model.unsure.set(name, unsure)
+  const topic = await life.during(store.createTopic(name, { partitions, config }))
+  assert.ok(!model.deletedIds.has(topic.id), `topic ${name} has the id of a deleted one`)
+  model.topics.set(name, new TopicModel(topic.id, partitions, unsure.maxValueBytes))
+  model.unsure.delete(name)
+  for (let index = 0; index < partitions; index++) topic.log(index)
+}
+
+export async function deleteTopic(life: Life, name: string): Promise<void> {
+  const { model, store } = life
+  const topic = model.topics.get(name)!
+  life.trace.note(`delete ${name}`)
+  const { maxValueBytes, logs } = topic
+  model.unsure.set(name, { partitions: logs.length, maxValueBytes, isSettled: false })
+  await life.during(store.deleteTopic(name))
+  model.topics.delete(name)
+  model.unsure.delete(name)
+  model.deletedIds.add(topic.id)
+}
+
+export async function addPartitions(life: Life, name: string, total: number): Promise<void> {
+  const topic = life.model.topics.get(name)!
+  if (topic.growingTo !== undefined) return
+  life.trace.note(`grow ${name} to ${total} partitions`)
+  topic.growingTo = total
+  await life.during(life.store.addPartitions(name, total))
+  topic.grow(total)
+  for (let index = 0; index < total; index++) life.store.topic(name)?.log(index)
+}
+
+export async function allocateProducerId(life: Life): Promise<void> {
+  const { model } = life
+  const id = await life.during(life.store.allocateProducerId())
+  assert.ok(id > model.lastProducerId, `producer id ${id} after ${model.lastProducerId}`)
+  model.lastProducerId = id
+}
+
+/** Appends one batch. What the call itself wrote is at `os`; `disk` is what is waited for. */
+export async function append(
+  life: Life,
+  { log, model }: Target,
+  values: readonly string[],
+  options: AppendOptions & { readonly timestamp?: number } = {},
+): Promise<void> {
+  const { timestamp = life.clock.now(), ...rest } = options
+  const { level = 'disk' } = options
+  const offset = log.endOffset
+  life.trace.note(`append ${values.length} to ${log.name} at ${offset}, ${level}`)
+  const wasStopped = life.disk.hasStopped
+  const wasFailed = log.state === 'failed'
+  const records = values.map((value) => ({ value, timestamp }))
+  const acked = log.append(records, rest)
+  // Awaited below; should a check before that throw, the rejection is nobody's.
+  acked.catch(() => {})
+  noteAccepted(life, { log, model }, values, offset, wasStopped)
+  if (wasFailed) assert.equal(log.endOffset, offset, `${log.name} has failed and takes records`)
+  const { truncations } = model
+  const ack = await life.during(acked)
+  assert.deepEqual([ack.offset, ack.lastOffset], [offset, offset + values.length - 1])
+  if (ack.level === 'disk' && truncations === model.truncations) {
+    model.ackedAtDisk(ack.lastOffset + 1)
+  }
+}
+
+/** Nothing yields between a call and the write: the log end tells what was accepted. */
+function noteAccepted(
+  life: Life,
+  { log, model }: Target,
+  values: readonly string[],
+  offset: number,
+  wasStopped: boolean,
+): void {
+  if (log.endOffset > offset) {
+    assert.equal(log.endOffset, offset + values.length, `end of ${log.name} after an append`)
+    assert.equal(offset, model.accepted.length, `${log.name} begins a batch at its end`)
+    model.accept(values)
+    model.osEnd = log.endOffset
+  } else if (life.disk.hasStopped && !wasStopped) {
+    // The machine stopped in this call: the batch may be there, and nobody was told.
+    model.accept(values)
+  }
+}
+
+export async function flush(life: Life, { log, model }: Target): Promise<void> {
+  const { endOffset } = log
+  const { truncations } = model
+  life.trace.note(`flush ${log.name} up to ${endOffset}`)
+  await life.during(log.flush())
+  if (truncations === model.truncations) model.ackedAtDisk(endOffset)
+}
+
+export async function flushStore(life: Life): Promise<void> {
+  const flushed = life.targets().filter(({ log }) => log.state === 'open')
+  const ends = flushed.map(({ log, model }) => ({ end: log.endOffset, was: model.truncations }))
+  life.trace.note('flush all')
+  await life.during(life.store.flush())
+  flushed.forEach(({ model }, i) => {
+    const { end, was } = ends[i]!
+    if (was === model.truncations) model.ackedAtDisk(end)
+  })
+}
+
+export function roll(life: Life, { log }: Target): void {
+  life.trace.note(`roll ${log.name} at ${log.endOffset}`)
+  log.roll()
+}
+
+export function trim(life: Life, { log, model }: Target, to: number): void {
+  life.trace.note(`trim ${log.name} to ${to}`)
+  model.maxStart = Math.max(model.maxStart, to)
+  model.trimmedTo = Math.max(model.trimmedTo, to)
+  const { count } = log.segments
+  log.trim(to)
+  // No offset below the start is ever given out again, and files go after the start is durable.
+  model.ackedAtDisk(to)
+  if (log.segments.count < count) model.minStart = Math.max(model.minStart, to)
+}
+
+export function truncate(life: Life, { log, model }: Target, to: number): void {
+  life.trace.note(`truncate ${log.name} to ${to}`)
+  const border = model.borderAtOrBelow(to)
+  model.truncations++
+  model.diskEnd = Math.min(model.diskEnd, border)
+  model.osEnd = Math.min(model.osEnd, border)
+  model.minStart = Math.min(model.minStart, border)
+  model.isTruncating = true
+  log.truncate(to)
+  model.isTruncating = false
+  model.cut(border)
+  assert.equal(log.endOffset, border, `end of ${log.name} after truncate(${to})`)
+}
+
+/** One batch of an idempotent producer, acknowledged at `disk`. */
+export async function produce(
+  life: Life,
+  target: Target,
+  producerId: number,
+  values: readonly string[],
+): Promise<void> {
+  const { log, model } = target
+  const producer = model.producer(producerId)
+  const baseSequence = producer.nextSequence
+  const offset = log.endOffset
+  life.trace.note(`produce ${values.length} to ${log.name} at ${offset} by ${producerId}`)
+  const bytes = clientBatch(values, life.clock.now(), { producerId, baseSequence })
+  const wasStopped = life.disk.hasStopped
+  try {
+    const appended = sendBatch(target, bytes)
+    assert.equal(appended.isDuplicate, false, `${log.name}: a new batch is no duplicate`)
+  } finally {
+    const before = model.accepted.length
+    noteAccepted(life, target, values, offset, wasStopped)
+    const recordCount = values.length
+    if (model.accepted.length > before) producer.note({ bytes, offset, recordCount, baseSequence })
+  }
+  const end = offset + values.length
+  await life.during(log.reached('disk', end))
+  model.ackedAtDisk(end)
+}
+
+/** Sends a batch again that the log has. */
+export function resend(life: Life, target: Target, batch: SentBatch): void {
+  life.trace.note(`send ${batch.offset} of ${target.log.name} again`)
+  const answer = sendBatch(target, batch.bytes)
+  assert.equal(answer.isDuplicate, true, `${target.log.name}: ${batch.offset} is stored twice`)
+  assert.equal(answer.baseOffset, batch.offset)
+}
+
+export function sendBatch({ log }: { log: Target['log'] }, bytes: Buffer) {
+  const copy = Buffer.from(bytes)
+  return log.appendBatch(copy, 0, copy.length, { allowZstd: true })
+}
+
+function clientBatch(
+  values: readonly string[],
+  timestamp: number,
+  producer: { readonly producerId: number; readonly baseSequence: number },
+): Buffer {
+  const builder = new BatchBuilder({ codec: 'none' })
+  for (const value of values) builder.add({ value, timestamp }, 0)
+  builder.setProducer({ ...producer, producerEpoch: 0 })
+  return Buffer.from(builder.finish())
+}
+
+/** A log reads as the model says, in the middle of everything. */
+export function readAll(life: Life, { log, model }: Target): void {
+  if (life.disk.hasStopped) return
+  life.trace.note(`read ${log.name}`)
+  const values = denseValues(log)
+  // A truncation that failed half-way has cut the log, and said only that it failed.
+  const end = log.state === 'failed' ? log.endOffset : model.accepted.length
+  assert.deepEqual(values, model.accepted.slice(log.startOffset, end), `records of ${log.name}`)
+  assertIndexesEqualScan(log, model.trimmedTo)
+}
+
+/** Closes the store. From the call on nothing else may be done with it. */
+export async function close(life: Life): Promise<void> {
+  const { model, store } = life
+  life.trace.note('close')
+  model.stop = 'either'
+  // Deleting while closing is no clean stop.
+  const isQuiet = model.unsure.size === 0
+  await life.during(store.close())
+  const targets = life.targets()
+  for (const { log, model: known } of targets) {
+    if (log.failure !== undefined) continue
+    known.diskEnd = known.osEnd = known.accepted.length
+    known.minStart = known.maxStart = log.startOffset
+  }
+  if (!life.hasFaults && isQuiet) model.stop = 'clean'
+}

@@ -77,7 +77,9 @@ export class Segment {
   #maxTimestamp = -1
   #maxTimestampOffset: Offset
   #firstTimestamp: number | undefined
-  #areIndexFilesUnsynced = false
+  /** How often the index files were written, and how many of these times are durable. */
+  #indexWrites = 0
+  #syncedIndexWrites = 0
   #isTorn = false
 
   private constructor(
@@ -142,7 +144,7 @@ export class Segment {
 
   /** Index files were written since the last flush. */
   get areIndexFilesUnsynced(): boolean {
-    return this.#areIndexFilesUnsynced
+    return this.#syncedIndexWrites < this.#indexWrites
   }
 
   get createdMs(): number {
@@ -327,13 +329,15 @@ export class Segment {
     handle.hold()
     const indexFiles: File[] = []
     try {
-      if (this.#areIndexFilesUnsynced) {
+      if (this.areIndexFilesUnsynced) {
+        const writes = this.#indexWrites
         // All before the first wait: the segment may be deleted meanwhile, and its names with it.
         for (const suffix of [offsetIndexSuffix, timeIndexSuffix]) {
           indexFiles.push(this.#env.fileSystem.open(this.#pathOf(suffix), 'write'))
         }
-        this.#areIndexFilesUnsynced = false
         for (const file of indexFiles) await file.flush()
+        // Not sooner: another flush of the segment would pass over what is not durable yet.
+        this.#syncedIndexWrites = Math.max(this.#syncedIndexWrites, writes)
       }
       await handle.file.flush()
     } finally {
@@ -344,7 +348,7 @@ export class Segment {
 
   /** The same at once, for callers that cannot wait. */
   flushSync(): void {
-    if (this.#areIndexFilesUnsynced) {
+    if (this.areIndexFilesUnsynced) {
       for (const suffix of [offsetIndexSuffix, timeIndexSuffix]) {
         const file = this.#env.fileSystem.open(this.#pathOf(suffix), 'write')
         try {
@@ -353,7 +357,7 @@ export class Segment {
           file.close()
         }
       }
-      this.#areIndexFilesUnsynced = false
+      this.#syncedIndexWrites = this.#indexWrites
     }
     this.#hold().file.flushSync()
   }
@@ -372,7 +376,7 @@ export class Segment {
     this.#offerMaxTimestamp()
     this.#save(offsetIndexSuffix, this.#loadOffsetIndex().bytes)
     this.#save(timeIndexSuffix, this.#loadTimeIndex().bytes)
-    this.#areIndexFilesUnsynced = true
+    this.#indexWrites++
   }
 
   #save(suffix: string, bytes: Buffer): void {

@@ -91,6 +91,25 @@ describe('a log', () => {
     expect(disk.stat(firstSegment)).toBeUndefined()
   })
 
+  it('passes over no index file that another flush has under way', async () => {
+    const disk = simDisk()
+    const log = await openLog(disk)
+    await log.append(['a', 'b', 'c'], { level: 'os' })
+    const times = '/data/t-0/00000000000000000000.timeindex'
+    let found: SimFileSystem | undefined
+    disk.onOperation = ({ kind, path }) => {
+      if (kind !== 'flush' || !path.endsWith('.index') || found !== undefined) return
+      queueMicrotask(() => {
+        if (found !== undefined) return
+        log.trim(2)
+        found = disk.crash({ class: 'nothing-unsynced' })
+      })
+    }
+    log.roll()
+    await log.flush()
+    expect(found?.stat(times)?.sizeBytes).toBe(12)
+  })
+
   it('reports a header that is damaged, instead of passing over its batch', async () => {
     const disk = simDisk()
     const store = await openOn(disk)

@@ -45,7 +45,9 @@ export class LogFlusher implements FlushTarget {
   #stagedEnd: Offset
   #truncationCount = 0
   #stagedTruncationCount = 0
-  #hasUnsyncedNames = true
+  /** How often names or index files were touched, and how many of these times are durable. */
+  #touches = 1
+  #syncedTouches = 0
   #firstUnflushedMs = 0
   #timer: Timer | undefined
 
@@ -90,7 +92,7 @@ export class LogFlusher implements FlushTarget {
 
   /** The active segment was sealed, and a new one is there. */
   rolled(previous: Segment): void {
-    this.#hasUnsyncedNames = true
+    this.#touches++
     const { active } = this.#loaded.segments
     // Nothing is left behind in the old segment: the next frames begin in the new one.
     if (this.#staged?.segment === previous && this.#staged.position === previous.sizeBytes) {
@@ -170,15 +172,16 @@ export class LogFlusher implements FlushTarget {
   async sync(): Promise<void> {
     if (!this.#log.isOpen) return
     const { logEnd, synced } = this.#offsets
-    if (logEnd === synced && !this.#hasUnsyncedNames) return
+    if (logEnd === synced && this.#syncedTouches === this.#touches) return
     const place = this.#end()
     const truncationCount = this.#truncationCount
     try {
-      const hadUnsyncedNames = this.#hasUnsyncedNames
+      // What is touched from here on, as by a close, is for the next sync.
+      const touches = this.#touches
       await Promise.all(this.#dirtySegments().map((segment) => segment.flush()))
-      if (hadUnsyncedNames) {
-        this.#hasUnsyncedNames = false
+      if (this.#syncedTouches < touches) {
         await this.#env.fileSystem.syncDirectory(this.#env.directory)
+        this.#syncedTouches = Math.max(this.#syncedTouches, touches)
       }
     } catch (error) {
       if (this.#log.isOpen) this.#log.fail(error)
@@ -198,7 +201,7 @@ export class LogFlusher implements FlushTarget {
       this.#log.fail(error)
       throw error
     }
-    this.#hasUnsyncedNames = false
+    this.#syncedTouches = this.#touches
     this.#nowDurable(place, this.#offsets.logEnd)
   }
 
@@ -227,7 +230,7 @@ export class LogFlusher implements FlushTarget {
 
   /** Files were written whose names, or index content, the next sync must make durable. */
   touchedNames(): void {
-    this.#hasUnsyncedNames = true
+    this.#touches++
   }
 
   /** Segments with bytes, or index files, that may not be durable. */

@@ -110,6 +110,24 @@ describe('a log', () => {
     expect(found?.stat(times)?.sizeBytes).toBe(12)
   })
 
+  it('is closed durably although a flush was under way', async () => {
+    const disk = simDisk()
+    const log = await openLog(disk)
+    await log.append('a', { level: 'os' })
+    let closed: Promise<boolean> | undefined
+    disk.onOperation = ({ kind, path }) => {
+      if (kind !== 'flush' || !path.endsWith('.log') || closed !== undefined) return
+      closed = Promise.resolve().then(() => log.close())
+    }
+    await log.flush()
+    expect(await closed).toBe(true)
+    const found = disk.crash({ class: 'nothing-unsynced' })
+    for (const name of disk.readDirectory('/data/t-0')) {
+      const path = `/data/t-0/${name}`
+      expect([name, found.stat(path)?.sizeBytes]).toEqual([name, disk.stat(path)?.sizeBytes])
+    }
+  })
+
   it('reports a header that is damaged, instead of passing over its batch', async () => {
     const disk = simDisk()
     const store = await openOn(disk)

@@ -112,7 +112,8 @@ describe('a log', () => {
 
   it('is closed durably although a flush was under way', async () => {
     const disk = simDisk()
-    const log = await openLog(disk)
+    // Without a journal, which would make the record durable by itself.
+    const log = await (await openOn(disk, { journalBytes: 0 })).log('t')
     await log.append('a', { level: 'os' })
     let closed: Promise<boolean> | undefined
     disk.onOperation = ({ kind, path }) => {

@@ -139,13 +139,13 @@ export function* readJournal(fileSystem: FileSystem, path: string): Generator<Re
     const second = readHeader(file, path, regionBytes, page)
     if (second !== undefined) regions.push({ start: regionBytes, header: second })
     regions.sort((one, other) => one.header.firstSequence - other.header.firstSequence)
-    let next: number | undefined
     for (const { start, header } of regions) {
-      // Between two regions no frame may be missing either.
-      if (next !== undefined && header.firstSequence !== next) return
       const bytes = Buffer.allocUnsafeSlow(regionBytes)
       const count = file.read(bytes, start)
-      next = yield* readRegion(bytes.subarray(0, count), header.firstSequence)
+      // Each on its own: when the machine stopped while the first frame of a region was written
+      // again, that may stand there under the old header. What the region held before was durable
+      // in the segments by then; the frames of the other one are not.
+      yield* readRegion(bytes.subarray(0, count), header.firstSequence)
     }
   } finally {
     file.close()
@@ -165,13 +165,12 @@ function readHeader(
   return isUsable ? header : undefined
 }
 
-/** @returns the number of the frame that would come next. */
-function* readRegion(bytes: Buffer, firstSequence: number): Generator<RedoRecord, number> {
+function* readRegion(bytes: Buffer, firstSequence: number): Generator<RedoRecord> {
   let sequence = firstSequence
   let at = journalPageBytes
   for (;;) {
     const size = frameSizeAt(bytes, at, sequence)
-    if (size === undefined) return sequence
+    if (size === undefined) return
     yield* decodeRecords(bytes, at, at + size)
     at += paddedToPage(size)
     sequence++

@@ -149,6 +149,23 @@ describe('a journal', () => {
     expect(recordsOf(disk)).toEqual(['a-0/id-of-a@8 four', 'a-0/id-of-a@12 five'])
   })
 
+  it('loses nothing of one region while the other is written again', async () => {
+    const disk = simDisk()
+    const journal = await Journal.create(disk, '/data', regionBytes)
+    write(journal, [a, 0, 'written back'])
+    await journal.flush()
+    journal.turn()
+    write(journal, [a, 12, 'durable'])
+    await journal.flush()
+    journal.free(0)
+    journal.turn()
+    write(journal, [a, 19, 'not durable'])
+    for (let seed = 0; seed < 40; seed++) {
+      const found = recordsOf(disk.crash({ class: 'random-pages', seed }))
+      expect(found).toContain('a-0/id-of-a@12 durable')
+    }
+  })
+
   it('says how much room is left', async () => {
     const journal = await Journal.create(simDisk(), '/data', regionBytes)
     expect(journal.hasRoom(journal.maxFrameBytes)).toBe(true)

@@ -497,13 +497,14 @@ export class Segment {
   truncate(position: number, offset: Offset): void {
     assert(position <= this.#sizeBytes, 'a truncation shortens')
     this.#hold().file.truncate(position)
-    this.#hold().file.flushSync()
     this.#sizeBytes = position
     this.#loadOffsetIndex().truncate(offset)
     this.#loadTimeIndex().truncate(offset)
     this.#reloadMaxTimestamp()
     this.#bytesSinceEntry = position - this.#loadOffsetIndex().lastPosition
     if (position === 0) this.#firstTimestamp = undefined
+    // Last: when it fails the log takes no more appends, but what is left can be read.
+    this.#hold().file.flushSync()
   }
 
   #reloadMaxTimestamp(): void {

@@ -129,6 +129,19 @@ describe('a log', () => {
     }
   })
 
+  it('can be read after a truncation whose flush failed', async () => {
+    const disk = simDisk()
+    const log = await openLog(disk)
+    await log.append('a')
+    await log.append('b')
+    disk.planFault = ({ kind, path }) => {
+      return kind === 'flush' && path === firstSegment ? { errno: 'EIO' } : undefined
+    }
+    expect(() => log.truncate(1)).toThrow('EIO')
+    expect([log.state, log.endOffset]).toEqual(['failed', 1])
+    expect(valuesIn(log)).toEqual(['a'])
+  })
+
   it('reports a header that is damaged, instead of passing over its batch', async () => {
     const disk = simDisk()
     const store = await openOn(disk)

@@ -7,7 +7,7 @@ import { LogError } from '../../src/base/errors.ts'
 import type { FileSystem } from '../../src/platform/file-system.ts'
 import { type CrashClass, crashClasses } from '../../src/platform/sim-crash-class.ts'
 import { SimCrash, type SimFault } from '../../src/platform/sim-failure.ts'
-import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import type { SimFileSystem, SimOperation } from '../../src/platform/sim-file-system.ts'
 import { SimRandom } from '../../src/platform/sim-random.ts'
 import { checkRetries, checkSameBounds, checkStore, type Loss } from './check.ts'
 import { HistoryFailure } from './history-failure.ts'
@@ -26,8 +26,8 @@ export type SearchOptions = {
   readonly wrap?: (disk: SimFileSystem) => FileSystem
   /** Only the crash or fault at this operation or read. Default: each. */
   readonly at?: number
-  /** Asked between two places; stops the search there. */
-  readonly isEnough?: () => boolean
+  /** Asked between two places, with the checks so far; true stops the search there. */
+  readonly isEnough?: (checks: number) => boolean
 }
 
 export type SearchResult = {
@@ -41,8 +41,11 @@ export type SearchResult = {
 /** One state of a crash for each of these; the classes that choose by chance are drawn twice. */
 const drawnClasses: readonly CrashClass[] = [...crashClasses, 'random-sectors', 'random-pages']
 
+/** What a full disk refuses. */
+const spaceTakers: readonly SimOperation['kind'][] = ['write', 'create', 'make-directory']
+
 /** A crash at every operation of the recovery, after a crash at every so manieth of the script. */
-const recoveryCrashEvery = 4
+const recoveryCrashEvery = 10
 
 /** @throws (rejects) HistoryFailure when a promise was not kept. */
 export function searchExhaustively(options: SearchOptions): Promise<SearchResult> {
@@ -66,13 +69,20 @@ class Search {
 
   async run(): Promise<SearchResult> {
     try {
-      const whole = await this.#script(() => {})
+      const takesSpace: boolean[] = []
+      const whole = await this.#script((disk) => {
+        const told = disk.onOperation
+        disk.onOperation = (operation) => {
+          takesSpace[operation.number] = spaceTakers.includes(operation.kind)
+          told?.(operation)
+        }
+      })
       const operations = whole.disk.operationCount
       const reads = whole.disk.readCount
       for (const at of this.#places(operations)) {
         await this.#crashAt(at)
         await this.#failAt(at, { errno: 'EIO' })
-        await this.#failAt(at, { errno: 'ENOSPC' })
+        if (takesSpace[at] === true) await this.#failAt(at, { errno: 'ENOSPC' })
       }
       for (const at of this.#places(reads)) await this.#failReadAt(at)
       return { operations, reads, checks: this.#checks }
@@ -84,7 +94,7 @@ class Search {
   *#places(count: number): Generator<number> {
     const { at, isEnough } = this.#options
     for (let place = at ?? 1; place <= Math.min(count, at ?? count); place++) {
-      if (isEnough?.() === true) return
+      if (isEnough?.(this.#checks) === true) return
       this.#at = place
       this.#round = 0
       yield place

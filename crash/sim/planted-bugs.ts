@@ -33,6 +33,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   // What is acknowledged at `disk` is in the page cache only. Both files, because small writes may
   // be made durable by a journal and large ones by their segment.
   bug('acknowledges without a flush', { flush: isDataFile, flushSync: isDataFile }),
+  bug('forgets to sync the journal', { flush: isJournal, flushSync: isJournal }),
   bug('forgets to sync the directory of a log', {
     syncDirectory: (path) => /\/[a-z]+-\d+$/.test(path),
   }),
@@ -54,7 +55,11 @@ export const plantedBugs: readonly PlantedBug[] = [
 
 /** Of a topic's log or the journal: the store's own log is found out sooner, by other checks. */
 function isDataFile(path: string): boolean {
-  return /\/[a-z]+-\d+\/\d+\.log$/.test(path) || path.endsWith('.journal')
+  return /\/[a-z]+-\d+\/\d+\.log$/.test(path) || isJournal(path)
+}
+
+function isJournal(path: string): boolean {
+  return path.endsWith('.journal')
 }
 
 /** Index entries begin with a relative offset, big-endian, of four bytes. */

@@ -7,10 +7,10 @@
 import { expect, it } from 'vitest'
 import { runHistory } from '../../crash/sim/history.ts'
 
-const seedCount = 400
+const seedCount = 300
 /** Above the least, no further history begins after this time. */
 const leastChecks = 6_000
-const budgetMs = 40_000
+const budgetMs = 30_000
 const onlySeed = process.env['STRATALOG_CRASH_SEED']
 const hangMs = 600_000
 

@@ -38,13 +38,6 @@ export type HistoryResult = {
   readonly fingerprint: number
 }
 
-/**
- * Whether a process may be killed after a failed flush and its pages be found by the next one. Linux
- * marks such pages clean without having written them: recovery reads them, no flush writes them any
- * more, and a power cut takes them from below what was acknowledged since.
- */
-const mayRestartAfterFailedFlush = false
-
 /** States drawn from the end of one life; the history goes on with the last. */
 const statesPerLife = 3
 
@@ -62,7 +55,6 @@ class History {
   readonly #shape: HistoryShape
   #nowMs = 1_000_000
   #place = ''
-  #hasFailedFlush = false
   #checks = 0
 
   constructor(options: HistoryOptions) {
@@ -148,9 +140,8 @@ class History {
     this.#nowMs = life.clock.now()
     for (const { log, model } of life.targets()) {
       // Not acknowledged to anybody, but said to be durable.
-      model.ackedAtDisk(Math.min(log.recoveryPoint, model.accepted.length))
+      model.ackedAtDisk(Math.min(log.durableOffset, model.accepted.length))
     }
-    this.#hasFailedFlush = life.failedFlushes.length > 0
     life.end()
     life.rethrow()
   }
@@ -163,8 +154,7 @@ class History {
   ): Promise<{ opened: Opened; model: StoreModel }> {
     const random = this.#random
     // Cut bytes that the next process does not see may yet come back: no model of what it shows.
-    const losesPower = model.isTruncating || (this.#hasFailedFlush && !mayRestartAfterFailedFlush)
-    let state = this.#crash(disk, losesPower ? 0 : isProcess ? 1 : 0.1)
+    let state = this.#crash(disk, model.isTruncating ? 0 : isProcess ? 1 : 0.1)
     while (random.chance(0.25)) state = await this.#interruptRecovery(state, model)
     const first = await this.#open(state.disk)
     const bounds = checkStore(first.store, model, state.loss)
@@ -210,8 +200,7 @@ class History {
     } catch (error) {
       if (!isInterruption(error)) throw error
     }
-    const losesFlushed = how === 'operation' && !mayRestartAfterFailedFlush
-    const next = this.#crash(disk, state.loss === 'power' || losesFlushed ? 0 : 0.5)
+    const next = this.#crash(disk, state.loss === 'power' ? 0 : 0.5)
     silence(disk)
     if (model.stop === 'clean') model.stop = 'either'
     return next

@@ -85,7 +85,7 @@ export class FlushCoordinator {
   #journalState: 'disabled' | 'wanted' | 'made' | 'closed' = 'disabled'
   #making: Promise<void> | undefined
   #rounds = 0
-  /** Targets with frames in a region, until the region is used again. */
+  /** Targets with frames in a region, until it is free for good. */
   readonly #inRegion = [new Set<FlushTarget>(), new Set<FlushTarget>()]
   #draining: Promise<void> | undefined
   readonly #syncing = new Map<FlushTarget, Syncing>()
@@ -248,7 +248,6 @@ export class FlushCoordinator {
     if (journal.hasRoom(frame.paddedBytes)) return true
     const left = journal.turn()
     if (left === undefined) return false
-    this.#inRegion[journal.activeRegion]?.clear()
     this.#draining = this.#drain(journal, left)
     return journal.hasRoom(frame.paddedBytes)
   }
@@ -258,7 +257,14 @@ export class FlushCoordinator {
     const targets = this.#inRegion[region] as Set<FlushTarget>
     await this.syncAll(targets)
     for (const target of targets) if (target.isFailed) return
-    journal.free(region)
+    // Voided meanwhile, and all that was in it with it.
+    if (this.#journal !== journal) return
+    try {
+      await journal.free(region)
+      targets.clear()
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   /** Makes the journal once there were about as many rounds as zeroing it costs. */

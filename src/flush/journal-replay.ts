@@ -139,13 +139,14 @@ export function* readJournal(fileSystem: FileSystem, path: string): Generator<Re
     const second = readHeader(file, path, regionBytes, page)
     if (second !== undefined) regions.push({ start: regionBytes, header: second })
     regions.sort((one, other) => one.header.firstSequence - other.header.firstSequence)
+    let next: number | undefined
     for (const { start, header } of regions) {
+      // No frame may be missing between two regions. A region that is written again is no region
+      // before that: its old header went for good when it became free.
+      if (next !== undefined && header.firstSequence !== next) return
       const bytes = Buffer.allocUnsafeSlow(regionBytes)
       const count = file.read(bytes, start)
-      // Each on its own: when the machine stopped while the first frame of a region was written
-      // again, that may stand there under the old header. What the region held before was durable
-      // in the segments by then; the frames of the other one are not.
-      yield* readRegion(bytes.subarray(0, count), header.firstSequence)
+      next = yield* readRegion(bytes.subarray(0, count), header.firstSequence)
     }
   } finally {
     file.close()
@@ -165,12 +166,13 @@ function readHeader(
   return isUsable ? header : undefined
 }
 
-function* readRegion(bytes: Buffer, firstSequence: number): Generator<RedoRecord> {
+/** @returns the number of the frame that would come next. */
+function* readRegion(bytes: Buffer, firstSequence: number): Generator<RedoRecord, number> {
   let sequence = firstSequence
   let at = journalPageBytes
   for (;;) {
     const size = frameSizeAt(bytes, at, sequence)
-    if (size === undefined) return
+    if (size === undefined) return sequence
     yield* decodeRecords(bytes, at, at + size)
     at += paddedToPage(size)
     sequence++

@@ -93,9 +93,15 @@ export class Journal {
     return left
   }
 
-  /** Everything in `region` stands in the segments, durably. */
-  free(region: number): void {
+  /**
+   * Everything in `region` stands in the segments, durably: it may be used again once its header is
+   * gone for good. Else a crash in the middle of the next use could find the old header over new
+   * frames, and take the frames of the other region for ones with a gap before them.
+   */
+  async free(region: number): Promise<void> {
     assert(region !== this.#active, 'the region in use is not freed')
+    this.#file.write(Buffer.alloc(journalPageBytes), region * this.#regionBytes)
+    await this.flush()
     this.#isHeld[region] = false
   }
 

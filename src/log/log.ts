@@ -468,7 +468,11 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       const written = this.#offsets.reached('os', offset, options.signal)
       return written.then(() => this.reached(level, offset, options))
     }
-    if (level === 'disk') this.#env.commit.request(this.#flusher)
+    if (level === 'disk') {
+      this.#env.commit.request(this.#flusher)
+      // The journal had failed before this log was opened.
+      if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    }
     return this.#offsets.reached(level, offset, options.signal)
   }
 

@@ -6,6 +6,10 @@
  * The first batch that is incomplete, impossible, fails its checksum or does not follow the one
  * before ends the scan, and the file is cut there: what follows was never acknowledged as durable,
  * or recovery would not look at it.
+ *
+ * What is kept is written once more, in place. After a failed fdatasync the kernel takes pages for
+ * clean that never reached the disk: the process that saw the failure is gone, reads still find them,
+ * and the next fdatasync would pass over them.
  */
 import { LogError } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
@@ -60,7 +64,10 @@ export function* recoverSegment(
   for (;;) {
     const step = scanner.next()
     const checkedBytes = scanner.position - start
-    if (step === 'end') return { nextOffset, batchCount, checkedBytes, cut: undefined }
+    if (step === 'end') {
+      segment.rewrite(start)
+      return { nextOffset, batchCount, checkedBytes, cut: undefined }
+    }
     const fault =
       step === 'batch' ? faultOf(segment, scanner.view, nextOffset, rules) : `${step} batch`
     if (fault !== undefined) {
@@ -70,6 +77,7 @@ export function* recoverSegment(
         reason: fault,
       }
       segment.truncate(scanner.position, nextOffset)
+      segment.rewrite(start)
       return { nextOffset, batchCount, checkedBytes, cut }
     }
     const { view } = scanner

@@ -36,6 +36,9 @@ export const maxRelativeOffset = 0x7fff_ffff
 /** Positions are int32 in every Kafka tool, so a segment never grows past this. */
 export const maxSegmentBytes = 0x7fff_ffff
 
+/** How much is written at once where a segment is written again. */
+const rewriteBytes = 1024 * 1024
+
 /** What a segment needs from its log; shared by all segments of it. */
 export type SegmentEnvironment = {
   readonly fileSystem: FileSystem
@@ -516,6 +519,17 @@ export class Segment {
       if (scanner.view.maxTimestamp <= this.#maxTimestamp) continue
       this.#maxTimestamp = scanner.view.maxTimestamp
       this.#maxTimestampOffset = scanner.view.lastOffset
+    }
+  }
+
+  /** Writes what stands behind `position` once more, so that the next flush makes it durable. */
+  rewrite(position: number): void {
+    const { file } = this.#hold()
+    const window = Buffer.allocUnsafeSlow(Math.min(rewriteBytes, this.#sizeBytes - position))
+    for (let at = position; at < this.#sizeBytes; at += window.length) {
+      const part = window.subarray(0, Math.min(window.length, this.#sizeBytes - at))
+      this.readInto(part, at)
+      file.write(part, at)
     }
   }
 

@@ -175,6 +175,7 @@ describe('the flush coordinator', () => {
     disk.planFault = undefined
     // Also those that had no part in it, and those that open later.
     expect((await store.log('first')).state).toBe('failed')
+    await expect(store.log('never-opened-before')).rejects.toMatchObject({ code: 'ERR_LOG_FAILED' })
     await expect(one.append('later', { level: 'os' })).rejects.toMatchObject({
       code: 'ERR_LOG_FAILED',
     })

@@ -143,7 +143,7 @@ describe('a journal', () => {
     expect(recordsOf(disk)).toEqual(expected)
     // The first region holds what was not written back: it is not used again before that.
     expect(journal.turn()).toBeUndefined()
-    journal.free(0)
+    await journal.free(0)
     expect(journal.turn()).toBe(1)
     write(journal, [a, 12, 'five'])
     expect(recordsOf(disk)).toEqual(['a-0/id-of-a@8 four', 'a-0/id-of-a@12 five'])
@@ -157,7 +157,7 @@ describe('a journal', () => {
     journal.turn()
     write(journal, [a, 12, 'durable'])
     await journal.flush()
-    journal.free(0)
+    await journal.free(0)
     journal.turn()
     write(journal, [a, 19, 'not durable'])
     for (let seed = 0; seed < 40; seed++) {

@@ -16,6 +16,7 @@ import { StoreLockedError } from '../base/errors.ts'
 import { binding } from '../native/load-binding.ts'
 import { isPidAlive, ownPid } from '../native/process-identity.ts'
 import type { DirectoryLock } from './file-system.ts'
+import { storageFailure } from './storage-failure.ts'
 
 export const lockFileName = '.lock'
 
@@ -71,9 +72,15 @@ class KernelLock implements DirectoryLock {
     if (this.#fd < 0) return
     const fd = this.#fd
     this.#fd = -1
-    // Removed while still locked, so that nobody can lose a lock taken in between.
-    if (isSameFile(fd, this.#path)) fs.rmSync(this.#path, { force: true })
-    fs.closeSync(fd)
+    try {
+      // Removed while still locked, so that nobody can lose a lock taken in between.
+      if (isSameFile(fd, this.#path)) fs.rmSync(this.#path, { force: true })
+    } catch {
+      // The disk may be gone, and with it the reason to close. A file left behind keeps nobody out:
+      // the lock is the kernel's and ends with the descriptor.
+    } finally {
+      fs.closeSync(fd)
+    }
   }
 }
 
@@ -140,7 +147,12 @@ class PidLock implements DirectoryLock {
   release(): void {
     if (this.#isReleased) return
     this.#isReleased = true
-    if (readText(this.#path) === this.#content) fs.rmSync(this.#path, { force: true })
+    try {
+      if (readText(this.#path) === this.#content) fs.rmSync(this.#path, { force: true })
+    } catch (error) {
+      // Here the file is the lock: left behind, it holds until this process ends.
+      throw storageFailure('unlock', this.#path, error)
+    }
   }
 }
 

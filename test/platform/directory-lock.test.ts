@@ -5,11 +5,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { StoreLockedError } from '../../src/base/errors.ts'
+import { StorageError, StoreLockedError } from '../../src/base/errors.ts'
 import { binding } from '../../src/native/load-binding.ts'
 import { lockDirectory } from '../../src/platform/directory-lock.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
@@ -69,6 +69,21 @@ describe('lock file', () => {
     expectRefusal(process.pid)
     lock.release()
     expect(readdirSync(directory.path)).toEqual([])
+  })
+
+  it('ends although the disk refuses to remove its file', () => {
+    const lock = lockDirectory(directory.path)
+    renameSync(directory.path, `${directory.path}.aside`)
+    writeFileSync(directory.path, 'no directory: every path below it is refused')
+    try {
+      if (isAddon) lock.release()
+      else expect(() => lock.release()).toThrow(StorageError)
+    } finally {
+      rmSync(directory.path)
+      renameSync(`${directory.path}.aside`, directory.path)
+    }
+    if (isAddon) lockDirectory(directory.path).release()
+    else expectRefusal(process.pid)
   })
 
   it.each([

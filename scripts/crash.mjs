@@ -1,31 +1,38 @@
 /**
- * Runs the crash tests of crash/sim for as long as one likes:
+ * Runs one of the crash tests:
  *
- *     npm run crash -- --minutes 10
+ *     node scripts/crash.mjs <test> [options]
  *
- * They are TypeScript and Node 20 runs JavaScript, so they and the sources they import are compiled
- * to .cache/crash first (incrementally), where links let the addon be found.
+ * A test is a file of crash/ (docs/crash-tests.md) or a folder with a main.ts: `sim` crashes the
+ * simulated disk for as long as one likes, `npm run crash -- --minutes 10`.
+ *
+ * A SIGINT from the terminal reaches the test itself, which cleans up; this process waits for it and
+ * reports its exit code.
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { compile, root } from './compiled.mjs'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const output = join(root, '.cache', 'crash')
-
-mkdirSync(output, { recursive: true })
-writeFileSync(join(output, 'package.json'), '{ "type": "module" }\n')
-for (const folder of ['build', 'prebuilds']) {
-  rmSync(join(output, folder), { force: true })
-  if (existsSync(join(root, folder))) symlinkSync(join(root, folder), join(output, folder))
+const entries = new Map()
+for (const name of readdirSync(join(root, 'crash'))) {
+  if (name.endsWith('.ts')) entries.set(name.slice(0, -'.ts'.length), name.replace(/ts$/, 'js'))
+  else if (existsSync(join(root, 'crash', name, 'main.ts'))) entries.set(name, `${name}/main.js`)
 }
-run([join(root, 'scripts', 'build-addon.mjs'), '--if-stale'])
-run([join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.crash.json'])
-run([join(output, 'crash', 'sim', 'main.js'), ...process.argv.slice(2)])
-
-function run(args) {
-  const env = { ...process.env, STRATALOG_CHECKS: '1' }
-  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env })
-  if (status !== 0) process.exit(status ?? 1)
+const [name, ...args] = process.argv.slice(2)
+if (!entries.has(name)) {
+  console.error(`no crash test ${name ?? ''}: expected one of ${[...entries.keys()].join(', ')}`)
+  process.exit(2)
 }
+const output = compile('crash', 'tsconfig.crash.json')
+const child = spawn(process.execPath, [join(output, 'crash', entries.get(name)), ...args], {
+  cwd: root,
+  stdio: 'inherit',
+  // Every assertion of the engine is on, also in the processes that the test starts.
+  env: { ...process.env, STRATALOG_CHECKS: '1' },
+})
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => child.kill('SIGTERM'))
+child.on('exit', (code, signal) => {
+  process.exitCode = signal === null ? (code ?? 1) : 1
+})

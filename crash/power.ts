@@ -68,7 +68,7 @@ async function cutPower(
     const reader = new WorkerProcess(options)
     await reader.loaded
     await reader.stop()
-    judge(crash, `${kind} after cycle ${end - 1}`, reader, reader.report.errors)
+    judge(crash, `${kind} after the last cycle`, reader, reader.report.errors)
     droppedCount += model.droppedCount('os')
     lateCount += model.droppedCount('memory')
     await image.remove()

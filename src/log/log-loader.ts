@@ -58,10 +58,30 @@ export function* loadLog(
   env: LogEnvironment,
   checkpoint: LogCheckpoint,
 ): Generator<number, LoadedLog> {
+  const found: Segment[] = []
+  const segments = new SegmentList()
+  try {
+    return yield* load(env, checkpoint, found, segments)
+  } catch (error) {
+    for (const segment of [...found, ...segments]) segment.close()
+    throw error
+  }
+}
+
+/**
+ * @param found    gets every segment that is there, also those that recovery then deletes.
+ * @param segments gets those of the loaded log.
+ */
+function* load(
+  env: LogEnvironment,
+  checkpoint: LogCheckpoint,
+  found: Segment[],
+  segments: SegmentList,
+): Generator<number, LoadedLog> {
   const { fileSystem, directory } = env
   cleanUp(fileSystem, directory, env.logger)
-  const segments = new SegmentList()
-  for (const segment of openSegments(env, checkpoint)) segments.push(segment)
+  openSegments(env, checkpoint, found)
+  for (const segment of found) segments.push(segment)
   const epochs = loadEpochs(env, segments)
   const snapshots = new ProducerStateFiles(fileSystem, directory)
   const { cut, checkedBytes } = checkpoint.isClean
@@ -190,7 +210,8 @@ function endOfSwap(fileSystem: FileSystem, directory: string, name: string): num
 function openSegments(
   env: LogEnvironment & SegmentEnvironment,
   checkpoint: LogCheckpoint,
-): Segment[] {
+  segments: Segment[],
+): void {
   const { fileSystem, directory } = env
   const names = new Set(fileSystem.readDirectory(directory))
   for (const suffix of [offsetIndexSuffix, timeIndexSuffix, transactionIndexSuffix]) {
@@ -201,7 +222,6 @@ function openSegments(
       fileSystem.remove(`${directory}/${name}`)
     }
   }
-  const segments: Segment[] = []
   for (const name of [...names].sort()) {
     const offset = offsetOfFileName(name, logSuffix)
     if (offset === undefined) continue
@@ -213,7 +233,6 @@ function openSegments(
     const isScanned = !checkpoint.isClean && isSuspect(segments, i, checkpoint.recoveryPoint)
     if (!isScanned && segment.sizeBytes > 0 && !hasIndexes(names, segment)) segment.rebuildIndexes()
   })
-  return segments
 }
 
 /** Whether the segment at `index` may hold bytes, or have indexes, that are not durable. */

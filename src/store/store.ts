@@ -131,7 +131,7 @@ export class Store {
       try {
         await store.#load()
       } catch (error) {
-        store.#abandon()
+        await store.#abandon()
         throw error
       }
       return store
@@ -142,9 +142,10 @@ export class Store {
   }
 
   /** Lets go of what a failed open has opened so far. */
-  #abandon(): void {
+  async #abandon(): Promise<void> {
     if (this.#systemLog === undefined) return
     for (const log of this.#openLogs()) log.abandon()
+    await this.#commit.close(false)
   }
 
   /** Level appends wait for unless they or their topic say otherwise. */
@@ -375,6 +376,8 @@ export class Store {
         this.#leaveCleanMarker()
       }
     } finally {
+      // What failed may have kept the journal open; the next open of this process replays it.
+      await this.#commit.close(false)
       this.#lock.release()
     }
   }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { File } from '../../src/platform/file-system.ts'
 import { openStore } from '../../src/store/store.ts'
+import { dataPath, openOn, simDisk } from '../support/log-inspection.ts'
 import { withTemporaryDirectory } from '../support/temporary-directory.ts'
 
 describe('a store', () => {
@@ -19,5 +21,52 @@ describe('a store', () => {
       expect(values).toEqual(['hello', 'a', 'b', 'c'])
       await again.close()
     })
+  })
+
+  it.each(['close', 'open'] as const)('lets go of every file when %s fails', async (failing) => {
+    const disk = simDisk()
+    const held = new Set<File>()
+    const open = disk.open.bind(disk)
+    disk.open = (path, mode) => {
+      const file = open(path, mode)
+      const close = file.close.bind(file)
+      held.add(file)
+      file.close = () => {
+        held.delete(file)
+        close()
+      }
+      return file
+    }
+    const isJournalOpen = () => [...held].some(({ path }) => path.endsWith('stratalog.journal'))
+    const first = await openOn(disk)
+    const log = await first.log('t')
+    await log.append('a')
+    expect(isJournalOpen()).toBe(true)
+    if (failing === 'open') {
+      await first.close()
+      expect(held.size).toBe(0)
+      // As after an unclean stop: opening writes an epoch, and then has a tail to cut.
+      disk.remove(`${dataPath}/.kafka_cleanshutdown`)
+      const file = open(`${dataPath}/t-0/00000000000000000000.log`, 'write')
+      file.write(Buffer.alloc(77), file.size())
+      file.close()
+      let sawJournal = false
+      disk.planFault = ({ kind, path }) => {
+        if (kind !== 'truncate' || !path.includes('/t-0/')) return undefined
+        sawJournal = isJournalOpen()
+        return { errno: 'ENOSPC' }
+      }
+      await expect(openOn(disk)).rejects.toMatchObject({ errno: 'ENOSPC' })
+      expect(sawJournal).toBe(true)
+    } else {
+      disk.planFault = ({ path }) =>
+        path.includes('checkpoint') && !path.includes('leader') ? { errno: 'ENOSPC' } : undefined
+      await expect(first.close()).rejects.toMatchObject({ errno: 'ENOSPC' })
+    }
+    expect([...held].map(({ path }) => path)).toEqual([])
+    disk.planFault = undefined
+    const again = await openOn(disk)
+    expect((await again.log('t')).endOffset).toBeGreaterThan(0)
+    await again.close()
   })
 })

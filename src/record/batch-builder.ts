@@ -24,8 +24,9 @@ import {
 import { sealBatch } from './batch-view.ts'
 import { type CodecName, codecIdOf } from './codec-name.ts'
 import { checkCompressionLevel, compress } from './compression.ts'
+import { fieldShape, flattenHeaders } from './header-input.ts'
 import { writeInt16, writeInt32, writeInt64 } from './int64.ts'
-import type { RecordBytes, RecordFields, RecordHeadersInput, RecordInput } from './record.ts'
+import type { RecordBytes, RecordFields, RecordInput } from './record.ts'
 import { maxSequence } from './sequence.ts'
 import { varintSize, varlongSize, writeVarint, writeVarlong } from './varint.ts'
 
@@ -38,6 +39,8 @@ const maxRecordOverhead = 40
 const shortStringLength = 20
 /** Up to this length a loop over the bytes beats TypedArray.set. */
 const shortBytesLength = 12
+/** The same, when the bytes must be cut out of a larger array first. */
+const shortCopyLength = 48
 const nullLength = -1
 
 const noBytes = Buffer.alloc(0)
@@ -146,6 +149,41 @@ export class BatchBuilder {
     position = writeVarint(bytes, position, offsetDelta)
     source.copy(bytes, position, bodyStart, bodyEnd)
     this.#accept(position + bodyEnd - bodyStart, timestamp)
+  }
+
+  /**
+   * Appends a record without headers whose key is `source[keyStart, keyEnd)` and whose value is
+   * `source[valueStart, valueEnd)`, or null when `valueStart` is negative. Trusted.
+   */
+  addKeyValue(
+    source: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    timestamp: number,
+  ): void {
+    const delta = this.#deltaOf(timestamp)
+    const offsetDelta = this.#recordCount
+    const keyLength = keyEnd - keyStart
+    const valueLength = valueStart < 0 ? nullLength : valueEnd - valueStart
+    const bodySize =
+      2 +
+      varlongSize(delta) +
+      varintSize(offsetDelta) +
+      fieldSize(keyLength) +
+      fieldSize(valueLength)
+    const bytes = this.#reserve(bodySize)
+    let position = writeVarint(bytes, this.#position, bodySize)
+    bytes[position++] = 0 // attributes
+    position = writeVarlong(bytes, position, delta)
+    position = writeVarint(bytes, position, offsetDelta)
+    position = writeVarint(bytes, position, keyLength)
+    position = copyBytes(bytes, position, source, keyStart, keyEnd)
+    position = writeVarint(bytes, position, valueLength)
+    if (valueStart >= 0) position = copyBytes(bytes, position, source, valueStart, valueEnd)
+    bytes[position++] = 0 // no headers
+    this.#accept(position, timestamp)
   }
 
   /** Makes the batch an idempotent producer's. Holds until `reset`. */
@@ -338,9 +376,7 @@ export class BatchBuilder {
   }
 }
 
-const fieldShape = 'a string, a Uint8Array or null'
 const recordShape = 'a string, a Uint8Array or an object with a value'
-const headersShape = 'an object of names and values, or an array of { key, value }'
 
 function tooLarge(sizeBytes: number): BatchTooLargeError {
   return new BatchTooLargeError({ sizeBytes, limitBytes: maxBatchSize, limit: 'message' })
@@ -356,50 +392,6 @@ function checkField(option: string, value: unknown): void {
   if (typeof value === 'string' || value instanceof Uint8Array || value === null) return
   if (types.isUint8Array(value)) return
   throw new InvalidOptionError({ option, value, expected: fieldShape })
-}
-
-/**
- * Headers as key, value, key, value, …, checked. A snapshot: nothing the caller's getters do
- * between measuring and writing can break the batch.
- */
-function flattenHeaders(headers: RecordHeadersInput): (RecordBytes | null)[] {
-  if (typeof headers !== 'object' || headers === null || types.isUint8Array(headers)) {
-    throw new InvalidOptionError({
-      option: 'record.headers',
-      value: headers,
-      expected: headersShape,
-    })
-  }
-  const flat: (RecordBytes | null)[] = []
-  if (Array.isArray(headers)) {
-    for (const header of headers) {
-      const { key, value } = header ?? {}
-      if (typeof key !== 'string') {
-        const option = `record.headers[${flat.length / 2}].key`
-        throw new InvalidOptionError({ option, value: key, expected: 'a string' })
-      }
-      if (!isField(value)) throw badHeader(`[${flat.length / 2}].value`, value)
-      flat.push(key, value)
-    }
-    return flat
-  }
-  for (const [key, value] of Object.entries(headers)) {
-    if (!isField(value)) throw badHeader(`[${JSON.stringify(key)}]`, value)
-    flat.push(key, value)
-  }
-  return flat
-}
-
-function isField(value: unknown): value is RecordBytes | null {
-  return typeof value === 'string' || value === null || types.isUint8Array(value)
-}
-
-function badHeader(place: string, value: unknown): InvalidOptionError {
-  return new InvalidOptionError({
-    option: `record.headers${place}`,
-    value,
-    expected: fieldShape,
-  })
 }
 
 /** Encoded length in bytes, −1 for null. */
@@ -462,4 +454,18 @@ function writeShort(bytes: Buffer, position: number, value: Uint8Array): void {
 
 function writeAscii(bytes: Buffer, position: number, text: string): void {
   for (let index = 0; index < text.length; index++) bytes[position + index] = text.charCodeAt(index)
+}
+
+function copyBytes(
+  bytes: Buffer,
+  position: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  const length = end - start
+  if (length <= shortCopyLength) {
+    for (let index = 0; index < length; index++) bytes[position + index] = source[start + index]!
+  } else bytes.set(source.subarray(start, end), position)
+  return position + length
 }

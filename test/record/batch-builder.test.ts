@@ -51,6 +51,28 @@ describe('batch builder', () => {
     )
   })
 
+  it('takes key and value out of one array', () => {
+    const part = fc.uint8Array({ maxLength: 100 })
+    const pair = fc.tuple(part, fc.option(part))
+    fc.assert(
+      fc.property(fc.array(pair, { minLength: 1, maxLength: 20 }), (pairs) => {
+        const builder = new BatchBuilder()
+        for (const [key, value] of pairs) {
+          const source = Buffer.concat([Buffer.from('..'), key, value ?? Buffer.alloc(0), key])
+          const end = 2 + key.length
+          const valueEnd = end + (value?.length ?? 0)
+          builder.addKeyValue(source, 2, end, value === null ? -1 : end, valueEnd, nowMs)
+        }
+        const whole = new BatchBuilder()
+        whole.addAll(
+          pairs.map(([key, value]) => ({ key, value })),
+          nowMs,
+        )
+        expect(builder.finish()).toEqual(whole.finish())
+      }),
+    )
+  })
+
   it('takes strings and bytes alone as values, headers as object or list', () => {
     const builder = new BatchBuilder()
     const foreign = vm.runInNewContext('new Uint8Array([1, 2])') as Uint8Array

@@ -28,3 +28,14 @@ export type {
 export { openStore, type Store, type TopicSpec } from './store/store.ts'
 export type { RecoveryProgress, StoreOptions } from './store/store-options.ts'
 export type { Topic } from './store/topic.ts'
+export type { KeyBounds, RangeOptions } from './table/key-range.ts'
+export type {
+  BatchChange,
+  ChangeOptions,
+  EncodedChanges,
+  Table,
+  WatchOptions,
+} from './table/table.ts'
+export type { CodecChoice, CodecValue, TableCodec } from './table/table-codec.ts'
+export type { TableSpec } from './table/table-settings.ts'
+export type { TableChange } from './table/table-watch.ts'

@@ -28,6 +28,10 @@ export type LogErrorCode =
   | 'ERR_TOPIC_INVALID'
   | 'ERR_PARTITION_UNKNOWN'
   | 'ERR_LISTEN'
+  | 'ERR_CONFLICT'
+  | 'ERR_TABLE_CODEC'
+  | 'ERR_TABLE_FULL'
+  | 'ERR_WATCH_OVERFLOW'
 
 export abstract class LogError extends Error {
   abstract readonly code: LogErrorCode
@@ -307,5 +311,66 @@ export class ListenError extends LogError {
     this.host = details.host
     this.port = details.port
     this.errno = details.errno
+  }
+}
+
+/** A key of a table does not hold what the change expected. Nothing was written. */
+export class ConflictError extends LogError {
+  override readonly name = 'ConflictError'
+  override readonly code = 'ERR_CONFLICT'
+  readonly table: string
+  /** Place of the change at fault in the batch, 0 first. */
+  readonly changeIndex: number
+
+  constructor(details: { table: string; changeIndex: number }) {
+    super(
+      `change ${details.changeIndex} of table ${details.table} expected another value under its key`,
+    )
+    this.table = details.table
+    this.changeIndex = details.changeIndex
+  }
+}
+
+/** A table was asked for with codecs other than those it was made with. */
+export class TableCodecError extends LogError {
+  override readonly name = 'TableCodecError'
+  override readonly code = 'ERR_TABLE_CODEC'
+  readonly table: string
+
+  constructor(details: { table: string; part: 'key' | 'value'; found: string; expected: string }) {
+    super(
+      `${details.part}s of table ${details.table} are stored as ${details.found}: expected ${details.expected}`,
+    )
+    this.table = details.table
+  }
+}
+
+/** The entries of a table would take more memory than `maxBytes`. Nothing was written. */
+export class TableFullError extends LogError {
+  override readonly name = 'TableFullError'
+  override readonly code = 'ERR_TABLE_FULL'
+  readonly table: string
+  readonly maxBytes: number
+
+  constructor(details: { table: string; maxBytes: number }) {
+    super(`table ${details.table} would hold more than its ${details.maxBytes} bytes`)
+    this.table = details.table
+    this.maxBytes = details.maxBytes
+  }
+}
+
+/** A watcher of a table fell behind by more than its buffer; it has ended. */
+export class WatchOverflowError extends LogError {
+  override readonly name = 'WatchOverflowError'
+  override readonly code = 'ERR_WATCH_OVERFLOW'
+  readonly table: string
+  readonly maxBuffered: number
+
+  constructor(details: { table: string; maxBuffered: number }) {
+    super(
+      `a watcher of table ${details.table} fell more than ${details.maxBuffered} changes behind`,
+    )
+    this.table = details.table
+    this.maxBuffered = details.maxBuffered
   }
 }

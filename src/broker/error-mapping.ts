@@ -26,6 +26,11 @@ const codes: Record<LogErrorCode, ErrorCode> = {
   ERR_TOPIC_INVALID: errorCodes.invalidTopicException,
   ERR_PARTITION_UNKNOWN: errorCodes.unknownTopicOrPartition,
   ERR_LISTEN: errorCodes.unknownServerError,
+  // Tables are the store's and the broker's own: no request names one.
+  ERR_CONFLICT: errorCodes.unknownServerError,
+  ERR_TABLE_CODEC: errorCodes.kafkaStorageError,
+  ERR_TABLE_FULL: errorCodes.kafkaStorageError,
+  ERR_WATCH_OVERFLOW: errorCodes.unknownServerError,
 }
 
 /**

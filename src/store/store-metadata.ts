@@ -2,8 +2,8 @@
  * What the store itself remembers, in a table of its own: topics, deleted topics whose files may
  * still be there, the next free block of producer ids, and the leader epoch.
  */
-import type { Log } from '../log/log.ts'
 import { Table } from '../table/table.ts'
+import { checkTableSpec, type TableEnvironment } from '../table/table-settings.ts'
 
 export type TopicEntry = {
   readonly id: string
@@ -11,7 +11,11 @@ export type TopicEntry = {
   readonly config: Readonly<Record<string, string>>
   /** Found on disk, written by another program: its offsets may have holes. */
   readonly isAdopted?: boolean
+  /** The topic is a table's log: the names of its codecs. */
+  readonly table?: TableCodecs
 }
+
+export type TableCodecs = { readonly key: string; readonly value: string }
 
 type Entry = TopicEntry | { readonly value: number } | { readonly deleted: string }
 
@@ -23,15 +27,28 @@ const producerIdKey = 'producer-ids'
 const leaderEpochKey = 'leader-epoch'
 
 export class StoreMetadata {
-  readonly #table: Table<Entry>
+  readonly #table: Table<string, Entry>
   #nextProducerId = 0
   #producerIdLimit = 0
   #block: Promise<void> | undefined
 
-  /** `log` belongs to this object from here on. */
-  constructor(log: Log) {
-    this.#table = new Table<Entry>(log)
+  private constructor(table: Table<string, Entry>) {
+    this.#table = table
     this.#nextProducerId = this.#producerIdLimit = this.#number(producerIdKey)
+  }
+
+  /** The log of `env` belongs to the metadata from here on. @throws (rejects) StoreFormatError. */
+  static async open(env: TableEnvironment): Promise<StoreMetadata> {
+    const settings = checkTableSpec<string, Entry>({ key: 'string', value: 'json' })
+    const table = await Table.open(env, settings)
+    // What cannot be decoded is to be found now, not at its first use.
+    for (const _ of table.range());
+    return new StoreMetadata(table)
+  }
+
+  /** Ends the snapshot that is being written, if one is. */
+  close(): Promise<void> {
+    return this.#table.close()
   }
 
   get leaderEpoch(): number {
@@ -40,12 +57,12 @@ export class StoreMetadata {
 
   /** Durable on resolve. */
   setLeaderEpoch(epoch: number): Promise<void> {
-    return this.#table.put(leaderEpochKey, { value: epoch })
+    return this.#put(leaderEpochKey, { value: epoch })
   }
 
   *topics(): Generator<[name: string, entry: TopicEntry]> {
-    for (const [key, entry] of this.#table.entries()) {
-      if (key.startsWith(topicPrefix)) yield [key.slice(topicPrefix.length), entry as TopicEntry]
+    for (const [key, entry] of this.#table.range({ prefix: topicPrefix })) {
+      yield [key.slice(topicPrefix.length), entry as TopicEntry]
     }
   }
 
@@ -53,38 +70,37 @@ export class StoreMetadata {
     return this.#table.get(topicPrefix + name) as TopicEntry | undefined
   }
 
+  /** Durable on resolve. */
   putTopic(name: string, entry: TopicEntry): Promise<void> {
-    return this.#table.put(topicPrefix + name, entry)
+    return this.#put(topicPrefix + name, entry)
   }
 
   /** From here on the topic is gone, even if its files outlive a crash. */
   async deleteTopic(name: string, id: string): Promise<void> {
-    await this.#table.put(deletedPrefix + id, { deleted: name })
-    await this.#table.delete(topicPrefix + name)
+    await this.#put(deletedPrefix + id, { deleted: name })
+    await this.#table.delete(topicPrefix + name, { level: 'disk' })
   }
 
   isDeleted(id: string): boolean {
-    return this.#table.get(deletedPrefix + id) !== undefined
+    return this.#table.has(deletedPrefix + id)
   }
 
   /** Whether files of a deleted topic of this name may still be there. */
   isDeletedName(name: string): boolean {
-    for (const [, entry] of this.#table.entries()) {
+    for (const [, entry] of this.#table.range({ prefix: deletedPrefix })) {
       if ('deleted' in entry && entry.deleted === name) return true
     }
     return false
   }
 
   deletedIds(): string[] {
-    const keys = Array.from(this.#table.entries(), ([key]) => key)
-    return keys
-      .filter((key) => key.startsWith(deletedPrefix))
-      .map((key) => key.slice(deletedPrefix.length))
+    const keys = [...this.#table.keys({ prefix: deletedPrefix })]
+    return keys.map((key) => key.slice(deletedPrefix.length))
   }
 
   /** The files of a deleted topic are gone for good. */
-  forgetDeleted(id: string): Promise<void> {
-    return this.#table.delete(deletedPrefix + id)
+  async forgetDeleted(id: string): Promise<void> {
+    await this.#table.delete(deletedPrefix + id, { level: 'disk' })
   }
 
   /** A producer id never given out before, not even before a crash. */
@@ -99,11 +115,15 @@ export class StoreMetadata {
   async #reserveBlock(): Promise<void> {
     const limit = this.#producerIdLimit + producerIdBlock
     try {
-      await this.#table.put(producerIdKey, { value: limit })
+      await this.#put(producerIdKey, { value: limit })
       this.#producerIdLimit = limit
     } finally {
       this.#block = undefined
     }
+  }
+
+  async #put(key: string, entry: Entry): Promise<void> {
+    await this.#table.put(key, entry, { level: 'disk' })
   }
 
   #number(key: string): number {

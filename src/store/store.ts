@@ -28,6 +28,9 @@ import { type LoadedLog, loadLog } from '../log/log-loader.ts'
 import { defaultLogSettings, type LogSettings } from '../log/log-settings.ts'
 import { SharedBuilders } from '../log/shared-builders.ts'
 import type { DirectoryLock } from '../platform/file-system.ts'
+import type { Table } from '../table/table.ts'
+import type { CodecChoice, CodecValue } from '../table/table-codec.ts'
+import type { TableEnvironment, TableSpec } from '../table/table-settings.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { bytesToRecover, type FoundDirectories, findLogDirectories } from './log-directories.ts'
 import { loadMetaProperties, readTopicId, writeTopicId } from './meta-properties.ts'
@@ -40,13 +43,14 @@ import {
   partitionMetadataFileName,
   systemTopic,
 } from './store-layout.ts'
-import { StoreMetadata, type TopicEntry } from './store-metadata.ts'
+import { StoreMetadata, type TableCodecs, type TopicEntry } from './store-metadata.ts'
 import {
   checkStoreOptions,
   type RecoveryReport,
   type StoreOptions,
   type StoreSettings,
 } from './store-options.ts'
+import { expectNoTable, StoreTables, tableConfig } from './store-tables.ts'
 import { Topic } from './topic.ts'
 import { TopicConfig } from './topic-config.ts'
 import { idToHex, randomId } from './uuid.ts'
@@ -87,6 +91,12 @@ export class Store {
   readonly #topics = new Map<string, Topic>()
   readonly #topicsById = new Map<string, Topic>()
   readonly #pendingNames = new Set<string>()
+  readonly #tables = new StoreTables({
+    settled: (name) => this.#settled(name),
+    topic: (name) => this.#topics.get(name),
+    create: (name, table) => this.#createTable(name, table),
+    environment: (log, topic) => this.#tableEnvironment(log, () => topic.config.settings.level),
+  })
   #metadata!: StoreMetadata
   #systemLog!: Log
   #leaderEpoch = 0
@@ -198,7 +208,7 @@ export class Store {
     checkTopicName(name)
     while (this.#pendingNames.has(name)) await new Promise((resolve) => setImmediate(resolve))
     const topic = this.#topics.get(name)
-    if (topic !== undefined) return topic.log(partition)
+    if (topic !== undefined) return expectNoTable(topic).log(partition)
     return (await this.createTopic(name, { partitions: partition + 1 })).log(partition)
   }
 
@@ -227,11 +237,11 @@ export class Store {
    */
   async createTopic(name: string, spec: TopicSpec = {}): Promise<Topic> {
     this.validateTopic(name, spec)
-    const entry: TopicEntry = {
-      id: randomId(),
-      partitions: spec.partitions ?? 1,
-      config: spec.config ?? {},
-    }
+    const { partitions = 1, config = {} } = spec
+    return this.#create(name, { id: randomId(), partitions, config })
+  }
+
+  async #create(name: string, entry: TopicEntry): Promise<Topic> {
     this.#pendingNames.add(name)
     try {
       this.#forgetCheckpoints(name, 0, entry.partitions)
@@ -288,11 +298,14 @@ export class Store {
 
   /**
    * Deletes a topic and, in the background, its files. Transfers under way finish; readers get
-   * ClosedError. @throws (rejects) UnknownTopicError, ClosedError.
+   * ClosedError. @throws (rejects) UnknownTopicError, InvalidTopicError (a table), ClosedError.
    */
   async deleteTopic(name: string): Promise<void> {
     await this.#settled(name)
-    const topic = this.#known(name)
+    await this.#delete(name, expectNoTable(this.#known(name)))
+  }
+
+  async #delete(name: string, topic: Topic): Promise<void> {
     this.#pendingNames.add(name)
     try {
       await this.#metadata.deleteTopic(name, topic.id)
@@ -310,7 +323,7 @@ export class Store {
   /** Grows a topic to `total` partitions, durably. */
   async addPartitions(name: string, total: number): Promise<void> {
     await this.#settled(name)
-    const topic = this.#known(name)
+    const topic = expectNoTable(this.#known(name))
     const partitions = integerOption('partitions', total, {
       default: 0,
       min: topic.partitionCount + 1,
@@ -326,6 +339,46 @@ export class Store {
     } finally {
       this.#pendingNames.delete(name)
     }
+  }
+
+  /**
+   * The table of that name, a durable ordered map; see Table. One that does not exist is made. Two
+   * calls give the same object, made with what the first one said.
+   *
+   * @throws (rejects) InvalidOptionError, TableCodecError (it has other codecs), TopicExistsError
+   *         (a topic that is no table has the name), InvalidTopicError, StoreFormatError, ClosedError.
+   */
+  table<const KeyCodec extends CodecChoice, const ValueCodec extends CodecChoice>(
+    name: string,
+    spec: TableSpec<KeyCodec, ValueCodec>,
+  ): Promise<Table<CodecValue<KeyCodec>, CodecValue<ValueCodec>>> {
+    return this.#tables.open(name, spec)
+  }
+
+  /** All tables by name, with the names of their codecs. */
+  tables(): Map<string, TableCodecs> {
+    const tables = [...this.#topics.values()].filter((topic) => topic.table !== undefined)
+    return new Map(tables.map((topic) => [topic.name, topic.table as TableCodecs]))
+  }
+
+  /** Deletes a table as `deleteTopic` does a topic. @throws (rejects) UnknownTopicError, ClosedError. */
+  async deleteTable(name: string): Promise<void> {
+    await this.#settled(name)
+    const topic = this.#known(name)
+    if (topic.table === undefined) throw new UnknownTopicError(`no table ${name}`)
+    await this.#tables.close(name)
+    await this.#settled(name)
+    if (this.#known(name) === topic) await this.#delete(name, topic)
+  }
+
+  #createTable(name: string, table: TableCodecs): Promise<Topic> {
+    this.validateTopic(name)
+    return this.#create(name, { id: randomId(), partitions: 1, config: tableConfig, table })
+  }
+
+  #tableEnvironment(log: Log, level: () => DurabilityLevel): TableEnvironment {
+    const { fileSystem, clock, logger, random } = this.#settings
+    return { log, fileSystem, clock, logger, random, level }
   }
 
   /** A producer id never given out before by this store. */
@@ -358,6 +411,8 @@ export class Store {
     this.#checkpointTimer?.cancel()
     try {
       await this.#removals
+      await this.#tables.closeAll()
+      await this.#metadata.close()
       const logs = [...this.#openLogs()]
       const failed = logs.filter((log) => log.failure !== undefined)
       // Whoever asked for it was told how it ended.
@@ -441,7 +496,7 @@ export class Store {
     }
     const env = this.#environment(systemTopic, 0, () => defaultLogSettings)
     this.#systemLog = this.#openLog(env)
-    this.#metadata = new StoreMetadata(this.#systemLog)
+    this.#metadata = await StoreMetadata.open(this.#tableEnvironment(this.#systemLog, () => 'disk'))
   }
 
   /** Takes over topics that have directories but no entry; returns directories to be removed. */
@@ -493,7 +548,8 @@ export class Store {
   }
 
   #register(name: string, entry: TopicEntry): Topic {
-    const identity = { name, id: entry.id }
+    const { id, table } = entry
+    const identity = table === undefined ? { name, id } : { name, id, table }
     const topic = new Topic(
       identity,
       entry.partitions,

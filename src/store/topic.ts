@@ -2,12 +2,15 @@
 import { UnknownPartitionError } from '../base/errors.ts'
 import type { Log } from '../log/log.ts'
 import { isInternalTopic } from './store-layout.ts'
+import type { TableCodecs } from './store-metadata.ts'
 import type { TopicConfig } from './topic-config.ts'
 
 export class Topic {
   readonly name: string
   /** 16 bytes in base64url; a new one every time a topic of that name is created. */
   readonly id: string
+  /** The topic is the log of a table, which alone may write it: the names of its codecs. */
+  readonly table: TableCodecs | undefined
   #config: TopicConfig
   #partitionCount: number
   readonly #logs: (Log | undefined)[] = []
@@ -15,13 +18,14 @@ export class Topic {
 
   /** Made by the store, which passes how a partition's log is opened. */
   constructor(
-    identity: { readonly name: string; readonly id: string },
+    identity: { readonly name: string; readonly id: string; readonly table?: TableCodecs },
     partitionCount: number,
     config: TopicConfig,
     open: (topic: Topic, partition: number) => Log,
   ) {
     this.name = identity.name
     this.id = identity.id
+    this.table = identity.table
     this.#partitionCount = partitionCount
     this.#config = config
     this.#open = open
@@ -36,7 +40,7 @@ export class Topic {
   }
 
   get isInternal(): boolean {
-    return isInternalTopic(this.name)
+    return this.table !== undefined || isInternalTopic(this.name)
   }
 
   /** The log of a partition, opened when it is not yet; undefined when there is no such one. */

@@ -2,6 +2,7 @@
 // Goal: what goes in comes out, limits and waits hold, and every fault gets its error.
 // Method: whole frames through a broker over a store on the simulated disk.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { deleteTopicsApi } from '../../src/broker/api/delete-topics.ts'
 import { fetchApi } from '../../src/broker/api/fetch.ts'
 import { initProducerIdApi } from '../../src/broker/api/init-producer-id.ts'
 import { produceApi } from '../../src/broker/api/produce.ts'
@@ -29,6 +30,19 @@ describe('produce', () => {
       { offset: 1, value: 'b' },
       { offset: 2, value: 'c' },
     ])
+  })
+
+  it('keeps clients, of whatever name, from writing or deleting a table', async () => {
+    const table = await broker.store.table('offsets', { key: 'string', value: 'string' })
+    await table.put('a', '1')
+    for (const clientId of ['test', '__admin_client']) {
+      broker.clientId = clientId
+      expect((await broker.produce('offsets', batchOf(['x']))).errorCode).toBe(17)
+    }
+    const topics = [{ name: 'offsets', topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }]
+    const answer = await broker.ask(deleteTopicsApi, 6, { topics, timeoutMs: 1000 })
+    expect(answer.responses[0]!.errorCode).toBe(17)
+    expect([table.log.endOffset, table.get('a')]).toEqual([1, '1'])
   })
 
   it('finds topics by id in v13', async () => {

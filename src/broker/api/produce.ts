@@ -166,7 +166,10 @@ function append(
 ): PartitionAnswer {
   const log = findLog(topic, index)
   if (typeof log === 'number') return failure(index, log, errorCodeName(log))
-  if (typeof topic !== 'number' && topic.isInternal && context.clientId !== '__admin_client') {
+  const isRefused =
+    typeof topic !== 'number' &&
+    (topic.table !== undefined || (topic.isInternal && context.clientId !== '__admin_client'))
+  if (isRefused) {
     return failure(index, errorCodes.invalidTopicException, 'the topic is internal')
   }
   try {

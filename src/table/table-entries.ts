@@ -1,0 +1,244 @@
+/**
+ * What a table holds in memory: its entries, found by key and, once somebody asked for a range, in
+ * the order of their keys. Knows neither codecs nor the log.
+ *
+ * Memory of entries that were replaced or deleted is won back a few entries at a time, with every
+ * change, once it is more than half of what is live: the fullest of dead chunks is emptied by
+ * copying what lives in it to the end.
+ */
+import { assert } from '../base/assert.ts'
+import { BatchTooLargeError, TableFullError } from '../base/errors.ts'
+import { kibibyte } from '../base/units.ts'
+import {
+  byteLengthOf,
+  type Chunk,
+  dead,
+  dying,
+  EntryArena,
+  entryHeaderSize,
+  entrySize,
+  live,
+  placeOf,
+  staged,
+} from './entry-arena.ts'
+import { KeyIndex } from './key-index.ts'
+import { KeyOrder } from './key-order.ts'
+
+/** Dead memory that is always allowed. */
+const minDeadBytes = 256 * kibibyte
+/** Dead memory allowed as a share of what lives. */
+const maxDeadShare = 0.5
+/**
+ * Entries looked at per change while memory is won back. A chunk chosen is dead to more than a
+ * third, so that three entries looked at free one: four keep up with a table that is overwritten.
+ */
+const stepsPerChange = 4
+const maxEntryBytes = 2 ** 30
+
+export class TableEntries {
+  readonly arena: EntryArena = new EntryArena()
+  readonly #index: KeyIndex
+  readonly #name: string
+  readonly #maxBytes: number
+  #order: KeyOrder | undefined
+  /** Chunk being emptied, and how far that has come. */
+  #victim: { readonly number: number; readonly chunk: Chunk; at: number } | undefined
+  /** Entries that died while a snapshot is being written; undefined when none is. */
+  #dying: number[] | undefined
+
+  constructor(details: {
+    readonly name: string
+    readonly maxBytes: number
+    readonly seed: number
+  }) {
+    this.#name = details.name
+    this.#maxBytes = details.maxBytes
+    this.#index = new KeyIndex(this.arena, details.seed)
+  }
+
+  get size(): number {
+    return this.#index.size
+  }
+
+  /** Memory held for entries, index and order. */
+  get memoryBytes(): number {
+    const order = this.#order?.capacityBytes ?? 0
+    return this.arena.capacityBytes + this.#index.capacityBytes + order
+  }
+
+  get liveBytes(): number {
+    return this.arena.liveBytes
+  }
+
+  /** Live entry of a key, 0 when there is none. */
+  find(key: Uint8Array | string): number {
+    return typeof key === 'string'
+      ? this.#index.findText(key)
+      : this.#index.find(key, 0, key.length)
+  }
+
+  /** The order of keys, built at the first call. O(n log n) then. */
+  order(): KeyOrder {
+    this.#order ??= new KeyOrder(this.arena, this.#liveRefs())
+    return this.#order
+  }
+
+  /** All live entries, as they lie in memory. */
+  #liveRefs(): Int32Array {
+    const { arena } = this
+    const refs = new Int32Array(this.size)
+    let count = 0
+    for (const [number, chunk] of arena.chunks()) {
+      for (let at = 0; at < chunk.used; ) {
+        const ref = arena.refAt(number, at)
+        if (arena.stateOf(ref) === live) refs[count++] = ref
+        at += arena.sizeOf(ref)
+      }
+    }
+    assert(count === refs.length, 'every live entry has its key in the index')
+    return refs
+  }
+
+  /**
+   * Copies a change into memory without showing it; `value` null deletes.
+   * @throws TableFullError, BatchTooLargeError.
+   */
+  stage(key: Uint8Array | string, value: Uint8Array | string | null): number {
+    const keyLength = byteLengthOf(key)
+    const valueLength = value === null ? 0 : byteLengthOf(value)
+    if (keyLength + valueLength >= maxEntryBytes) {
+      const sizeBytes = keyLength + valueLength
+      throw new BatchTooLargeError({ sizeBytes, limitBytes: maxEntryBytes, limit: 'message' })
+    }
+    const sizeBytes = entrySize(keyLength, valueLength)
+    const isFull = value !== null && this.arena.liveBytes + sizeBytes > this.#maxBytes
+    if (isFull || !this.arena.hasRoom(sizeBytes)) {
+      throw new TableFullError({ table: this.#name, maxBytes: this.#maxBytes })
+    }
+    return this.arena.stage(key, keyLength, value, valueLength)
+  }
+
+  /** Drops a staged change. */
+  discard(ref: number): void {
+    this.arena.setState(ref, dead)
+  }
+
+  /** Shows a staged change. Returns where its entry stands now. */
+  settle(ref: number): number {
+    assert(this.arena.stateOf(ref) === staged, 'a change is shown once')
+    if (this.arena.valueLengthOf(ref) < 0) {
+      const previous = this.#index.unlink(ref)
+      if (previous !== 0) {
+        this.#order?.remove(previous)
+        this.#bury(previous)
+      }
+      this.arena.setState(ref, dead)
+      return ref
+    }
+    return this.#show(ref)
+  }
+
+  #show(ref: number): number {
+    if (placeOf(ref) < this.arena.chunkOf(ref).scanEnd) {
+      // Staged before the running snapshot and shown after it: it is not of that snapshot.
+      const copy = this.arena.copy(ref)
+      this.arena.setState(ref, dead)
+      ref = copy
+    }
+    this.arena.setState(ref, live)
+    const previous = this.#index.link(ref)
+    if (previous === 0) this.#order?.insert(ref)
+    else {
+      this.#order?.replace(previous, ref)
+      this.#bury(previous)
+    }
+    return ref
+  }
+
+  #bury(ref: number): void {
+    const isScanned = this.#dying !== undefined && placeOf(ref) < this.arena.chunkOf(ref).scanEnd
+    if (isScanned) this.#dying?.push(ref)
+    this.arena.setState(ref, isScanned ? dying : dead)
+  }
+
+  /**
+   * Begins a snapshot of what is live now: the entries below `scanEnd` of each chunk that are live
+   * or dying, until `endScan`. Memory is not won back meanwhile.
+   */
+  beginScan(): Chunk[] {
+    assert(this.#dying === undefined, 'one snapshot is written at a time')
+    this.#dying = []
+    const chunks: Chunk[] = []
+    for (const [, chunk] of this.arena.chunks()) {
+      chunk.scanEnd = chunk.used
+      chunks.push(chunk)
+    }
+    return chunks
+  }
+
+  endScan(): void {
+    for (const ref of this.#dying ?? []) this.arena.setState(ref, dead)
+    this.#dying = undefined
+    for (const [, chunk] of this.arena.chunks()) chunk.scanEnd = 0
+  }
+
+  /** Takes over a block of a snapshot. Returns how many entries, −1 when a key is there already. */
+  adopt(bytes: Buffer, sizeAt: (bytes: Buffer, at: number) => number): number {
+    this.arena.adopt(bytes, bytes.length)
+    const number = this.arena.tail
+    let count = 0
+    for (let at = 0; at < bytes.length; count++) {
+      const size = sizeAt(bytes, at)
+      if (this.#index.link(this.arena.refAt(number, at)) !== 0) return -1
+      at += size
+    }
+    return count
+  }
+
+  /** Wins back memory in proportion to `changes` made. Entries move: references are void then. */
+  reclaim(changes: number): void {
+    if (this.#dying !== undefined) return
+    let steps = changes * stepsPerChange
+    this.#victim ??= this.#chooseVictim()
+    if (this.#victim === undefined) return
+    if (this.#victim.chunk.deadBytes === this.#victim.chunk.used) steps = Infinity
+    const { number, chunk } = this.#victim
+    const { arena } = this
+    while (steps-- > 0 && this.#victim.at < chunk.used) {
+      const ref = arena.refAt(number, this.#victim.at)
+      this.#victim.at += arena.sizeOf(ref)
+      if (arena.stateOf(ref) !== live) continue
+      const moved = arena.copy(ref)
+      this.#index.link(moved)
+      this.#order?.replace(ref, moved)
+      arena.setState(ref, dead)
+    }
+    if (this.#victim.at < chunk.used) return
+    this.#victim = undefined
+    arena.release(number)
+  }
+
+  #chooseVictim(): { number: number; chunk: Chunk; at: number } | undefined {
+    const { arena } = this
+    if (arena.deadBytes <= Math.max(minDeadBytes, arena.liveBytes * maxDeadShare)) return undefined
+    let best: { number: number; chunk: Chunk; at: number } | undefined
+    let bestShare = 0
+    for (const [number, chunk] of arena.chunks()) {
+      const share = chunk.deadBytes / chunk.used
+      if (number === arena.tail || chunk.stagedCount > 0 || share <= bestShare) continue
+      best = { number, chunk, at: 0 }
+      bestShare = share
+    }
+    return best
+  }
+
+  /** Whether the bytes under `ref` are `expected`; `ref` 0 holds nothing. */
+  holds(ref: number, expected: Buffer | undefined): boolean {
+    if (ref === 0 || expected === undefined) return ref === 0 && expected === undefined
+    const { arena } = this
+    const length = arena.valueLengthOf(ref)
+    if (length !== expected.length) return false
+    const start = placeOf(ref) + entryHeaderSize + arena.keyLengthOf(ref)
+    return arena.bytesOf(ref).compare(expected, 0, length, start, start + length) === 0
+  }
+}

@@ -25,8 +25,9 @@ export type {
   RecordHeader,
   RecordInput,
 } from './record/record.ts'
+export type { AtomicAck, AtomicOptions, AtomicTransaction } from './store/atomic-group.ts'
 export { openStore, type Store, type TopicSpec } from './store/store.ts'
-export type { RecoveryProgress, StoreOptions } from './store/store-options.ts'
+export type { RecoveryProgress, RecoveryReport, StoreOptions } from './store/store-options.ts'
 export type { Topic } from './store/topic.ts'
 export type { KeyBounds, RangeOptions } from './table/key-range.ts'
 export type {

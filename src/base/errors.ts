@@ -81,13 +81,16 @@ export class BatchTooLargeError extends LogError {
   override readonly code = 'ERR_BATCH_TOO_LARGE'
   readonly sizeBytes: number
   readonly limitBytes: number
-  /** Which limit was hit: `max.message.bytes`, `segment.bytes` or the decompressed-size bound. */
-  readonly limit: 'message' | 'segment' | 'decompressed'
+  /**
+   * Which limit was hit: `max.message.bytes`, `segment.bytes`, the bound on the decompressed size,
+   * or the journal's frame for an atomic group.
+   */
+  readonly limit: 'message' | 'segment' | 'decompressed' | 'group'
 
   constructor(details: {
     sizeBytes: number
     limitBytes: number
-    limit: 'message' | 'segment' | 'decompressed'
+    limit: 'message' | 'segment' | 'decompressed' | 'group'
   }) {
     super(
       `batch of ${details.sizeBytes} bytes exceeds the ${details.limit} limit of ${details.limitBytes} bytes`,
@@ -314,20 +317,37 @@ export class ListenError extends LogError {
   }
 }
 
-/** A key of a table does not hold what the change expected. Nothing was written. */
+/**
+ * A log does not end, or a key of a table does not hold, what the caller expected. Nothing was
+ * written. `log` comes with `expected` and `found`, `table` with `changeIndex`.
+ */
 export class ConflictError extends LogError {
   override readonly name = 'ConflictError'
   override readonly code = 'ERR_CONFLICT'
-  readonly table: string
-  /** Place of the change at fault in the batch, 0 first. */
-  readonly changeIndex: number
+  readonly log: string | undefined
+  /** Log ends, exclusive. */
+  readonly expected: number | undefined
+  readonly found: number | undefined
+  readonly table: string | undefined
+  /** Place of the change at fault among those of its table, 0 first. */
+  readonly changeIndex: number | undefined
 
-  constructor(details: { table: string; changeIndex: number }) {
-    super(
-      `change ${details.changeIndex} of table ${details.table} expected another value under its key`,
-    )
-    this.table = details.table
-    this.changeIndex = details.changeIndex
+  constructor(
+    details:
+      | { log: string; expected: number; found: number }
+      | { table: string; changeIndex: number },
+  ) {
+    if ('log' in details) {
+      super(`${details.log} ends at offset ${details.found}: expected ${details.expected}`)
+      this.log = details.log
+      this.expected = details.expected
+      this.found = details.found
+    } else {
+      const { changeIndex, table } = details
+      super(`change ${changeIndex} of table ${table} expected another value under its key`)
+      this.table = table
+      this.changeIndex = changeIndex
+    }
   }
 }
 

@@ -10,11 +10,13 @@
  * A failed sync of the journal is final for the store, one of a segment for its log; neither is ever
  * tried again. Frames of a failed log stay in the journal for the next open to replay.
  */
-import { LogFailedError } from '../base/errors.ts'
+import { assert } from '../base/assert.ts'
+import { BatchTooLargeError, InvalidOptionError, LogFailedError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
+import type { GroupMark } from '../record/group-mark.ts'
 import { maxStagedBytes } from './flush-policy.ts'
 import { Journal } from './journal.ts'
 import { journalPageBytes, minRegionBytes, type RedoPrefix } from './journal-format.ts'
@@ -38,6 +40,8 @@ export interface FlushTarget {
    * throws.
    */
   stage(frame: JournalFrame | undefined): StagePlan
+  /** Puts all that is dirty into `frame`, whatever is asked of it; false when it must be synced. */
+  stageAll(frame: JournalFrame): boolean
   /** What `stage` put into a frame, or found there, is durable. */
   journaled(): void
   /** The frame that held what was staged was dropped: nothing of it became durable. */
@@ -60,11 +64,21 @@ export type CoordinatorOptions = {
   readonly logger: Logger
   /** Size of the journal file; 0 = none, every flush syncs segments. */
   readonly journalBytes: number
+  /** Uniform in [0, 1). */
+  readonly random: () => number
   /** Called, at most once until `checkpointed`, when this many bytes were written since. */
   readonly checkpointBytes: number
   readonly onCheckpointDue: () => void
   /** The journal failed: no log of the store can become durable any more. */
   readonly onFailure: (error: unknown) => void
+}
+
+/** What an atomic group writes to one log. */
+export type GroupMember = {
+  readonly target: FlushTarget
+  readonly prefix: RedoPrefix
+  readonly place: RedoPlace
+  readonly bytes: Buffer
 }
 
 /** Syncs of segments that run at once: as many as the thread pool has threads by default. */
@@ -84,6 +98,7 @@ export class FlushCoordinator {
   #journal: Journal | undefined
   #journalState: 'disabled' | 'wanted' | 'made' | 'closed' = 'disabled'
   #making: Promise<void> | undefined
+  #makeError: unknown
   #rounds = 0
   /** Targets with frames in a region, until it is free for good. */
   readonly #inRegion = [new Set<FlushTarget>(), new Set<FlushTarget>()]
@@ -206,13 +221,12 @@ export class FlushCoordinator {
     }
     this.#wantJournal()
     try {
-      if (frame !== undefined && !frame.isEmpty) {
-        if (!this.#place(frame, inFrame)) {
-          for (const target of staged) void this.sync(target)
-          return
-        }
-        await this.#journal?.flush()
+      if (frame !== undefined && !frame.isEmpty && !this.#place(frame, inFrame)) {
+        for (const target of staged) void this.sync(target)
+        return
       }
+      // Also when the frames of groups went before this round.
+      if (this.#journal?.isDirty === true) await this.#journal.flush()
     } catch (error) {
       this.#fail(error)
       return
@@ -276,15 +290,18 @@ export class FlushCoordinator {
   }
 
   async #makeJournal(): Promise<void> {
-    const { fileSystem, directory, logger } = this.#options
+    const { fileSystem, directory, logger, random } = this.#options
     try {
-      const journal = await Journal.create(fileSystem, directory, this.#regionBytes)
+      const id = Math.floor(random() * 2 ** 32)
+      const journal = await Journal.create(fileSystem, directory, this.#regionBytes, id)
       this.#journal = journal
       this.#journalState = 'made'
+      this.#makeError = undefined
       this.#forming = new JournalFrame(journal.maxFrameBytes)
     } catch (error) {
       // Segments are synced directly then, as before: slower, and as durable.
       logger.warn({ error: String(error) }, 'the journal could not be made')
+      this.#makeError = error
       this.#rounds = 0
     } finally {
       this.#making = undefined
@@ -307,21 +324,142 @@ export class FlushCoordinator {
       this.#voidAll(journal)
       return
     }
-    // The frame goes out before its round; those who wait for it are told in their round.
+    this.#captured.add(target)
+    this.#writeForming(journal)
+    try {
+      journal.flushSync()
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    }
+  }
+
+  /** Writes the forming frame before its round; those who wait for it are told in their round. */
+  #writeForming(journal: Journal): void {
+    const frame = this.#forming as JournalFrame
     try {
       const region = journal.write(frame)
-      for (const other of this.#captured) this.#inRegion[region]?.add(other)
-      this.#inRegion[region]?.add(target)
-      journal.flushSync()
+      for (const target of this.#captured) {
+        this.#inRegion[region]?.add(target)
+        this.#requested.add(target)
+      }
+      this.#captured.clear()
     } catch (error) {
       this.#fail(error)
       throw error
     } finally {
       frame.reset()
     }
-    for (const other of this.#captured) this.#requested.add(other)
-    this.#captured.clear()
     if (this.#requested.size > 0) this.#round ??= this.#run()
+  }
+
+  /**
+   * Resolves when a journal is there for an atomic group. @throws (rejects) InvalidOptionError the
+   * store was opened without one; LogFailedError it failed; StorageError it could not be made.
+   */
+  async readyForGroup(): Promise<void> {
+    while (this.#journal === undefined) {
+      if (this.#regionBytes === 0) {
+        const expected = 'more than 0 for groups of several logs'
+        throw new InvalidOptionError({ option: 'journalBytes', value: 0, expected })
+      }
+      if (this.#failure !== undefined || this.#journalState !== 'wanted') {
+        throw new LogFailedError('the journal takes no more groups', {
+          cause: this.#failure?.error,
+        })
+      }
+      this.#making ??= this.#makeJournal()
+      await this.#making
+      if (this.#makeError !== undefined) throw this.#makeError
+    }
+  }
+
+  /** What batches of a group must be marked with that is written in this turn. */
+  get nextGroup(): GroupMark {
+    assert(this.#journal !== undefined, 'there is a journal for groups')
+    return this.#journal.nextMark
+  }
+
+  /** Puts all that `target` has into frames. False: it must be synced first. */
+  stageForGroup(target: FlushTarget): boolean {
+    const isStaged = target.stageAll(this.#forming as JournalFrame)
+    if (isStaged) this.#captured.add(target)
+    return isStaged
+  }
+
+  /**
+   * Hands one frame with the records of a group to the kernel: after that they count all or none,
+   * whatever happens. False when it could not be done now, and `roomForGroup` must be awaited.
+   *
+   * @throws BatchTooLargeError no frame can hold the group. LogFailedError.
+   */
+  writeGroup(members: readonly GroupMember[]): boolean {
+    const journal = this.#journal
+    const frame = this.#forming
+    if (this.#failure !== undefined) {
+      throw new LogFailedError('the journal failed', { cause: this.#failure.error })
+    }
+    if (journal === undefined || frame === undefined) return false
+    const before = frame.save()
+    const isTaken = members.every(({ prefix, place, bytes }) =>
+      frame.addWrite(
+        prefix,
+        place.baseOffset,
+        place.position,
+        place.endOffset,
+        bytes,
+        0,
+        bytes.length,
+      ),
+    )
+    if (isTaken && this.#makeRoom(journal, frame)) {
+      for (const { target } of members) this.#captured.add(target)
+      this.#writeForming(journal)
+      return true
+    }
+    frame.restore(before)
+    if (!isTaken && frame.isEmpty) {
+      const sizeBytes = members.reduce((sum, { bytes }) => sum + bytes.length, 0)
+      throw new BatchTooLargeError({ sizeBytes, limitBytes: journal.maxFrameBytes, limit: 'group' })
+    }
+    // What else is in the frame goes first.
+    if (!isTaken && this.#makeRoom(journal, frame)) this.#writeForming(journal)
+    return false
+  }
+
+  /** Resolves when it is worth trying to write a group again. */
+  async roomForGroup(): Promise<void> {
+    await this.readyForGroup()
+    await this.#draining
+    const isStuck = this.#inRegion.some((targets) => [...targets].some((one) => one.isFailed))
+    if (isStuck) throw new LogFailedError('a log that failed keeps the journal')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** Resolves when every frame up to `sequence` is durable. @throws (rejects) the journal's failure. */
+  async framesDurable(sequence: number): Promise<void> {
+    const journal = this.#journal
+    if (journal === undefined || journal.durableSequence >= sequence) return
+    if (this.#failure !== undefined) throw this.#failure.error
+    try {
+      await journal.flush()
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    }
+  }
+
+  /** The same, on this thread. */
+  framesDurableNow(sequence: number): void {
+    const journal = this.#journal
+    if (journal === undefined || journal.durableSequence >= sequence) return
+    if (this.#failure !== undefined) throw this.#failure.error
+    try {
+      journal.flushSync()
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    }
   }
 
   /** There is no room for a word about a truncation: syncs everything and starts the file anew. */

@@ -3,7 +3,7 @@
  *
  *     journal := region region                     // of equal size, a multiple of 4096
  *     region  := header page, frame*               // every frame begins at a multiple of 4096
- *     header  := magic u32 = "SLJR", version u16 = 1, region u16, regionBytes u32, reserved u32 = 0,
+ *     header  := magic u32 = "SLJR", version u16 = 1, region u16, regionBytes u32, journalId u32,
  *                firstSequence i64, crc u32         // CRC-32C of the 24 bytes before it
  *     frame   := magic u32 = "SLJF", length u32, crc u32, recordCount u32, sequence i64, record*
  *                // length: whole frame without padding; CRC-32C of bytes 12 … length
@@ -66,23 +66,27 @@ export function paddedToPage(sizeBytes: number): number {
   return Math.ceil(sizeBytes / journalPageBytes) * journalPageBytes
 }
 
+/** What stands in the header of a region. */
+export type RegionHeader = {
+  readonly regionBytes: number
+  /** Random: tells the frames of this journal from those of one before it. */
+  readonly journalId: number
+  readonly firstSequence: number
+}
+
 /** The header page of a region, to be written together with its first frame. */
-export function encodeRegionHeader(
-  region: number,
-  regionBytes: number,
-  firstSequence: number,
-): Buffer {
+export function encodeRegionHeader(region: number, header: RegionHeader): Buffer {
+  const { regionBytes, journalId, firstSequence } = header
   const page = Buffer.alloc(journalPageBytes)
   page.writeUInt32BE(regionMagic, 0)
   page.writeUInt16BE(journalVersion, 4)
   page.writeUInt16BE(region, 6)
   page.writeUInt32BE(regionBytes, 8)
+  page.writeUInt32BE(journalId, 12)
   writeSequence(page, 16, firstSequence)
   page.writeUInt32BE(crc32c(page, 0, regionCrcAt), regionCrcAt)
   return page
 }
-
-export type RegionHeader = { readonly regionBytes: number; readonly firstSequence: number }
 
 /**
  * The header at the start of `page`, or undefined when none was ever written whole.
@@ -96,7 +100,11 @@ export function decodeRegionHeader(page: Buffer, path: string): RegionHeader | u
     const reason = `journal version is ${version}: expected ${journalVersion}`
     throw new StoreFormatError({ path, reason })
   }
-  return { regionBytes: readUint32(page, 8), firstSequence: readInt64OrNaN(page, 16) }
+  return {
+    regionBytes: readUint32(page, 8),
+    journalId: readUint32(page, 12),
+    firstSequence: readInt64OrNaN(page, 16),
+  }
 }
 
 /** Fills in the header of a frame whose records stand in `bytes[frameHeaderSize, lengthBytes)`. */

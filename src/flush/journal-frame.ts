@@ -24,6 +24,8 @@ export type RedoPlace = {
   readonly endOffset: Offset
 }
 
+export type FrameState = { readonly sizeBytes: number; readonly recordCount: number }
+
 const firstBufferBytes = 64 * 1024
 
 export class JournalFrame {
@@ -80,17 +82,13 @@ export class JournalFrame {
     read: (target: Buffer) => void,
   ): boolean {
     const { baseOffset, position, endOffset } = place
-    // A record of its own, so that it can be taken back.
-    this.#lastAt = -1
-    const sizeBefore = this.#sizeBytes
+    const before = this.save()
     const at = this.#reserve(prefix, baseOffset, position, endOffset, length)
     if (at < 0) return false
     try {
       read(this.#bytes.subarray(at, at + length))
     } catch (error) {
-      this.#sizeBytes = sizeBefore
-      this.#recordCount--
-      this.#lastAt = -1
+      this.restore(before)
       throw error
     }
     return true
@@ -102,6 +100,19 @@ export class JournalFrame {
     this.#begin(recordKinds.cut, prefix, place)
     this.#lastAt = -1
     return true
+  }
+
+  /** What is in the frame now, for `restore`. What is added next begins a record of its own. */
+  save(): FrameState {
+    this.#lastAt = -1
+    return { sizeBytes: this.#sizeBytes, recordCount: this.#recordCount }
+  }
+
+  /** Takes back what was added since `state` was saved. */
+  restore(state: FrameState): void {
+    this.#sizeBytes = state.sizeBytes
+    this.#recordCount = state.recordCount
+    this.#lastAt = -1
   }
 
   /** Makes room for data and accounts for it; −1 when there is none. */

@@ -9,6 +9,7 @@
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import type { File, FileSystem } from '../platform/file-system.ts'
+import type { GroupMark } from '../record/group-mark.ts'
 import { logSuffix, segmentFileName } from '../segment/segment-file-name.ts'
 import { journalFileName } from './journal.ts'
 import {
@@ -37,6 +38,7 @@ export class JournalReplay {
   readonly #recordsByLog = new Map<string, RedoRecord[]>()
   readonly #isThere: boolean
   #replayedBytes = 0
+  #lastFrame: GroupMark | undefined
 
   /** Reads the journal of a data directory, if there is one. @throws StorageError, StoreFormatError */
   constructor(fileSystem: FileSystem, directory: string) {
@@ -44,7 +46,14 @@ export class JournalReplay {
     this.#directory = directory
     this.#isThere = fileSystem.stat(this.#path) !== undefined
     if (!this.#isThere) return
-    for (const record of readJournal(fileSystem, this.#path)) this.#note(record)
+    const reading = readJournal(fileSystem, this.#path)
+    for (let step = reading.next(); ; step = reading.next()) {
+      if (step.done === true) {
+        this.#lastFrame = step.value
+        return
+      }
+      this.#note(step.value)
+    }
   }
 
   get #path(): string {
@@ -54,6 +63,11 @@ export class JournalReplay {
   /** Directories of the logs that have records here. */
   get logs(): string[] {
     return [...this.#recordsByLog.keys()]
+  }
+
+  /** The last whole frame: groups of later ones are torn. Undefined when there was no journal. */
+  get lastFrame(): GroupMark | undefined {
+    return this.#lastFrame
   }
 
   /** Bytes written back so far. */
@@ -126,8 +140,14 @@ export function removeJournal(fileSystem: FileSystem, directory: string): void {
   fileSystem.syncDirectorySync(directory)
 }
 
-/** Every record of the journal at `path`, in the order they were written. */
-export function* readJournal(fileSystem: FileSystem, path: string): Generator<RedoRecord> {
+/**
+ * Every record of the journal at `path`, in the order they were written.
+ * @returns its last whole frame, or undefined when it never held a header.
+ */
+export function* readJournal(
+  fileSystem: FileSystem,
+  path: string,
+): Generator<RedoRecord, GroupMark | undefined> {
   const file = fileSystem.open(path, 'read')
   try {
     const regions: { start: number; header: RegionHeader }[] = []
@@ -140,14 +160,17 @@ export function* readJournal(fileSystem: FileSystem, path: string): Generator<Re
     if (second !== undefined) regions.push({ start: regionBytes, header: second })
     regions.sort((one, other) => one.header.firstSequence - other.header.firstSequence)
     let next: number | undefined
+    let last: GroupMark | undefined
     for (const { start, header } of regions) {
       // No frame may be missing between two regions. A region that is written again is no region
       // before that: its old header went for good when it became free.
-      if (next !== undefined && header.firstSequence !== next) return
+      if (next !== undefined && header.firstSequence !== next) break
       const bytes = Buffer.allocUnsafeSlow(regionBytes)
       const count = file.read(bytes, start)
       next = yield* readRegion(bytes.subarray(0, count), header.firstSequence)
+      last = { journalId: header.journalId, sequence: next - 1 }
     }
+    return last
   } finally {
     file.close()
   }

@@ -8,6 +8,7 @@
 import { assert } from '../base/assert.ts'
 import { mebibyte } from '../base/units.ts'
 import type { File, FileSystem } from '../platform/file-system.ts'
+import type { GroupMark } from '../record/group-mark.ts'
 import { encodeRegionHeader, journalPageBytes } from './journal-format.ts'
 import type { JournalFrame } from './journal-frame.ts'
 
@@ -22,22 +23,28 @@ export class Journal {
   /** Where the next frame goes, within the active region. */
   #position = 0
   #sequence = 1
+  #durableSequence = 0
+  readonly #id: number
   /** Regions whose frames are still needed. */
   readonly #isHeld = [false, false]
 
-  private constructor(file: File, regionBytes: number) {
+  private constructor(file: File, regionBytes: number, id: number) {
     this.#file = file
     this.#regionBytes = regionBytes
+    this.#id = id
   }
 
   /**
    * Makes the file, zeroed and durable, name included. Gives the event loop a turn after every MiB.
    * Whatever stands there is replaced. @throws (rejects) StorageError; no file is left then.
+   *
+   * @param id below 2^32, random.
    */
   static async create(
     fileSystem: FileSystem,
     directory: string,
     regionBytes: number,
+    id: number,
   ): Promise<Journal> {
     const path = `${directory}/${journalFileName}`
     const file = fileSystem.open(path, 'open-or-create')
@@ -49,9 +56,12 @@ export class Journal {
         file.write(zeros.subarray(0, Math.min(zeros.length, sizeBytes - at)), at)
         await new Promise((resolve) => setImmediate(resolve))
       }
+      const journal = new Journal(file, regionBytes, id)
+      // So that a crash always finds the id, and a group whose first frame is torn is known as that.
+      journal.#writeHeader()
       await file.flush()
       await fileSystem.syncDirectory(directory)
-      return new Journal(file, regionBytes)
+      return journal
     } catch (error) {
       file.close()
       try {
@@ -61,6 +71,21 @@ export class Journal {
       }
       throw error
     }
+  }
+
+  /** The frame that is written next: what batches of a group in it are marked with. */
+  get nextMark(): GroupMark {
+    return { journalId: this.#id, sequence: this.#sequence }
+  }
+
+  /** Frames were written since the last flush began. */
+  get isDirty(): boolean {
+    return this.#durableSequence < this.#sequence - 1
+  }
+
+  /** Everything up to this frame is durable. */
+  get durableSequence(): number {
+    return this.#durableSequence
   }
 
   /** Largest frame, padding included. */
@@ -109,27 +134,38 @@ export class Journal {
   write(frame: JournalFrame): number {
     const isFirst = this.#position === 0
     assert(this.hasRoom(frame.paddedBytes), 'the frame fits the region')
-    const start = this.#active * this.#regionBytes
     if (isFirst) {
       // In the same sync as the frame: a header without its frame says nothing.
-      this.#file.write(encodeRegionHeader(this.#active, this.#regionBytes, this.#sequence), start)
+      this.#writeHeader()
       this.#position = journalPageBytes
       this.#isHeld[this.#active] = true
     }
     const bytes = frame.finish(this.#sequence)
-    this.#file.write(bytes, start + this.#position)
+    this.#file.write(bytes, this.#active * this.#regionBytes + this.#position)
     this.#position += bytes.length
     this.#sequence++
     return this.#active
   }
 
+  #writeHeader(): void {
+    const header = encodeRegionHeader(this.#active, {
+      regionBytes: this.#regionBytes,
+      journalId: this.#id,
+      firstSequence: this.#sequence,
+    })
+    this.#file.write(header, this.#active * this.#regionBytes)
+  }
+
   /** Makes durable what was written. A failure is final: never call it again. */
-  flush(): Promise<void> {
-    return this.#file.flush()
+  async flush(): Promise<void> {
+    const last = this.#sequence - 1
+    await this.#file.flush()
+    this.#durableSequence = Math.max(this.#durableSequence, last)
   }
 
   flushSync(): void {
     this.#file.flushSync()
+    this.#durableSequence = this.#sequence - 1
   }
 
   /** Closes the file and leaves it as it is. */

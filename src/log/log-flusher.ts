@@ -13,7 +13,7 @@
 import type { Timer } from '../base/clock.ts'
 import { LogError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
-import type { FlushTarget, StagePlan } from '../flush/flush-coordinator.ts'
+import type { FlushTarget, GroupMember, StagePlan } from '../flush/flush-coordinator.ts'
 import { isFlushDue, maxStagedBytes } from '../flush/flush-policy.ts'
 import { encodePrefix, type RedoPrefix } from '../flush/journal-format.ts'
 import type { JournalFrame } from '../flush/journal-frame.ts'
@@ -43,6 +43,8 @@ export class LogFlusher implements FlushTarget {
   #capturedBytes = 0
   /** Where the log ended when its bytes were staged. */
   #stagedEnd: Offset
+  /** Frame of the last atomic group that the log was part of. */
+  #groupSequence = 0
   #truncationCount = 0
   #stagedTruncationCount = 0
   /** How often names or index files were touched, and how many of these times are durable. */
@@ -169,6 +171,33 @@ export class LogFlusher implements FlushTarget {
     this.#staged = this.#durable
   }
 
+  stageAll(frame: JournalFrame): boolean {
+    if (!this.#log.isOpen) return false
+    const { active } = this.#loaded.segments
+    if (this.#staged?.segment !== active) {
+      if (this.#offsets.disk !== this.#offsets.logEnd) return false
+      this.#staged = this.#end()
+    } else if (this.#staged.position < active.sizeBytes) {
+      if (!this.#readBack(frame, active, this.#staged.position)) return false
+      this.#staged = this.#end()
+    }
+    return true
+  }
+
+  /** What the log contributes to a group that is appended next. */
+  groupMember(bytes: Buffer, endOffset: Offset): GroupMember {
+    const { baseOffset, sizeBytes } = this.#loaded.segments.active
+    const place = { baseOffset, position: sizeBytes, endOffset }
+    return { target: this, prefix: this.#prefix, place, bytes }
+  }
+
+  /** The bytes of the group in frame `sequence` were written, right behind what was staged. */
+  wroteGroup(sizeBytes: number, sequence: number): void {
+    this.#env.commit.wrote(sizeBytes)
+    this.#groupSequence = sequence
+    this.#staged = this.#end()
+  }
+
   async sync(): Promise<void> {
     if (!this.#log.isOpen) return
     const { logEnd, synced } = this.#offsets
@@ -178,7 +207,9 @@ export class LogFlusher implements FlushTarget {
     try {
       // What is touched from here on, as by a close, is for the next sync.
       const touches = this.#touches
-      await Promise.all(this.#dirtySegments().map((segment) => segment.flush()))
+      // A batch of a group counts only with its frame, so it is not durable before that is.
+      const frames = this.#env.commit.framesDurable(this.#groupSequence)
+      await Promise.all([frames, ...this.#dirtySegments().map((segment) => segment.flush())])
       if (this.#syncedTouches < touches) {
         await this.#env.fileSystem.syncDirectory(this.#env.directory)
         this.#syncedTouches = Math.max(this.#syncedTouches, touches)
@@ -195,6 +226,7 @@ export class LogFlusher implements FlushTarget {
   syncNow(): void {
     const place = this.#end()
     try {
+      this.#env.commit.framesDurableNow(this.#groupSequence)
       for (const segment of this.#dirtySegments()) segment.flushSync()
       this.#env.fileSystem.syncDirectorySync(this.#env.directory)
     } catch (error) {

@@ -7,6 +7,7 @@ import { StoreFormatError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import type { FileSystem } from '../platform/file-system.ts'
+import type { GroupMark } from '../record/group-mark.ts'
 import { BatchScanner } from '../segment/batch-scanner.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
 import { Segment, type SegmentEnvironment } from '../segment/segment.ts'
@@ -35,6 +36,8 @@ export type LogCheckpoint = {
   readonly recoveryPoint: Offset
   /** Index files to begin recovery with, if the last checkpoint kept any. */
   readonly indexSeal: IndexSeal | undefined
+  /** The journal's last whole frame, for batches of atomic groups. */
+  readonly lastFrame: GroupMark | undefined
   /** First offset readers may see; segments may begin below it. */
   readonly logStart: Offset
 }
@@ -254,7 +257,7 @@ function* recover(
   segments: SegmentList,
   epochs: LeaderEpochs,
   snapshots: ProducerStateFiles,
-  { recoveryPoint, indexSeal }: LogCheckpoint,
+  { recoveryPoint, indexSeal, lastFrame }: LogCheckpoint,
 ): Generator<number, Pick<LoadedLog, 'cut' | 'checkedBytes'>> {
   const all = [...segments]
   const suspects = all.filter((_, i) => isSuspect(all, i, recoveryPoint))
@@ -262,7 +265,7 @@ function* recover(
   const isDense = env.mayHaveGaps !== true
   // The unclean stop began a new epoch, in which nothing was written yet.
   const maxLeaderEpoch = Math.max(0, env.leaderEpoch - 1)
-  const rules = { trustedBelow: recoveryPoint, indexSeal, isDense, maxLeaderEpoch }
+  const rules = { trustedBelow: recoveryPoint, indexSeal, lastFrame, isDense, maxLeaderEpoch }
   let expected: Offset | undefined
   // Snapshots past the recovery point may be torn or describe records that are gone.
   snapshots.removeAbove(Math.max(recoveryPoint, suspects[0]?.baseOffset ?? 0) as Offset)

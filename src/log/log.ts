@@ -13,6 +13,7 @@ import type { Clock } from '../base/clock.ts'
 import {
   BatchTooLargeError,
   ClosedError,
+  ConflictError,
   InvalidOptionError,
   LogError,
   LogFailedError,
@@ -22,7 +23,7 @@ import {
 import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
 import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
-import type { FlushTarget } from '../flush/flush-coordinator.ts'
+import type { FlushCoordinator, FlushTarget, GroupMember } from '../flush/flush-coordinator.ts'
 import type { BatchBuilder } from '../record/batch-builder.ts'
 import { validateProduced } from '../record/batch-validator.ts'
 import { assignOffset, BatchView } from '../record/batch-view.ts'
@@ -62,6 +63,16 @@ export type AppendOptions = {
   /** Level to wait for; default: the topic's, which is `disk` unless set otherwise. */
   readonly level?: DurabilityLevel
   readonly compression?: CodecName
+  /** Append only if the first record gets this offset; else ConflictError, and nothing is written. */
+  readonly expect?: number
+}
+
+/** A valid batch at `bytes[start, end)`, to be placed and written before the caller yields. */
+type CheckedBatch = {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+  readonly appendTimeMs: number
 }
 
 export type AppendedBatch = {
@@ -229,13 +240,16 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * rejects with LogFailedError or ClosedError after the batch was written, the batch may still be
    * found in the log.
    *
-   * @throws (rejects) InvalidOptionError, BatchTooLargeError, InvalidBatchError, StorageError
+   * @throws (rejects) InvalidOptionError, ConflictError, BatchTooLargeError, InvalidBatchError, StorageError
    *         (disk full: nothing was appended, try again when there is room), LogFailedError,
    *         ClosedError.
    */
   append(input: RecordInput | readonly RecordInput[], options: AppendOptions = {}): Promise<Ack> {
     try {
       const level = this.#levelOption(options.level)
+      if (options.expect !== undefined) {
+        this.assertEnd(integerOption('expect', options.expect, { default: 0, min: 0 }))
+      }
       const builder = this.#env.builders.take(this.#codecOption(options.compression))
       const now = this.#env.clock.now()
       if (!Array.isArray(input)) builder.add(input as RecordInput, now)
@@ -263,6 +277,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    */
   appendBuilt(builder: BatchBuilder, level: DurabilityLevel): AppendedBatch {
     this.#assertWritable()
+    return this.#store(this.#finish(builder), level)
+  }
+
+  #finish(builder: BatchBuilder): CheckedBatch {
     const { settings } = this.#env
     if (builder.sizeBytes > settings.maxDecompressedBytes) {
       const limitBytes = settings.maxDecompressedBytes
@@ -278,9 +296,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       throw new BatchTooLargeError({ sizeBytes: batch.length, limitBytes, limit: 'message' })
     }
     if (settings.requiresKeys || settings.timestampType === 'append') {
-      return this.#appendClientBatch(batch, 0, batch.length, { allowZstd: true, level })
+      return this.#check(batch, 0, batch.length, true)
     }
-    return this.#store(batch, 0, batch.length, -1, level)
+    return { bytes: batch, start: 0, end: batch.length, appendTimeMs: -1 }
   }
 
   /**
@@ -302,15 +320,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     options: { readonly allowZstd: boolean; readonly level?: DurabilityLevel },
   ): AppendedBatch {
     this.#assertWritable()
-    return this.#appendClientBatch(bytes, start, end, options)
+    return this.#store(this.#check(bytes, start, end, options.allowZstd), options.level ?? 'os')
   }
 
-  #appendClientBatch(
-    bytes: Buffer,
-    start: number,
-    end: number,
-    { allowZstd, level = 'os' }: { readonly allowZstd: boolean; readonly level?: DurabilityLevel },
-  ): AppendedBatch {
+  #check(bytes: Buffer, start: number, end: number, allowZstd: boolean): CheckedBatch {
     const { settings, clock } = this.#env
     const { maxBatchBytes, maxDecompressedBytes, timestampType } = settings
     const nowMs = clock.now()
@@ -326,7 +339,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       allowZstd,
     })
     const appendTimeMs = timestampType === 'append' ? nowMs : -1
-    if (checked.action === 'keep') return this.#store(bytes, start, end, appendTimeMs, level)
+    if (checked.action === 'keep') return { bytes, start, end, appendTimeMs }
     const rebuilt = rebuildBatch(bytes, start, {
       codec: checked.targetCodec,
       timestampType,
@@ -334,18 +347,13 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       maxBatchBytes,
       maxDecompressedBytes,
     })
-    return this.#store(rebuilt, 0, rebuilt.length, appendTimeMs, level)
+    return { bytes: rebuilt, start: 0, end: rebuilt.length, appendTimeMs }
   }
 
   /** Gives a valid batch its place and writes it. The one way into the active segment. */
-  #store(
-    bytes: Buffer,
-    start: number,
-    end: number,
-    appendTimeMs: number,
-    level: DurabilityLevel,
-  ): AppendedBatch {
-    const { segments, producers, epochs } = this.#loaded
+  #store(batch: CheckedBatch, level: DurabilityLevel): AppendedBatch {
+    const { bytes, start, end, appendTimeMs } = batch
+    const { producers } = this.#loaded
     const view = this.#view.at(bytes, start)
     if (view.producerId >= 0) {
       const known = producers.check(view)
@@ -358,13 +366,32 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
         }
       }
     }
+    this.#makeRoom(view)
+    const baseOffset = this.#offsets.logEnd
+    const position = this.#write(view, bytes, start, end)
+    this.#flusher.wrote(bytes, start, end, position, level === 'disk')
+    this.#flusher.schedule(baseOffset)
+    this.#tellListeners()
+    const lastOffset = (this.#offsets.logEnd - 1) as Offset
+    return { baseOffset, lastOffset, appendTimeMs, isDuplicate: false }
+  }
+
+  /** Begins a new segment if the batch needs one. */
+  #makeRoom(view: BatchView): void {
+    const { logEnd } = this.#offsets
+    const lastOffset = (logEnd + view.lastOffsetDelta) as Offset
+    if (lastOffset >= maxOffset) {
+      throw new OffsetExhaustedError(`${this.name} has no offsets left after ${logEnd}`)
+    }
+    this.#rollIfDue(view.sizeBytes, lastOffset, view.maxTimestamp)
+  }
+
+  /** Writes the batch that `view` stands on to the active segment and moves the marks. */
+  #write(view: BatchView, bytes: Buffer, start: number, end: number): number {
+    const { segments, producers, epochs } = this.#loaded
     const baseOffset = this.#offsets.logEnd
     const lastOffset = (baseOffset + view.lastOffsetDelta) as Offset
-    if (lastOffset >= maxOffset) {
-      throw new OffsetExhaustedError(`${this.name} has no offsets left after ${baseOffset}`)
-    }
-    const maxTimestamp = view.maxTimestamp
-    this.#rollIfDue(end - start, lastOffset, maxTimestamp)
+    const { maxTimestamp } = view
     epochs.note(this.#env.leaderEpoch, baseOffset)
     assignOffset(bytes, start, baseOffset, this.#env.leaderEpoch)
     let position: number
@@ -377,10 +404,72 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     producers.note(view)
     if (producers.producerCount > this.#expiryCheckAt) this.#expireProducers()
     this.#offsets.written((lastOffset + 1) as Offset)
-    this.#flusher.wrote(bytes, start, end, position, level === 'disk')
-    this.#flusher.schedule(baseOffset)
+    return position
+  }
+
+  #tellListeners(): void {
     for (const listener of this.#listeners) listener()
-    return { baseOffset, lastOffset, appendTimeMs, isDuplicate: false }
+  }
+
+  // ---- for atomic groups; see group-append.ts
+
+  /** Whether this coordinator, and so its store, makes the log durable. */
+  isOf(commit: FlushCoordinator): boolean {
+    return this.#env.commit === commit
+  }
+
+  /** Codec that batches of this log are stored with when their writer does not say. */
+  get storedCodec(): CodecName {
+    return this.#codecOption(undefined)
+  }
+
+  /** Throws ConflictError unless the next record would get offset `expect`. */
+  assertEnd(expect: number): void {
+    const found = this.endOffset
+    if (found !== expect) throw new ConflictError({ log: this.name, expected: expect, found })
+  }
+
+  /** Appends a batch from `encodeForGroup` by itself. */
+  appendEncoded(batch: Buffer, level: DurabilityLevel): AppendedBatch {
+    this.#assertWritable()
+    return this.#store({ bytes: batch, start: 0, end: batch.length, appendTimeMs: -1 }, level)
+  }
+
+  /** The batch in `builder` as bytes of its own, checked, without a place yet. */
+  encodeForGroup(builder: BatchBuilder): Buffer {
+    this.#assertWritable()
+    const { bytes, start, end } = this.#finish(builder)
+    return Buffer.from(bytes.subarray(start, end))
+  }
+
+  /** Makes the place of `batch` final, and puts it into the batch. */
+  placeForGroup(batch: Buffer): GroupMember {
+    this.#assertWritable()
+    const view = this.#view.at(batch, 0)
+    this.#makeRoom(view)
+    const { logEnd } = this.#offsets
+    assignOffset(batch, 0, logEnd, this.#env.leaderEpoch)
+    return this.#flusher.groupMember(batch, (logEnd + view.lastOffsetDelta + 1) as Offset)
+  }
+
+  /** Writes `batch`, whose group stands in the journal's frame `sequence`. Nobody is told yet. */
+  writeForGroup(batch: Buffer, sequence: number): void {
+    const view = this.#view.at(batch, 0)
+    this.#write(view, batch, 0, batch.length)
+    this.#flusher.wroteGroup(batch.length, sequence)
+  }
+
+  /** The group in the journal is void here: its batch could not be written. Durable on return. */
+  voidGroup(): void {
+    const { active } = this.#loaded.segments
+    this.#flusher.cut(active, active.sizeBytes, this.endOffset)
+    this.#flusher.truncated()
+  }
+
+  /** Tells those who wait for appends. */
+  tellGroupWritten(baseOffset: Offset): void {
+    this.#flusher.schedule(baseOffset)
+    this.#tellListeners()
   }
 
   /** Keeps the producers remembered within twice those that are not expired. */

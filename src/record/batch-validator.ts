@@ -185,6 +185,9 @@ function checkHeader(view: BatchView): void {
   if (Number.isNaN(producerId)) {
     throw new InvalidBatchError('producer id is beyond 2^53 − 1, which this engine refuses')
   }
+  if (producerId < -1) {
+    throw new InvalidBatchError(`producer id is ${producerId}: expected −1 or more`)
+  }
   if (producerId >= 0 && (baseSequence < 0 || producerEpoch < 0)) {
     throw new InvalidBatchError(
       `producer ${producerId} wrote sequence ${baseSequence}, epoch ${producerEpoch}: both are ≥ 0`,

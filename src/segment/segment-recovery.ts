@@ -14,6 +14,7 @@
 import { LogError } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
 import type { BatchView } from '../record/batch-view.ts'
+import { type GroupMark, isOfTornGroup } from '../record/group-mark.ts'
 import type { IndexSeal } from './index-seal.ts'
 import { maxRelativeOffset, type Segment } from './segment.ts'
 
@@ -35,6 +36,8 @@ export type RecoveryRules = {
   readonly indexSeal: IndexSeal | undefined
   /** No offset may be missing: false for logs that were compacted. */
   readonly isDense: boolean
+  /** The journal's last whole frame, for batches of atomic groups. */
+  readonly lastFrame: GroupMark | undefined
   /** Every batch of a dense log has a leader epoch from 0 to this. */
   readonly maxLeaderEpoch: number
 }
@@ -115,6 +118,8 @@ function findFault(
 ): string | undefined {
   const isTrusted = batch.nextOffset <= rules.trustedBelow
   if (!isTrusted && !batch.hasValidCrc()) return 'checksum mismatch'
+  if (!isTrusted && isOfTornGroup(batch, rules.lastFrame))
+    return 'part of a group that is not whole'
   if (batch.lastOffsetDelta < 0) return 'negative last offset delta'
   if (batch.baseOffset < nextOffset) return 'offset below the one expected'
   if (batch.lastOffset - segment.baseOffset > maxRelativeOffset) return 'offset beyond the segment'

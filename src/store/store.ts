@@ -28,9 +28,17 @@ import { type LoadedLog, loadLog } from '../log/log-loader.ts'
 import { defaultLogSettings, type LogSettings } from '../log/log-settings.ts'
 import { SharedBuilders } from '../log/shared-builders.ts'
 import type { DirectoryLock } from '../platform/file-system.ts'
+import type { GroupMark } from '../record/group-mark.ts'
 import type { Table } from '../table/table.ts'
 import type { CodecChoice, CodecValue } from '../table/table-codec.ts'
 import type { TableEnvironment, TableSpec } from '../table/table-settings.ts'
+import {
+  type AtomicAck,
+  type AtomicOptions,
+  type AtomicTransaction,
+  type GroupHost,
+  runAtomicGroup,
+} from './atomic-group.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { bytesToRecover, type FoundDirectories, findLogDirectories } from './log-directories.ts'
 import { loadMetaProperties, readTopicId, writeTopicId } from './meta-properties.ts'
@@ -87,6 +95,7 @@ export class Store {
   readonly #wasClean: boolean
   readonly #checkpoints: Checkpoints
   readonly #commit: FlushCoordinator
+  readonly #groupHost: GroupHost
   readonly #builders = new SharedBuilders()
   readonly #topics = new Map<string, Topic>()
   readonly #topicsById = new Map<string, Topic>()
@@ -101,6 +110,7 @@ export class Store {
   #systemLog!: Log
   #leaderEpoch = 0
   #recovery: RecoveryReport | undefined
+  #lastFrame: GroupMark | undefined
   #checkpointTimer: Timer | undefined
   #checkpointing: Promise<void> | undefined
   #removals: Promise<void> = Promise.resolve()
@@ -123,11 +133,18 @@ export class Store {
       logger,
       journalBytes,
       checkpointBytes,
+      random: settings.random,
       onCheckpointDue: () => this.#checkpointSoon(),
       onFailure: (error) => {
         for (const log of this.#openLogs()) log.fail(error)
       },
     })
+    this.#groupHost = {
+      commit: this.#commit,
+      builders: this.#builders,
+      level: settings.level,
+      now: () => settings.clock.now(),
+    }
   }
 
   static async open(path: string, options: StoreOptions): Promise<Store> {
@@ -381,6 +398,22 @@ export class Store {
     return { log, fileSystem, clock, logger, random, level }
   }
 
+  /**
+   * Makes appends to logs and changes of tables together or not at all: after any crash, and for any
+   * reader. `collect` says what and must not wait; one sync makes all of it durable.
+   *
+   * @throws (rejects) what `collect` throws, ConflictError, InvalidOptionError, BatchTooLargeError,
+   *         StorageError, ClosedError: nothing was written. LogFailedError: the group may be there, as
+   *         a whole, when the store is opened again.
+   */
+  async atomic(
+    collect: (tx: AtomicTransaction) => void,
+    options: AtomicOptions = {},
+  ): Promise<AtomicAck> {
+    this.#assertOpen()
+    return runAtomicGroup(this.#groupHost, collect, options)
+  }
+
   /** A producer id never given out before by this store. */
   allocateProducerId(): Promise<number> {
     this.#assertOpen()
@@ -441,6 +474,7 @@ export class Store {
     const { fileSystem, logger } = this.#settings
     const startedMs = performance.now()
     const replay = this.#readJournal()
+    this.#lastFrame = replay.lastFrame
     replay.replay(logDirectoryName(systemTopic, 0), {
       topicId: '',
       logStart: this.#checkpoints.logStart(logDirectoryName(systemTopic, 0)),
@@ -448,8 +482,6 @@ export class Store {
     const found = findLogDirectories(fileSystem, this.path, logger)
     await this.#openSystemLog(found.hasSystemLog)
     this.#replayTopics(replay)
-    replay.finish(logger)
-    this.#commit.enableJournal()
     const isFresh = !found.hasSystemLog && found.topics.size === 0
     this.#leaderEpoch = this.#metadata.leaderEpoch
     if (!this.#wasClean && !isFresh) {
@@ -467,6 +499,10 @@ export class Store {
       this.#recovery = { replayedBytes: replay.replayedBytes, checkedBytes, elapsedMs }
       logger.info(this.#recovery, 'recovered after an unclean stop')
     }
+    // Only now: until every log was recovered the journal tells which groups are torn.
+    replay.finish(logger)
+    this.#lastFrame = undefined
+    this.#commit.enableJournal()
     this.#removeInBackground([...found.deleted, ...leftovers], this.#metadata.deletedIds())
     this.#scheduleCheckpoint()
   }
@@ -620,6 +656,7 @@ export class Store {
       isClean: this.#wasClean,
       recoveryPoint: this.#checkpoints.recoveryPoint(env.name),
       indexSeal: this.#checkpoints.indexSeal(env.name),
+      lastFrame: this.#lastFrame,
       logStart: this.#checkpoints.logStart(env.name),
     })
   }

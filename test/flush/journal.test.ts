@@ -21,6 +21,7 @@ import { RecordingLogger } from '../support/recording-logger.ts'
 
 const path = `/data/${journalFileName}`
 const regionBytes = 8 * journalPageBytes
+const journalId = 0x01020304
 const a = encodePrefix({ directoryName: 'a-0', topicId: 'id-of-a' })
 const b = encodePrefix({ directoryName: 'b-0', topicId: '' })
 
@@ -80,9 +81,11 @@ describe('a journal frame', () => {
         '01030700 00000102 00000000 00000005 00000000 00000009 00000004 ' +
         '612d3069 642d6f66 2d616461 7461',
     )
-    expect(encodeRegionHeader(1, 16_777_216, 7).subarray(0, 28).toString('hex')).toBe(
-      '534c4a520001000101000000000000000000000000000007e571098e',
-    )
+    expect(
+      encodeRegionHeader(1, { regionBytes: 16_777_216, journalId, firstSequence: 7 })
+        .subarray(0, 28)
+        .toString('hex'),
+    ).toBe('534c4a52000100010100000001020304000000000000000779d67ce0')
   })
 
   it('takes bytes that follow the last ones into the same record', () => {
@@ -129,7 +132,7 @@ describe('a journal frame', () => {
 describe('a journal', () => {
   it('gives back what it took, in order, over both regions', async () => {
     const disk = simDisk()
-    const journal = await Journal.create(disk, '/data', regionBytes)
+    const journal = await Journal.create(disk, '/data', regionBytes, journalId)
     write(journal, [a, 0, 'one'], [b, 0, 'two'])
     write(journal, [a, 3, 'three'])
     expect(journal.turn()).toBe(0)
@@ -151,7 +154,7 @@ describe('a journal', () => {
 
   it('loses nothing of one region while the other is written again', async () => {
     const disk = simDisk()
-    const journal = await Journal.create(disk, '/data', regionBytes)
+    const journal = await Journal.create(disk, '/data', regionBytes, journalId)
     write(journal, [a, 0, 'written back'])
     await journal.flush()
     journal.turn()
@@ -167,7 +170,7 @@ describe('a journal', () => {
   })
 
   it('says how much room is left', async () => {
-    const journal = await Journal.create(simDisk(), '/data', regionBytes)
+    const journal = await Journal.create(simDisk(), '/data', regionBytes, journalId)
     expect(journal.hasRoom(journal.maxFrameBytes)).toBe(true)
     expect(journal.hasRoom(journal.maxFrameBytes + journalPageBytes)).toBe(false)
     for (let i = 0; i < 7; i++) write(journal, [a, 0, 'x'])
@@ -177,7 +180,7 @@ describe('a journal', () => {
   it('is known to be durable after a flush, whatever a crash keeps of the rest', async () => {
     for (let seed = 1; seed <= 200; seed++) {
       const disk = simDisk(seed)
-      const journal = await Journal.create(disk, '/data', regionBytes)
+      const journal = await Journal.create(disk, '/data', regionBytes, journalId)
       write(journal, [a, 0, 'kept'])
       await journal.flush()
       if (seed % 3 === 0) journal.turn()
@@ -191,7 +194,7 @@ describe('a journal', () => {
 
   it('leaves no file behind when it cannot be made', async () => {
     const disk = simDisk(1, 10_000)
-    await expect(Journal.create(disk, '/data', regionBytes)).rejects.toMatchObject({
+    await expect(Journal.create(disk, '/data', regionBytes, journalId)).rejects.toMatchObject({
       errno: 'ENOSPC',
     })
     expect(disk.stat(path)).toBeUndefined()
@@ -199,7 +202,7 @@ describe('a journal', () => {
 
   it('ends at the first frame with a wrong byte', async () => {
     const disk = simDisk()
-    const journal = await Journal.create(disk, '/data', regionBytes)
+    const journal = await Journal.create(disk, '/data', regionBytes, journalId)
     for (const text of ['one', 'two', 'three']) write(journal, [a, 0, text])
     for (let at = 0; at < frameHeaderSize + recordHeaderSize + 13; at++) {
       const damaged = disk.processCrash()
@@ -214,7 +217,7 @@ describe('a journal', () => {
     expect(recordsOf(disk)).toEqual([])
     file.write(Buffer.alloc(3 * journalPageBytes, 0x5a), 0)
     expect(recordsOf(disk)).toEqual([])
-    const header = encodeRegionHeader(0, regionBytes, 1)
+    const header = encodeRegionHeader(0, { regionBytes, journalId, firstSequence: 1 })
     header.writeUInt16BE(2, 4)
     const { crc32c } = await import('../../src/platform/crc32c.ts')
     header.writeUInt32BE(crc32c(header, 0, 24), 24)
@@ -228,7 +231,7 @@ describe('a replay', () => {
 
   it('writes back what topics that are still there lack', async () => {
     const disk = simDisk()
-    const journal = await Journal.create(disk, '/data', regionBytes)
+    const journal = await Journal.create(disk, '/data', regionBytes, journalId)
     write(journal, [a, 0, 'one'], [b, 2, 'two'])
     write(journal, [a, 3, 'more'])
     const killed = disk.processCrash()
@@ -240,7 +243,7 @@ describe('a replay', () => {
 
   it('leaves alone a topic of the same name with another id, and one that is gone', async () => {
     const disk = simDisk()
-    const journal = await Journal.create(disk, '/data', regionBytes)
+    const journal = await Journal.create(disk, '/data', regionBytes, journalId)
     write(journal, [a, 0, 'one'], [b, 0, 'two'])
     replayAll(disk, { 'a-0': 'another id' })
     expect(disk.stat('/data/a-0')).toBeUndefined()
@@ -249,7 +252,7 @@ describe('a replay', () => {
 
   it('brings nothing back that was truncated', async () => {
     const disk = simDisk()
-    const journal = await Journal.create(disk, '/data', regionBytes)
+    const journal = await Journal.create(disk, '/data', regionBytes, journalId)
     write(journal, [a, 0, 'abcdef'], [b, 0, 'kept'])
     write(journal, [a, 6, 'ghi'])
     cut(journal, a, 4)
@@ -260,7 +263,7 @@ describe('a replay', () => {
 
   it('replays a segment whole or, once it was trimmed away, not at all', async () => {
     const disk = simDisk()
-    const journal = await Journal.create(disk, '/data', regionBytes)
+    const journal = await Journal.create(disk, '/data', regionBytes, journalId)
     write(journal, [a, 0, 'abc'])
     write(journal, [b, 0, 'abc'])
     write(journal, [b, 3, 'def'])
@@ -282,7 +285,7 @@ describe('a replay', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 7 }), async (steps) => {
         const disk = simDisk()
-        const journal = await Journal.create(disk, '/data', regionBytes)
+        const journal = await Journal.create(disk, '/data', regionBytes, journalId)
         const model: Record<string, string> = { 'a-0': '', 'b-0': '' }
         for (const { isCut, log, position, text } of steps) {
           const known = model[log] as string

@@ -1,0 +1,102 @@
+/**
+ * Appends to several logs, all or none, visible at once.
+ *
+ * One batch a log is built, marked as a member of the group and written to one frame of the journal
+ * together with everything of these logs that is not durable yet; then the batches go to their
+ * segments. All of it happens in one turn of the event loop, so nobody in this process sees a part.
+ * A killed process has the frame or not: replay completes the segments, or they have nothing. After a
+ * loss of power a member whose frame is not whole is cut by recovery (record/group-mark.ts); a frame
+ * that is whole is replayed. One sync of the journal makes the group durable.
+ */
+import { assert } from '../base/assert.ts'
+import type { Offset } from '../base/types.ts'
+import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
+import { markGroup } from '../record/group-mark.ts'
+import type { Log } from './log.ts'
+
+/** What a group appends to one log. */
+export type GroupPart = {
+  readonly log: Log
+  /** One checked batch from `log.encodeForGroup`; changed in place. */
+  readonly batch: Buffer
+}
+
+/**
+ * Writes the parts; every log at most once.
+ *
+ * @param check    called in the turn in which the group is written, before anything is: throws when
+ *                 the group must not be.
+ * @param written  called in that turn, with the base offset of each part, before others are told.
+ * @throws (rejects) what `check` throws; BatchTooLargeError, OffsetExhaustedError, StorageError,
+ *         LogFailedError, ClosedError: nothing was appended.
+ */
+export async function appendGroup(
+  commit: FlushCoordinator,
+  parts: readonly GroupPart[],
+  { check, written }: { check: () => void; written: (baseOffsets: readonly Offset[]) => void },
+): Promise<void> {
+  assert(new Set(parts.map(({ log }) => log)).size === parts.length, 'a log has one part')
+  for (;;) {
+    await commit.readyForGroup()
+    check()
+    // Placing may roll a segment, which leaves more to be staged.
+    for (const { log, batch } of parts) log.placeForGroup(batch)
+    const dirty = parts.filter(({ log }) => !commit.stageForGroup(log.flushTarget))
+    if (dirty.length > 0) {
+      await commit.syncAll(dirty.map(({ log }) => log.flushTarget))
+      continue
+    }
+    const mark = commit.nextGroup
+    for (const { batch } of parts) markGroup(batch, mark)
+    const members = parts.map(({ log, batch }) => log.placeForGroup(batch))
+    if (!commit.writeGroup(members)) {
+      await commit.roomForGroup()
+      continue
+    }
+    writeParts(parts, mark.sequence, written)
+    return
+  }
+}
+
+function writeParts(
+  parts: readonly GroupPart[],
+  sequence: number,
+  written: (baseOffsets: readonly Offset[]) => void,
+): void {
+  const baseOffsets = parts.map(({ log }) => log.endOffset)
+  let done = 0
+  try {
+    for (const { log, batch } of parts) {
+      log.writeForGroup(batch, sequence)
+      done++
+    }
+  } catch (error) {
+    undo(parts, baseOffsets, done, error)
+    throw error
+  }
+  written(baseOffsets)
+  parts.forEach(({ log }, i) => {
+    log.tellGroupWritten(baseOffsets[i] as Offset)
+  })
+}
+
+/**
+ * One segment could not be written: the group must not come back by a replay, and what was written
+ * goes again. A log where that fails takes no more appends.
+ */
+function undo(
+  parts: readonly GroupPart[],
+  baseOffsets: readonly Offset[],
+  done: number,
+  error: unknown,
+): void {
+  parts.forEach(({ log }, i) => {
+    try {
+      if (i < done) log.truncate(baseOffsets[i] as Offset)
+      else if (log.isOpen) log.voidGroup()
+    } catch {
+      // The log has failed with the reason; the first error is the one to report.
+      log.fail(error)
+    }
+  })
+}

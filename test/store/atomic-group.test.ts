@@ -1,0 +1,267 @@
+/**
+ * Goal: a group is all there or not at all, whatever stops it, and is seen whole at once.
+ * Method: groups over two logs and a table on the simulated disk, ended at every operation by every
+ * class of crash and by the death of the process; faults at every operation; wrong use.
+ */
+import { describe, expect, it } from 'vitest'
+import { crashClasses } from '../../src/platform/sim-crash-class.ts'
+import { SimCrash } from '../../src/platform/sim-failure.ts'
+import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import type { Store } from '../../src/store/store.ts'
+import { expectDense, openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
+
+const codecs = { key: 'string', value: 'uint64' } as const
+
+async function opened(disk: SimFileSystem, options = {}) {
+  const store = await openOn(disk, options)
+  const a = await store.log('a')
+  const b = await store.log('b')
+  const counts = await store.table('counts', codecs)
+  return { store, a, b, counts }
+}
+
+type Opened = Awaited<ReturnType<typeof opened>>
+
+function group({ store, a, b, counts }: Opened, n: number, level: 'os' | 'disk') {
+  return store.atomic(
+    (tx) => {
+      tx.append(a, `a${n}`)
+      tx.append(b, [`b${n}`, `b${n}'`])
+      tx.put(counts, 'n', n)
+    },
+    { level },
+  )
+}
+
+/** How many groups are there, which must be the same everywhere. */
+async function groupsIn(disk: SimFileSystem): Promise<{ groups: number; store: Store }> {
+  const found = await opened(disk)
+  const { a, b, counts } = found
+  for (const log of [a, b]) expectDense(log)
+  const ofGroups = (values: string[]) => values.filter((value) => !value.startsWith('single'))
+  const groups = counts.get('n') ?? 0
+  const expected = Array.from({ length: groups }, (_, i) => i + 1)
+  expect(ofGroups(valuesIn(a))).toEqual(expected.map((n) => `a${n}`))
+  expect(ofGroups(valuesIn(b))).toEqual(expected.flatMap((n) => [`b${n}`, `b${n}'`]))
+  return { groups, store: found.store }
+}
+
+describe('an atomic group', () => {
+  it('says where its records are, and is seen at once', async () => {
+    const target = await opened(simDisk())
+    const { store, a, b, counts } = target
+    await a.append('single')
+    const seen: unknown[] = []
+    a.onAppend(() => seen.push([a.endOffset, b.endOffset, counts.get('n')]))
+    b.onAppend(() => seen.push([a.endOffset, b.endOffset, counts.get('n')]))
+    const ack = await store.atomic((tx) => {
+      tx.append(a, 'x')
+      tx.append(b, ['y', 'z'])
+      tx.append(a, ['u', 'v'])
+      tx.put(counts, 'n', 1)
+    })
+    expect(ack).toEqual({
+      level: 'disk',
+      appends: [
+        { offset: 1, lastOffset: 1, level: 'disk' },
+        { offset: 0, lastOffset: 1, level: 'disk' },
+        { offset: 2, lastOffset: 3, level: 'disk' },
+      ],
+    })
+    expect(seen).toEqual([
+      [4, 2, 1],
+      [4, 2, 1],
+    ])
+    expect(valuesIn(a)).toEqual(['single', 'x', 'u', 'v'])
+  })
+
+  it('costs one sync, whatever the number of logs', async () => {
+    const disk = simDisk()
+    const target = await opened(disk, { journalBytes: 1024 * 1024 })
+    await group(target, 1, 'disk')
+    const flushed: string[] = []
+    disk.onOperation = ({ kind, path }) => {
+      if (kind === 'flush') flushed.push(path)
+    }
+    await group(target, 2, 'disk')
+    expect(flushed).toEqual(['/data/stratalog.journal'])
+  })
+
+  it.each(['os', 'disk'] as const)(
+    'is whole or absent after a crash at every operation, level %s',
+    async (level) => {
+      const whole = simDisk(3)
+      const start = await opened(whole)
+      await start.a.append('single')
+      await start.b.append('single', { level: 'os' })
+      const first = whole.operationCount
+      await run(start, level, () => {})
+      const last = whole.operationCount
+      let checks = 0
+      for (let at = first + 1; at <= last; at++) {
+        for (const [i, crashClass] of [...crashClasses, 'process' as const].entries()) {
+          const disk = simDisk(3)
+          const target = await opened(disk)
+          await target.a.append('single')
+          await target.b.append('single', { level: 'os' })
+          disk.stopAt(at)
+          let acked = 0
+          await run(target, level, (n) => {
+            acked = n
+          }).catch((error: unknown) => {
+            if (!isCrash(error)) throw error
+          })
+          const isProcess = crashClass === 'process'
+          const found = isProcess ? disk.processCrash() : disk.crash({ class: crashClass, seed: i })
+          const { groups, store } = await groupsIn(found)
+          if (isProcess || level === 'disk') expect(groups).toBeGreaterThanOrEqual(acked)
+          // What recovery decided holds, and goes on.
+          const again = found.crash({ class: 'nothing-unsynced' })
+          if (!isProcess) expect((await groupsIn(again)).groups).toBe(groups)
+          expect(store.recovery).toBeDefined()
+          checks++
+        }
+      }
+      console.log(`atomic groups at ${level}: ${checks} crashes`)
+    },
+  )
+
+  /** Four groups with other appends, a roll and a checkpoint between them. */
+  async function run(target: Opened, level: 'os' | 'disk', acked: (n: number) => void) {
+    const { store, a, b } = target
+    for (let n = 1; n <= 4; n++) {
+      await group(target, n, level)
+      acked(n)
+      if (n === 1) await b.append('single', { level: 'os' })
+      if (n === 2) a.roll()
+      if (n === 3) await store.checkpoint()
+      await a.append('single')
+    }
+  }
+
+  it('leaves nothing behind when one of its logs cannot be written', async () => {
+    for (let ahead = 1; ahead <= 12; ahead++) {
+      const disk = simDisk(5)
+      const target = await opened(disk)
+      await group(target, 1, 'disk')
+      await target.a.append('single')
+      disk.failOperation(disk.operationCount + ahead, { errno: 'ENOSPC', writtenBytes: 10 })
+      const isAcked = await group(target, 2, 'disk').then(
+        () => true,
+        () => false,
+      )
+      const { a, b, counts } = target
+      const groups = counts.get('n')
+      expect(valuesIn(a).filter((value) => value === 'a2').length).toBe(groups === 2 ? 1 : 0)
+      expect(valuesIn(b).filter((value) => value === 'b2').length).toBe(groups === 2 ? 1 : 0)
+      if (isAcked) expect(groups).toBe(2)
+      // The fault may still be to come.
+      if (a.isOpen) await a.append('single').catch(() => {})
+      const found = await groupsIn(disk.crash({ class: 'nothing-unsynced' }))
+      expect(found.groups).toBeGreaterThanOrEqual(isAcked ? 2 : 1)
+    }
+  })
+
+  it('goes on for longer than the journal is, beside others', async () => {
+    const disk = simDisk()
+    const target = await opened(disk, { config: { 'segment.bytes': '100000' } })
+    const others = Array.from({ length: 60 }, async (_, i) => {
+      await target.a.append('single', { level: i % 2 === 0 ? 'os' : 'disk' })
+    })
+    for (let n = 1; n <= 60; n++) await group(target, n, n % 3 === 0 ? 'disk' : 'os')
+    await Promise.all(others)
+    expect((await groupsIn(disk.processCrash())).groups).toBe(60)
+  })
+
+  it('is refused as a whole when an expectation does not hold', async () => {
+    const target = await opened(simDisk())
+    const { store, a, b, counts } = target
+    await group(target, 1, 'disk')
+    const endOffsets = () => [a.endOffset, b.endOffset, counts.log.endOffset]
+    const before = endOffsets()
+    await expect(
+      store.atomic((tx) => {
+        tx.append(a, 'x', { expect: 7 })
+        tx.put(counts, 'n', 5)
+      }),
+    ).rejects.toMatchObject({ code: 'ERR_CONFLICT', log: 'a-0', expected: 7, found: 1 })
+    await expect(
+      store.atomic((tx) => {
+        tx.append(a, 'x')
+        tx.put(counts, 'other', 5)
+        tx.put(counts, 'n', 5, { expect: 4 })
+      }),
+    ).rejects.toMatchObject({ code: 'ERR_CONFLICT', table: 'counts', changeIndex: 1 })
+    expect([endOffsets(), counts.get('n'), counts.has('other')]).toEqual([before, 1, false])
+    await store.atomic((tx) => {
+      tx.append(a, 'a2', { expect: 1 })
+      tx.put(counts, 'n', 2, { expect: 1 })
+    })
+    expect(counts.get('n')).toBe(2)
+  })
+
+  it('is refused when it is used wrongly, and writes nothing', async () => {
+    const { store, a, b, counts } = await opened(simDisk())
+    const elsewhere = await opened(simDisk(9))
+    const gone = await store.log('gone')
+    await store.deleteTopic('gone')
+    const wrong: [string, () => Promise<unknown>][] = [
+      ['ERR_OPTION_INVALID', () => store.atomic((tx) => tx.append(elsewhere.a, 'x'))],
+      ['ERR_OPTION_INVALID', () => store.atomic((tx) => tx.put(elsewhere.counts, 'x', 1))],
+      ['ERR_OPTION_INVALID', () => store.atomic((tx) => tx.append({} as never, 'x'))],
+      ['ERR_OPTION_INVALID', () => store.atomic((tx) => tx.append(a, []))],
+      ['ERR_OPTION_INVALID', () => store.atomic(async (tx) => tx.append(a, 'x'))],
+      [
+        'ERR_OPTION_INVALID',
+        () => store.atomic((tx) => tx.append(a, 'x'), { level: 'x' as never }),
+      ],
+      [
+        'ERR_CLOSED',
+        () =>
+          store.atomic((tx) => {
+            tx.append(a, 'x')
+            tx.append(gone, 'y')
+          }),
+      ],
+      [
+        'ERR_BATCH_TOO_LARGE',
+        () =>
+          store.atomic((tx) => {
+            tx.append(b, Buffer.alloc(900))
+            tx.append(a, Buffer.alloc(2_000_000))
+          }),
+      ],
+      [
+        'ERR_OPTION_INVALID',
+        () =>
+          store.atomic((tx) => {
+            tx.append(a, 'x')
+            tx.put(counts, 'n', -1)
+          }),
+      ],
+    ]
+    for (const [code, run] of wrong) await expect(run()).rejects.toMatchObject({ code })
+    await expect(
+      store.atomic(() => {
+        throw new Error('of the caller')
+      }),
+    ).rejects.toThrow('of the caller')
+    let kept: Parameters<Parameters<typeof store.atomic>[0]>[0] | undefined
+    await store.atomic((tx) => {
+      kept = tx
+    })
+    expect(() => kept?.put(counts, 'n', 1)).toThrow('finished')
+    expect([a.endOffset, b.endOffset, counts.log.endOffset]).toEqual([0, 0, 0])
+    const without = await opened(simDisk(), { journalBytes: 0 })
+    await expect(group(without, 1, 'os')).rejects.toMatchObject({ option: 'journalBytes' })
+    await store.close()
+    await expect(store.atomic(() => {})).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
+})
+
+function isCrash(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof SimCrash) return true
+  }
+  return false
+}

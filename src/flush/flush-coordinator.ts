@@ -18,44 +18,12 @@ import { mebibyte } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { GroupMark } from '../record/group-mark.ts'
 import { maxStagedBytes } from './flush-policy.ts'
+import type { FlushTarget, GroupMember } from './flush-target.ts'
 import { Journal } from './journal.ts'
 import { journalPageBytes, minRegionBytes, type RedoPrefix } from './journal-format.ts'
 import { JournalFrame, type RedoPlace } from './journal-frame.ts'
 import { removeJournal } from './journal-replay.ts'
-
-/** What a log does in a round. */
-export type StagePlan =
-  /** It has nothing to make durable. */
-  | 'clean'
-  /** All it has stands in the frame: `journaled` follows when that is durable. */
-  | 'staged'
-  /** `sync` it. */
-  | 'sync'
-
-/** Something with dirty bytes: a log. */
-export interface FlushTarget {
-  readonly isFailed: boolean
-  /**
-   * Puts what is dirty and not yet in a frame into `frame`; undefined: there is no journal. Never
-   * throws.
-   */
-  stage(frame: JournalFrame | undefined): StagePlan
-  /** Puts all that is dirty into `frame`, whatever is asked of it; false when it must be synced. */
-  stageAll(frame: JournalFrame): boolean
-  /** What `stage` put into a frame, or found there, is durable. */
-  journaled(): void
-  /** The frame that held what was staged was dropped: nothing of it became durable. */
-  unstage(): void
-  /**
-   * Makes durable, in the segments, what was written before the call. Never rejects: a failure is
-   * final for the target, which tells those who wait for it.
-   */
-  sync(): Promise<void>
-  /** The same, on this thread. Throws the failure. */
-  syncNow(): void
-  /** The journal failed: nothing becomes durable any more. */
-  fail(error: unknown): void
-}
+import { SegmentSyncs } from './segment-syncs.ts'
 
 export type CoordinatorOptions = {
   readonly fileSystem: FileSystem
@@ -72,19 +40,6 @@ export type CoordinatorOptions = {
   /** The journal failed: no log of the store can become durable any more. */
   readonly onFailure: (error: unknown) => void
 }
-
-/** What an atomic group writes to one log. */
-export type GroupMember = {
-  readonly target: FlushTarget
-  readonly prefix: RedoPrefix
-  readonly place: RedoPlace
-  readonly bytes: Buffer
-}
-
-/** Syncs of segments that run at once: as many as the thread pool has threads by default. */
-const maxParallelSyncs = 4
-
-type Syncing = { current: Promise<void>; next: Promise<void> | undefined }
 
 export class FlushCoordinator {
   readonly #options: CoordinatorOptions
@@ -103,7 +58,7 @@ export class FlushCoordinator {
   /** Targets with frames in a region, until it is free for good. */
   readonly #inRegion = [new Set<FlushTarget>(), new Set<FlushTarget>()]
   #draining: Promise<void> | undefined
-  readonly #syncing = new Map<FlushTarget, Syncing>()
+  readonly #syncs = new SegmentSyncs()
   #failure: { readonly error: unknown } | undefined
   #bytesSinceCheckpoint = 0
 
@@ -167,33 +122,12 @@ export class FlushCoordinator {
    * or the target failed. Never rejects.
    */
   sync(target: FlushTarget): Promise<void> {
-    const running = this.#syncing.get(target)
-    if (running !== undefined) {
-      // The one under way may have begun before the last write.
-      running.next ??= running.current.then(() => this.#startSync(target))
-      return running.next
-    }
-    return this.#startSync(target)
-  }
-
-  #startSync(target: FlushTarget): Promise<void> {
-    const entry: Syncing = { current: Promise.resolve(), next: undefined }
-    this.#syncing.set(target, entry)
-    entry.current = target.sync().then(() => {
-      if (entry.next === undefined) this.#syncing.delete(target)
-    })
-    return entry.current
+    return this.#syncs.sync(target)
   }
 
   /** Syncs all of `targets`, a few at a time. */
-  async syncAll(targets: Iterable<FlushTarget>): Promise<void> {
-    const waiting = [...targets]
-    const work = async (): Promise<void> => {
-      for (let target = waiting.pop(); target !== undefined; target = waiting.pop()) {
-        await this.sync(target)
-      }
-    }
-    await Promise.all(Array.from({ length: maxParallelSyncs }, work))
+  syncAll(targets: Iterable<FlushTarget>): Promise<void> {
+    return this.#syncs.syncAll(targets)
   }
 
   async #run(): Promise<void> {
@@ -501,17 +435,13 @@ export class FlushCoordinator {
   /** Resolves when nothing is being made durable and nothing is waiting for it. */
   async idle(): Promise<void> {
     for (;;) {
-      const work = [this.#round, this.#making, this.#draining, ...this.#syncsUnderWay()]
+      const work = [this.#round, this.#making, this.#draining, ...this.#syncs.underWay()]
       const running = work.filter((promise) => promise !== undefined)
       if (running.length === 0) return
       const drained = this.#draining
       await Promise.all(running)
       if (this.#draining === drained) this.#draining = undefined
     }
-  }
-
-  #syncsUnderWay(): Promise<void>[] {
-    return Array.from(this.#syncing.values(), ({ current, next }) => next ?? current)
   }
 
   /**

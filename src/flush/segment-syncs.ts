@@ -1,0 +1,48 @@
+/** Syncs of segments: one at a time for each log, and another for those who ask meanwhile. */
+import type { FlushTarget } from './flush-target.ts'
+
+/** Syncs that run at once in the background: as many as the thread pool has threads by default. */
+const maxParallelSyncs = 4
+
+type Syncing = { current: Promise<void>; next: Promise<void> | undefined }
+
+export class SegmentSyncs {
+  readonly #syncing = new Map<FlushTarget, Syncing>()
+
+  /**
+   * Resolves when what `target` wrote before the call is durable in its segments or the target
+   * failed. Never rejects.
+   */
+  sync(target: FlushTarget): Promise<void> {
+    const running = this.#syncing.get(target)
+    if (running === undefined) return this.#start(target)
+    // The one under way may have begun before the last write.
+    running.next ??= running.current.then(() => this.#start(target))
+    return running.next
+  }
+
+  #start(target: FlushTarget): Promise<void> {
+    const entry: Syncing = { current: Promise.resolve(), next: undefined }
+    this.#syncing.set(target, entry)
+    entry.current = target.sync().then(() => {
+      if (entry.next === undefined) this.#syncing.delete(target)
+    })
+    return entry.current
+  }
+
+  /** Syncs all of `targets`, a few at a time. */
+  async syncAll(targets: Iterable<FlushTarget>): Promise<void> {
+    const waiting = [...targets]
+    const work = async (): Promise<void> => {
+      for (let target = waiting.pop(); target !== undefined; target = waiting.pop()) {
+        await this.sync(target)
+      }
+    }
+    await Promise.all(Array.from({ length: maxParallelSyncs }, work))
+  }
+
+  /** One promise for each log that is being synced. */
+  underWay(): Promise<void>[] {
+    return Array.from(this.#syncing.values(), ({ current, next }) => next ?? current)
+  }
+}

@@ -26,8 +26,7 @@ export class OffsetIndex extends SparseIndex {
 
   /** Position of the last entry, or 0 when there is none. */
   get lastPosition(): FilePosition {
-    const { count } = this.table
-    return (count === 0 ? 0 : this.#positionOf(count - 1)) as FilePosition
+    return this.positionOf(this.table.count - 1)
   }
 
   /** Adds an entry. `lastOffset` and `position` must both be above the last entry's. */
@@ -35,7 +34,7 @@ export class OffsetIndex extends SparseIndex {
     const { count } = this.table
     assert(
       count === 0 ||
-        (lastOffset > this.offsetOf(count - 1) && position > this.#positionOf(count - 1)),
+        (lastOffset > this.offsetOf(count - 1) && position > this.positionOf(count - 1)),
       'offset index entries grow in both fields',
     )
     const at = this.table.grow()
@@ -49,23 +48,33 @@ export class OffsetIndex extends SparseIndex {
    * is none. `target ≥ baseOffset`. O(log n); allocates nothing.
    */
   lookup(target: Offset): FilePosition {
+    return this.positionOf(this.entryAtOrBelow(target))
+  }
+
+  /** Number of the last entry at or below `target`, from 0; −1 when there is none. */
+  entryAtOrBelow(target: Offset): number {
     assert(target >= this.baseOffset, 'the target is not below this segment')
     const wanted = Math.min(target - this.baseOffset, 0xffffffff)
-    const found = this.table.countAtOrBelow(relativeOffsetAt, wanted)
-    return (found === 0 ? 0 : this.#positionOf(found - 1)) as FilePosition
+    return this.table.countAtOrBelow(relativeOffsetAt, wanted) - 1
+  }
+
+  /** Position an entry names; 0 for entry −1, which stands for the start of the segment. */
+  positionOf(entry: number): FilePosition {
+    if (entry < 0) return 0 as FilePosition
+    return this.table.buffer.readUInt32BE(entry * offsetIndexEntrySize + positionAt) as FilePosition
   }
 
   /** Largest indexed position at or below `position`, or 0: a batch border near a byte count. */
   borderAtOrBelow(position: number): FilePosition {
     const found = this.table.countAtOrBelow(positionAt, Math.min(position, 0xffffffff))
-    return (found === 0 ? 0 : this.#positionOf(found - 1)) as FilePosition
+    return this.positionOf(found - 1)
   }
 
   /** Whether the entries could belong to a segment of `segmentBytes` bytes. O(1). */
   isPlausible(segmentBytes: number): boolean {
     const { count } = this.table
     if (count === 0) return true
-    if (this.#positionOf(count - 1) >= segmentBytes || this.#positionOf(0) === 0) return false
+    if (this.positionOf(count - 1) >= segmentBytes || this.positionOf(0) === 0) return false
     return count === 1 || this.offsetOf(0) < this.offsetOf(count - 1)
   }
 
@@ -73,11 +82,7 @@ export class OffsetIndex extends SparseIndex {
   protected override follows(entry: number): boolean {
     return (
       this.offsetOf(entry) > this.offsetOf(entry - 1) &&
-      this.#positionOf(entry) > this.#positionOf(entry - 1)
+      this.positionOf(entry) > this.positionOf(entry - 1)
     )
-  }
-
-  #positionOf(entry: number): number {
-    return this.table.buffer.readUInt32BE(entry * offsetIndexEntrySize + positionAt)
   }
 }

@@ -59,7 +59,8 @@ export abstract class SparseIndex {
   /** Whether entry `entry` may stand behind the one before it. */
   protected abstract follows(entry: number): boolean
 
-  protected offsetOf(entry: number): Offset {
+  /** Offset an entry names. */
+  offsetOf(entry: number): Offset {
     const at = entry * this.table.entrySize + this.#relativeOffsetAt
     return (this.baseOffset + this.table.buffer.readUInt32BE(at)) as Offset
   }

@@ -30,7 +30,7 @@ export class TimeIndex extends SparseIndex {
   /** Timestamp of the last entry, or −1. */
   get lastTimestamp(): number {
     const { count } = this.table
-    return count === 0 ? -1 : this.#timestampOf(count - 1)
+    return count === 0 ? -1 : this.timestampOf(count - 1)
   }
 
   /** Adds an entry, or does nothing when `timestamp` is not above the last entry's. */
@@ -49,14 +49,20 @@ export class TimeIndex extends SparseIndex {
    * there is none. No record before it has a larger timestamp than the entry. O(log n).
    */
   lookup(timestamp: number): Offset {
+    const entry = this.entryAtOrBelow(timestamp)
+    return entry < 0 ? this.baseOffset : this.offsetOf(entry)
+  }
+
+  /** Number of the last entry with a timestamp at or below `timestamp`, from 0; −1 for none. */
+  entryAtOrBelow(timestamp: number): number {
     let low = 0
     let high = this.table.count // exclusive
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#timestampOf(middle) <= timestamp) low = middle + 1
+      if (this.timestampOf(middle) <= timestamp) low = middle + 1
       else high = middle
     }
-    return low === 0 ? this.baseOffset : this.offsetOf(low - 1)
+    return low - 1
   }
 
   /** Whether the entries could belong to a segment whose log goes up to `nextOffset`. O(1). */
@@ -64,18 +70,19 @@ export class TimeIndex extends SparseIndex {
     const { count } = this.table
     if (count === 0) return true
     if (this.offsetOf(count - 1) >= nextOffset) return false
-    return count === 1 || this.#timestampOf(0) < this.#timestampOf(count - 1)
+    return count === 1 || this.timestampOf(0) < this.timestampOf(count - 1)
   }
 
   /** Timestamps grow and offsets do not shrink from entry to entry. */
   protected override follows(entry: number): boolean {
     return (
-      this.#timestampOf(entry) > this.#timestampOf(entry - 1) &&
+      this.timestampOf(entry) > this.timestampOf(entry - 1) &&
       this.offsetOf(entry) >= this.offsetOf(entry - 1)
     )
   }
 
-  #timestampOf(entry: number): number {
+  /** Timestamp an entry names. */
+  timestampOf(entry: number): number {
     const { buffer } = this.table
     const at = entry * timeIndexEntrySize
     return (

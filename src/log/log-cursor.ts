@@ -2,8 +2,9 @@
  * Walks the records of one log in offset order, loading up to 256 KiB at a time: small enough to
  * stay in the cache between loading and walking.
  *
- * The memory of a chunk is used again for the next one, unless records of it were handed out. Every batch is checked against its CRC before any of its records is handed out. Control
- * batches (transaction markers) are skipped.
+ * The memory of a chunk is used again for the next one, unless records of it were handed out. Every
+ * batch is checked against its CRC, and its offsets against the batch before it, before any of its
+ * records is handed out. Control batches (transaction markers) are skipped.
  */
 import {
   BatchTooLargeError,
@@ -52,6 +53,10 @@ export class LogCursor {
   readonly #batch: BatchView = new BatchView()
   #next: Offset
   #isInBatch = false
+  /** The current record was read but lies at or above the bound of that call. */
+  #isHeld = false
+  /** The next batch was searched for: it may begin below the offset wanted. */
+  #isSought = false
   #segment: Segment | undefined
   #generation = -1
   #chunk: Buffer = Buffer.alloc(0)
@@ -61,8 +66,6 @@ export class LogCursor {
   #chunkPosition = 0
   #at = 0
   #chunkCount = 0
-  /** The position was found by search: the batch there may begin before the offset wanted. */
-  #isSought = false
 
   /** Made by `Log.cursor`. `from` lies in `[logStart, logEnd]`. */
   constructor(source: CursorSource, from: Offset, options: CursorOptions) {
@@ -144,12 +147,13 @@ export class LogCursor {
   }
 
   #advance(upTo: Offset): boolean {
-    if (this.#generation !== this.#source.generation) this.#isInBatch = false
+    if (this.#generation !== this.#source.generation) this.#isInBatch = this.#isHeld = false
     for (;;) {
       while (this.#isInBatch && this.#next < upTo) {
-        if (!this.#nextInBatch()) break
+        if (!this.#isHeld && !this.#nextInBatch()) break
         if (this.#records.offset < this.#next) continue
-        if (this.#records.offset >= upTo) break
+        this.#isHeld = this.#records.offset >= upTo
+        if (this.#isHeld) return false
         this.#next = (this.#records.offset + 1) as Offset
         return true
       }
@@ -165,17 +169,6 @@ export class LogCursor {
       throw this.#corruption(`no batch with offset ${this.#next}`, this.#at)
     }
     return false
-  }
-
-  /** Offsets are outside the checksum, or read before it is checked: each batch follows the last. */
-  #assertFollows(at: number): void {
-    const { baseOffset, lastOffset } = this.#batch
-    const isInPlace = this.#isSought ? baseOffset <= this.#next : baseOffset === this.#next
-    if (!isInPlace || lastOffset < this.#next) {
-      const reason = `batch of offsets ${baseOffset} to ${lastOffset} where ${this.#next} is expected`
-      throw this.#corruption(reason, at)
-    }
-    this.#isSought = false
   }
 
   #nextInBatch(): boolean {
@@ -197,16 +190,32 @@ export class LogCursor {
       }
       const at = this.#at
       this.#batch.at(this.#chunk, at)
+      this.#checkOrder(at)
+      if (this.#batch.baseOffset >= upTo) return false
+      this.#isSought = false
       this.#at = at + size
-      if (this.#source.isDense) this.#assertFollows(at)
-      if (this.#batch.lastOffset < this.#next) continue
-      if (this.#batch.baseOffset >= upTo) {
-        this.#at = at
-        return false
-      }
       this.#openBatch(at)
       if (this.#isInBatch) return true
     }
+  }
+
+  /**
+   * The base offset is under no checksum: whether the batch follows what was read before shows if
+   * it is the right one. Records are never handed out under another offset, nor passed over.
+   */
+  #checkOrder(at: number): void {
+    const { baseOffset, lastOffset } = this.#batch
+    const { isDense } = this.#source
+    const isInPlace = this.#isSought
+      ? lastOffset >= this.#next && (!isDense || baseOffset <= this.#next)
+      : isDense
+        ? baseOffset === this.#next
+        : baseOffset >= this.#next
+    if (isInPlace && baseOffset <= lastOffset && lastOffset < this.#source.offsets.logEnd) return
+    throw this.#corruption(
+      `found offsets ${baseOffset} to ${lastOffset} where ${this.#next} was expected`,
+      at,
+    )
   }
 
   #openBatch(at: number): void {

@@ -38,7 +38,12 @@ export function locateBatch(
   while (segment !== undefined) {
     const place = segment.locate(offset)
     if (place !== undefined) return { segment, place }
-    segment = segments.after(segment)
+    const next = segments.after(segment)
+    if (next !== undefined && segment.isDense && next.baseOffset > offset) {
+      const reason = `the segment ends before offset ${offset}, and the next begins at ${next.baseOffset}`
+      throw segment.corruption(segment.sizeBytes, reason)
+    }
+    segment = next
   }
   return undefined
 }
@@ -101,8 +106,8 @@ function wholeBatchBytes(
   if (place.sizeBytes > maxBytes) return 0
   // The index knows a border within one interval of any position: cheaper than walking headers.
   const border = segment.borderAtOrBelow(wanted)
-  if (border > place.position) return border - place.position
   let end = place.position + place.sizeBytes
+  if (border >= end) return border - place.position
   const scanner = segment.scan('headers', end, limit)
   while (scanner.next() === 'batch' && end + scanner.view.sizeBytes <= wanted) {
     end += scanner.view.sizeBytes

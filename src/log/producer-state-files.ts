@@ -2,6 +2,7 @@
  * The producer snapshots of one log: which exist, which may go, and the state they give together
  * with a replay of the batches after them.
  */
+import { CorruptBatchError, CorruptionError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
@@ -98,8 +99,7 @@ const recalledBytes = 8 * mebibyte
 function recallBatches(state: ProducerState, segments: SegmentList): void {
   const recalled = new ProducerState(state.endOffset)
   for (const { segment, position } of tailOf(segments)) {
-    const scanner = segment.scan('headers', position)
-    while (scanner.next() === 'batch') recalled.note(scanner.view)
+    noteBatches(recalled, segment, position)
   }
   for (const entry of state.entries()) {
     const found = recalled.get(entry.producerId)
@@ -128,9 +128,29 @@ function replay(state: ProducerState, segments: SegmentList): void {
   for (const segment of segments) {
     const next = segments.after(segment)
     if (next !== undefined && next.baseOffset <= state.endOffset) continue
-    const start = segment.locate(state.endOffset)
-    if (start === undefined) continue
-    const scanner = segment.scan('headers', start.position)
+    noteBatches(state, segment, placeOf(segment, state.endOffset))
+  }
+}
+
+function placeOf(segment: Segment, offset: Offset): number | undefined {
+  try {
+    return segment.locate(offset)?.position
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined
+    throw error
+  }
+}
+
+/**
+ * Notes the batches from `position` on, up to one whose header is damaged: readers are told of that
+ * one, and what is remembered of producers must not keep the other records from being read.
+ */
+function noteBatches(state: ProducerState, segment: Segment, position: number | undefined): void {
+  if (position === undefined) return
+  const scanner = segment.scan('headers', position)
+  try {
     while (scanner.next() === 'batch') state.note(scanner.view)
+  } catch (error) {
+    if (!(error instanceof CorruptBatchError)) throw error
   }
 }

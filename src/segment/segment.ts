@@ -11,8 +11,9 @@
  */
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
-import { CorruptionError, LogError, StorageError } from '../base/errors.ts'
+import { CorruptBatchError, CorruptionError, LogError, StorageError } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
+import { mebibyte } from '../base/units.ts'
 import { EntryTable } from '../index/entry-table.ts'
 import { OffsetIndex, offsetIndexEntrySize } from '../index/offset-index.ts'
 import { TimeIndex, timeIndexEntrySize } from '../index/time-index.ts'
@@ -35,6 +36,8 @@ import {
 export const maxRelativeOffset = 0x7fff_ffff
 /** Positions are int32 in every Kafka tool, so a segment never grows past this. */
 export const maxSegmentBytes = 0x7fff_ffff
+/** How far behind the last time entry a later timestamp is looked for when an index is loaded. */
+const closingScanBytes = mebibyte
 
 /** How much is written at once where a segment is written again. */
 const rewriteBytes = 1024 * 1024
@@ -46,6 +49,8 @@ export type SegmentEnvironment = {
   readonly clock: Clock
   /** Live settings: read at every use, so that a changed topic setting acts at once. */
   readonly settings: SegmentSettings
+  /** Offsets may be missing: batches need not follow each other without a hole. */
+  readonly mayHaveGaps?: boolean
 }
 
 export type SegmentSettings = {
@@ -62,6 +67,7 @@ export type BatchPlace = {
   readonly baseOffset: Offset
   readonly lastOffset: Offset
   readonly maxTimestamp: number
+  readonly leaderEpoch: number
 }
 
 export type SegmentState = 'active' | 'sealed' | 'closed'
@@ -84,6 +90,8 @@ export class Segment {
   #indexWrites = 0
   #syncedIndexWrites = 0
   #isTorn = false
+  /** Headers out of order were found: not looked for again. */
+  #isLogDamaged = false
 
   private constructor(
     env: SegmentEnvironment,
@@ -251,31 +259,115 @@ export class Segment {
   /**
    * The first batch whose last offset is `target` or above, searching from an index entry on.
    * Undefined when the segment ends first. O(log entries) plus the headers of one index interval.
+   *
+   * Base offsets are under no checksum: that each batch follows the one before, and the first one
+   * its index entry, is what tells a damaged offset from the right one.
    */
   locate(target: Offset): BatchPlace | undefined {
-    const from = this.#loadOffsetIndex().lookup(target < this.baseOffset ? this.baseOffset : target)
-    return this.#firstBatch(from, (batch) => batch.lastOffset >= target)
+    return this.#firstBatch(
+      (index) => index.entryAtOrBelow(target < this.baseOffset ? this.baseOffset : target),
+      (batch) => batch.lastOffset >= target,
+    )
   }
 
   #firstBatch(
-    from: FilePosition,
-    isWanted: (batch: BatchScanner['view']) => boolean,
+    entryOf: (index: OffsetIndex) => number,
+    isWanted: (batch: BatchView) => boolean,
   ): BatchPlace | undefined {
-    const scanner = this.scan('headers', from)
+    let place: BatchPlace | undefined
+    this.#visit(entryOf, (view, position) => {
+      if (!isWanted(view)) return false
+      const { sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch } = view
+      place = { position, sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch }
+      return true
+    })
+    return place
+  }
+
+  /**
+   * Visits headers from an index entry on, until `visit` says that it has seen enough. A header
+   * that does not fit its index entry may mean that the index is damaged: if the log itself is
+   * whole, the index is made anew and the visit begins again.
+   */
+  #visit(
+    entryOf: (index: OffsetIndex) => number,
+    visit: (view: BatchView, position: FilePosition) => boolean,
+  ): void {
+    const index = this.#loadOffsetIndex()
+    const entry = entryOf(index)
+    const scanner = this.scan('headers', index.positionOf(entry))
+    let expected = entry < 0 ? this.baseOffset : undefined
     for (;;) {
       const step = scanner.next()
-      if (step === 'end') return undefined
-      if (step !== 'batch') throw this.corruption(scanner.position, `found an ${step} batch header`)
-      if (!isWanted(scanner.view)) continue
-      const { view } = scanner
-      return {
-        position: scanner.position,
-        sizeBytes: view.sizeBytes,
-        baseOffset: view.baseOffset,
-        lastOffset: view.lastOffset,
-        maxTimestamp: view.maxTimestamp,
+      if (step === 'end') return
+      const { view, position } = scanner
+      const fault =
+        step === 'batch'
+          ? this.#orderFault(view, expected, entry < 0 ? undefined : index.offsetOf(entry))
+          : `found an ${step} batch header`
+      if (fault !== undefined) {
+        if (entry < 0 || !this.#rebuildIfWhole()) throw this.corruption(position, fault)
+        this.#visit(entryOf, visit)
+        return
       }
+      if (visit(view, position)) return
+      expected = view.nextOffset
     }
+  }
+
+  /**
+   * What is wrong with the offsets of a stored batch.
+   *
+   * @param expected where it has to begin, or at least; undefined for the one an index names.
+   * @param indexed  last offset that index entry has for it.
+   */
+  #orderFault(
+    batch: BatchView,
+    expected: Offset | undefined,
+    indexed: Offset | undefined,
+  ): string | undefined {
+    try {
+      const { baseOffset, lastOffset, lastOffsetDelta } = batch
+      if (lastOffsetDelta < 0) return 'negative last offset delta'
+      if (lastOffset - this.baseOffset > maxRelativeOffset) return 'offset beyond the segment'
+      if (expected === undefined) {
+        const wanted = indexed as Offset
+        // Other programs may index several batches by the last offset of all of them.
+        if (this.isDense ? lastOffset === wanted : lastOffset <= wanted) return undefined
+        return `found a batch that ends at offset ${lastOffset} where ${wanted} is indexed`
+      }
+      if (this.isDense ? baseOffset === expected : baseOffset >= expected) return undefined
+      return `found offset ${baseOffset} where ${expected} was expected`
+    } catch (error) {
+      if (error instanceof LogError) return error.message
+      throw error
+    }
+  }
+
+  /** No offset may be missing between two batches. */
+  get isDense(): boolean {
+    return this.#env.mayHaveGaps !== true
+  }
+
+  /**
+   * Makes the indexes anew when every header of the log is in order, so that the fault must have
+   * been theirs. Else the log is damaged, and the indexes may be all that shows where it goes on.
+   */
+  #rebuildIfWhole(): boolean {
+    if (this.#isLogDamaged) return false
+    const scanner = this.scan('headers')
+    let expected = this.baseOffset
+    for (;;) {
+      const step = scanner.next()
+      if (step === 'end') break
+      if (step !== 'batch' || this.#orderFault(scanner.view, expected, undefined) !== undefined) {
+        this.#isLogDamaged = true
+        return false
+      }
+      expected = scanner.view.nextOffset
+    }
+    this.rebuildIndexes()
+    return true
   }
 
   /**
@@ -283,12 +375,31 @@ export class Segment {
    * Sparse: the caller looks at the records of the batch.
    */
   locateTimestamp(timestamp: number, from: Offset): BatchPlace | undefined {
-    const indexed = this.#loadTimeIndex().lookup(timestamp)
-    const start = this.#loadOffsetIndex().lookup((indexed > from ? indexed : from) as Offset)
+    const indexed = this.#indexedOffset(timestamp)
+    const start = indexed > from ? indexed : from
     return this.#firstBatch(
-      start,
+      (index) => index.entryAtOrBelow(start < this.baseOffset ? this.baseOffset : start),
       (batch) => batch.maxTimestamp >= timestamp && batch.lastOffset >= from,
     )
+  }
+
+  /** Offset below which no record has a timestamp of `timestamp` or later. */
+  #indexedOffset(timestamp: number): Offset {
+    for (let round = 0; round < 2; round++) {
+      const index = this.#loadTimeIndex()
+      const entry = index.entryAtOrBelow(timestamp)
+      if (entry < 0) break
+      const offset = index.offsetOf(entry)
+      if (this.#hasTimestamp(offset, index.timestampOf(entry))) return offset
+      if (!this.#rebuildIfWhole()) break
+    }
+    return this.baseOffset
+  }
+
+  /** Whether the batch that holds `offset` has `timestamp` as its largest, as an index says. */
+  #hasTimestamp(offset: Offset, timestamp: number): boolean {
+    const place = this.locate(offset)
+    return place !== undefined && place.baseOffset <= offset && place.maxTimestamp === timestamp
   }
 
   /** Largest batch border the index knows at or below `position`; 0 when it knows none. */
@@ -298,14 +409,15 @@ export class Segment {
 
   /** Offset after the last record, found from the last index entry on by headers alone. */
   findNextOffset(): Offset {
-    const scanner = this.scan('headers', this.#loadOffsetIndex().lastPosition)
     let next = this.baseOffset
-    for (;;) {
-      const step = scanner.next()
-      if (step === 'end') return next
-      if (step !== 'batch') throw this.corruption(scanner.position, `found an ${step} batch header`)
-      next = scanner.view.nextOffset
-    }
+    this.#visit(
+      (index) => index.entryCount - 1,
+      (view) => {
+        next = view.nextOffset
+        return false
+      },
+    )
+    return next
   }
 
   /** A scanner over `[from, limit)`; `from` must be a batch border. */
@@ -473,12 +585,12 @@ export class Segment {
     if (offsets.entryCount === 0 || !offsets.isPlausible(this.#sizeBytes)) return undefined
     const position = offsets.lastPosition
     const scanner = this.scan('headers', position)
-    if (scanner.next() !== 'batch' || !this.#isIndexable(scanner.view, this.baseOffset)) {
+    if (scanner.next() !== 'batch') return undefined
+    if (this.#orderFault(scanner.view, undefined, offsets.lastOffset) !== undefined)
       return undefined
-    }
-    const { baseOffset, lastOffset, sizeBytes, maxTimestamp } = scanner.view
+    const { baseOffset, lastOffset, sizeBytes, maxTimestamp, leaderEpoch } = scanner.view
     if (lastOffset !== offsets.lastOffset) return undefined
-    return { position, sizeBytes, baseOffset, lastOffset, maxTimestamp }
+    return { position, sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch }
   }
 
   /** Indexes a batch that stands in the file already: recovery's half of an append. */
@@ -501,6 +613,7 @@ export class Segment {
     assert(position <= this.#sizeBytes, 'a truncation shortens')
     this.#hold().file.truncate(position)
     this.#sizeBytes = position
+    this.#isLogDamaged = false
     this.#loadOffsetIndex().truncate(offset)
     this.#loadTimeIndex().truncate(offset)
     this.#reloadMaxTimestamp()
@@ -592,35 +705,52 @@ export class Segment {
     this.resetIndexes()
     const scanner = this.scan('headers')
     let nextOffset = this.baseOffset
-    while (scanner.next() === 'batch' && this.#isIndexable(scanner.view, nextOffset)) {
+    while (scanner.next() === 'batch') {
       const { view } = scanner
+      if (this.#orderFault(view, nextOffset, undefined) !== undefined) break
       this.indexStored(view.lastOffset, scanner.position, view.sizeBytes, view.maxTimestamp)
       nextOffset = view.nextOffset
     }
     this.saveIndexes()
   }
 
-  #isIndexable(batch: BatchView, nextOffset: Offset): boolean {
-    try {
-      const isInPlace = batch.baseOffset >= nextOffset && batch.lastOffsetDelta >= 0
-      return isInPlace && batch.lastOffset - this.baseOffset <= maxRelativeOffset
-    } catch (error) {
-      if (error instanceof LogError) return false
-      throw error
-    }
-  }
-
   #loadTimeIndex(): TimeIndex {
     if (this.#timeIndex === undefined) {
       const entries = this.#loadEntries(timeIndexSuffix, timeIndexEntrySize)
       const index = new TimeIndex(this.baseOffset, entries)
-      // The closing entry is always there, unless no record has a time.
-      const isMissing = index.entryCount === 0 && (this.firstTimestamp ?? -1) >= 0
-      if (!isMissing && index.isConsistent()) this.#timeIndex = index
-      else this.rebuildIndexes()
+      const isTrue = index.isConsistent() && this.#isTimeIndexClosed(index)
+      // Looking at the batches may have shown the offset index to be wrong: both are new then.
+      if (this.#timeIndex === undefined) {
+        if (isTrue) this.#timeIndex = index
+        else this.rebuildIndexes()
+      }
     }
     assert(this.#timeIndex !== undefined, 'a loaded index is there')
     return this.#timeIndex
+  }
+
+  /**
+   * Whether the last entry is the closing one: it names the batch with the largest timestamp. What
+   * follows that batch is looked at as far as is cheap; usually it is the last one.
+   */
+  #isTimeIndexClosed(index: TimeIndex): boolean {
+    const { lastTimestamp, lastOffset, entryCount } = index
+    try {
+      if (entryCount === 0) return (this.firstTimestamp ?? -1) < 0
+      const place = this.locate(lastOffset)
+      if (place === undefined) return false
+      if (place.baseOffset > lastOffset || place.maxTimestamp !== lastTimestamp) return false
+      const limit = Math.min(place.position + closingScanBytes, this.#sizeBytes)
+      const scanner = this.scan('headers', place.position, limit)
+      while (scanner.next() === 'batch') {
+        if (scanner.view.maxTimestamp > lastTimestamp) return false
+      }
+      return true
+    } catch (error) {
+      // The log is damaged there: whoever reads it is told, and these entries are all there is.
+      if (error instanceof CorruptionError || error instanceof CorruptBatchError) return true
+      throw error
+    }
   }
 
   #loadEntries(suffix: string, entrySize: number): EntryTable {

@@ -130,11 +130,17 @@ export class LeaderEpochs {
 
 function readEntries(fileSystem: FileSystem, path: string): EpochEntry[] {
   const text = readTextFile(fileSystem, path) ?? ''
-  return parseCheckpoint(text, path, 2).map(([epoch, startOffset]) => {
-    const entry = { epoch: Number(epoch), startOffset: Number(startOffset) as Offset }
-    if (!Number.isInteger(entry.epoch) || !Number.isSafeInteger(entry.startOffset)) {
-      throw new StoreFormatError({ path, reason: `malformed line "${epoch} ${startOffset}"` })
+  let before: EpochEntry | undefined
+  return parseCheckpoint(text, path, 2).map((fields) => {
+    const [epoch, startOffset] = fields.map(Number) as [number, number]
+    const isWhole = fields.every((field) => /^\d+$/.test(field))
+    if (!isWhole || epoch > 0x7fff_ffff || !Number.isSafeInteger(startOffset)) {
+      throw new StoreFormatError({ path, reason: `malformed line "${fields.join(' ')}"` })
     }
-    return entry
+    if (before !== undefined && (epoch <= before.epoch || startOffset <= before.startOffset)) {
+      throw new StoreFormatError({ path, reason: `line "${fields.join(' ')}" does not ascend` })
+    }
+    before = { epoch, startOffset: startOffset as Offset }
+    return before
   })
 }

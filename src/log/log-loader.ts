@@ -3,7 +3,7 @@
  * swaps, finds the segments, and after an unclean stop recovers everything from the recovery point
  * on. Mirrors what Kafka does, so that either program can open the other's directory.
  */
-import { StoreFormatError } from '../base/errors.ts'
+import { CorruptBatchError, CorruptionError, StoreFormatError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import type { FileSystem } from '../platform/file-system.ts'
@@ -26,6 +26,7 @@ import { SegmentList } from '../segment/segment-list.ts'
 import { recoverSegment } from '../segment/segment-recovery.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { LogEnvironment } from './log-environment.ts'
+import { locateBatch } from './log-search.ts'
 import type { ProducerState } from './producer-state.ts'
 import { ProducerStateFiles } from './producer-state-files.ts'
 
@@ -56,7 +57,12 @@ export type LoadedLog = {
   readonly cut: { path: string; position: number; bytes: number; reason: string } | undefined
 }
 
-/** Loads a log. Yields the bytes recovered since the last yield, so that the caller may report. */
+/**
+ * Loads a log. Yields the bytes recovered since the last yield, so that the caller may report.
+ *
+ * @throws CorruptionError records that were durable are damaged or missing, so that the end of the
+ *         log cannot be known, or offsets would be given out twice. Nothing of them was removed.
+ */
 export function* loadLog(
   env: LogEnvironment,
   checkpoint: LogCheckpoint,
@@ -90,26 +96,25 @@ function* load(
   const { cut, checkedBytes } = checkpoint.isClean
     ? { cut: undefined, checkedBytes: 0 }
     : yield* recover(env, segments, epochs, snapshots, checkpoint)
-  if (segments.count > 0 && segments.active.findNextOffset() < checkpoint.logStart) {
-    while (segments.count > 0) segments.pop().delete()
-    epochs.clear()
-    snapshots.removeAll()
-    fileSystem.syncDirectorySync(directory)
-  }
-  // Before the checkpoint forgets the start because the first segment begins there.
-  if (removeTrimmed(segments, checkpoint.logStart)) fileSystem.syncDirectorySync(directory)
+  dropEmptyBelow(env, segments, checkpoint.logStart)
   if (segments.count === 0) {
     segments.push(Segment.create(env, checkpoint.logStart))
     // A log that lost its first segment's name, and not the second's, would begin with a hole.
     fileSystem.syncDirectorySync(directory)
   } else segments.active.activate()
   const logEnd = segments.active.findNextOffset()
+  checkEnd(segments, checkpoint, logEnd)
   const logStart = Math.max(checkpoint.logStart, segments.first.baseOffset) as Offset
   const recoveryPoint = checkpoint.isClean
     ? logEnd
     : (Math.max(logStart, Math.min(checkpoint.recoveryPoint, logEnd)) as Offset)
   epochs.cutEnd(logEnd)
   epochs.cutStart(logStart)
+  if (env.mayHaveGaps !== true && !areEpochsTrue(epochs, segments, logEnd)) {
+    env.logger.warn({ log: env.name }, 'leader epochs contradict the log: reading them from it')
+    readEpochs(epochs, segments, env.leaderEpoch)
+    epochs.cutStart(logStart)
+  }
   const producers = snapshots.rebuild(segments, logStart, logEnd)
   producers.expire(env.clock.now() - env.settings.producerExpiryMs)
   return {
@@ -133,29 +138,71 @@ function loadEpochs(env: LogEnvironment, segments: SegmentList): LeaderEpochs {
   } catch (error) {
     if (!(error instanceof StoreFormatError)) throw error
     env.logger.warn({ error: error.message }, 'reading leader epochs from the log instead')
-    for (const segment of segments) {
-      const scanner = segment.scan('headers')
-      while (scanner.next() === 'batch') {
-        const { leaderEpoch, baseOffset } = scanner.view
-        if (leaderEpoch > epochs.latest) epochs.note(leaderEpoch, baseOffset)
-      }
-    }
+    readEpochs(epochs, segments, env.mayHaveGaps === true ? Infinity : env.leaderEpoch)
   }
   return epochs
 }
 
-/**
- * A trim removes files after the new start is durable; some may be there still.
- * @returns whether there were.
- */
-function removeTrimmed(segments: SegmentList, logStart: Offset): boolean {
-  const { count } = segments
-  while (segments.count > 1) {
-    const second = segments.after(segments.first) as Segment
-    if (second.baseOffset > logStart) break
-    segments.shift().delete()
+/** The epochs from the batch headers; those above `maxEpoch` never were: their field is damaged. */
+function readEpochs(epochs: LeaderEpochs, segments: SegmentList, maxEpoch: number): void {
+  epochs.clear()
+  for (const segment of segments) {
+    const scanner = segment.scan('headers')
+    try {
+      while (scanner.next() === 'batch') {
+        const { leaderEpoch, baseOffset } = scanner.view
+        if (leaderEpoch <= epochs.latest || leaderEpoch > maxEpoch) continue
+        epochs.note(leaderEpoch, baseOffset)
+      }
+    } catch (error) {
+      // A damaged header: those who read it are told.
+      if (!(error instanceof CorruptBatchError)) throw error
+    }
   }
-  return segments.count < count
+}
+
+/**
+ * Whether every epoch begins at a batch that has it, and the last batch has the latest. The file has
+ * no checksum, and a wrong answer would make consumers take records they have read for lost.
+ */
+function areEpochsTrue(epochs: LeaderEpochs, segments: SegmentList, logEnd: Offset): boolean {
+  try {
+    const last = locateBatch(segments, (logEnd - 1) as Offset)
+    if (last === undefined || logEnd === segments.first.baseOffset) return true
+    if (last.place.leaderEpoch !== epochs.latest) return false
+    return epochs.entries.every(({ epoch, startOffset }, i) => {
+      const place = locateBatch(segments, startOffset)?.place
+      return place?.leaderEpoch === epoch && (i === 0 || place.baseOffset === startOffset)
+    })
+  } catch (error) {
+    // The log is damaged there, which is no reason to distrust the file.
+    if (error instanceof CorruptionError) return true
+    throw error
+  }
+}
+
+/** A log without records begins where the checkpoint says. */
+function dropEmptyBelow(env: LogEnvironment, segments: SegmentList, logStart: Offset): void {
+  const all = [...segments]
+  if (all.some((segment) => segment.sizeBytes > 0)) return
+  if (all.length === 0 || segments.active.baseOffset >= logStart) return
+  while (segments.count > 0) segments.pop().delete()
+  env.fileSystem.syncDirectorySync(env.directory)
+}
+
+/**
+ * Records below the recovery point and the log start were durable. Where they are missing, going on
+ * at the end that was found would give out their offsets a second time.
+ */
+function checkEnd(segments: SegmentList, checkpoint: LogCheckpoint, logEnd: Offset): void {
+  const { recoveryPoint, logStart } = checkpoint
+  if (logEnd >= recoveryPoint && logEnd >= logStart) return
+  const wanted =
+    logEnd < recoveryPoint
+      ? `everything below offset ${recoveryPoint} was durable`
+      : `its checkpoint says that it begins at ${logStart}`
+  const { active } = segments
+  throw active.corruption(active.sizeBytes, `the log ends at offset ${logEnd}, though ${wanted},`)
 }
 
 function cleanUp(fileSystem: FileSystem, directory: string, logger: Logger): void {
@@ -274,6 +321,7 @@ function* recover(
   for (const segment of suspects) {
     if (cut === undefined && isDense && (expected ?? segment.baseOffset) !== segment.baseOffset) {
       const reason = `the segment before it ends at offset ${expected}`
+      if ((expected as Offset) < recoveryPoint) throw segment.corruption(0, reason)
       cut = { path: segment.path, position: 0, bytes: segment.sizeBytes, reason }
     }
     if (cut !== undefined) {

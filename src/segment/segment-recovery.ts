@@ -4,8 +4,8 @@
  * alone, so that the time it takes depends on what was written since the last checkpoint.
  *
  * The first batch that is incomplete, impossible, fails its checksum or does not follow the one
- * before ends the scan, and the file is cut there: what follows was never acknowledged as durable,
- * or recovery would not look at it.
+ * before ends the scan, and the file is cut there: what follows was never acknowledged as durable.
+ * Below the recovery point it was, so a fault there is damage, which is reported and left as it is.
  *
  * What is kept is written once more, in place. After a failed fdatasync the kernel takes pages for
  * clean that never reached the disk: the process that saw the failure is gone, reads still find them,
@@ -61,6 +61,7 @@ export function* recoverSegment(
   const resumed = seal === undefined ? undefined : segment.resumeIndexes(rules.trustedBelow, seal)
   const scanner = segment.scan('whole', resumed?.position)
   let nextOffset = resumed?.baseOffset ?? segment.baseOffset
+  let leaderEpoch = -1
   let batchCount = 0
   const start: number = scanner.position
   let yielded = start
@@ -72,8 +73,17 @@ export function* recoverSegment(
       return { nextOffset, batchCount, checkedBytes, cut: undefined }
     }
     const fault =
-      step === 'batch' ? faultOf(segment, scanner.view, nextOffset, rules) : `${step} batch`
+      step === 'batch'
+        ? faultOf(segment, scanner.view, { nextOffset, leaderEpoch }, rules)
+        : `${step} batch`
     if (fault !== undefined) {
+      if (nextOffset < rules.trustedBelow) {
+        const known = `everything below offset ${rules.trustedBelow} was durable`
+        throw segment.corruption(
+          scanner.position,
+          `${fault} where ${nextOffset} goes on and ${known},`,
+        )
+      }
       const cut = {
         position: scanner.position,
         bytes: segment.sizeBytes - scanner.position,
@@ -87,6 +97,7 @@ export function* recoverSegment(
     segment.indexStored(view.lastOffset, scanner.position, view.sizeBytes, view.maxTimestamp)
     onBatch(view)
     nextOffset = view.nextOffset
+    leaderEpoch = view.leaderEpoch
     batchCount++
     if (scanner.position - yielded >= yieldBytes) {
       yield scanner.position - yielded
@@ -95,14 +106,17 @@ export function* recoverSegment(
   }
 }
 
+/** Where the batches before end, and the epoch of the last of them. */
+type BeforeBatch = { readonly nextOffset: Offset; readonly leaderEpoch: number }
+
 function faultOf(
   segment: Segment,
   batch: BatchView,
-  nextOffset: Offset,
+  before: BeforeBatch,
   rules: RecoveryRules,
 ): string | undefined {
   try {
-    return findFault(segment, batch, nextOffset, rules)
+    return findFault(segment, batch, before, rules)
   } catch (error) {
     // The base offset is outside the checksum: any eight bytes can stand there.
     if (error instanceof LogError) return error.message
@@ -113,10 +127,11 @@ function faultOf(
 function findFault(
   segment: Segment,
   batch: BatchView,
-  nextOffset: Offset,
+  before: BeforeBatch,
   rules: RecoveryRules,
 ): string | undefined {
-  const isTrusted = batch.nextOffset <= rules.trustedBelow
+  const { nextOffset } = before
+  const isTrusted = nextOffset < rules.trustedBelow
   if (!isTrusted && !batch.hasValidCrc()) return 'checksum mismatch'
   if (!isTrusted && isOfTornGroup(batch, rules.lastFrame))
     return 'part of a group that is not whole'
@@ -129,5 +144,6 @@ function findFault(
   if (batch.leaderEpoch < 0 || batch.leaderEpoch > rules.maxLeaderEpoch) {
     return 'leader epoch that never was'
   }
+  if (batch.leaderEpoch < before.leaderEpoch) return 'leader epoch below the one before'
   return undefined
 }

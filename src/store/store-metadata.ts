@@ -13,6 +13,8 @@ export type TopicEntry = {
   readonly isAdopted?: boolean
   /** The topic is a table's log: the names of its codecs. */
   readonly table?: TableCodecs
+  /** A repair took damaged records out: its offsets have holes. */
+  readonly hasHoles?: boolean
 }
 
 export type TableCodecs = { readonly key: string; readonly value: string }

@@ -11,6 +11,7 @@
 import type { Timer } from '../base/clock.ts'
 import {
   ClosedError,
+  CorruptionError,
   InvalidTopicError,
   StorageError,
   StoreFormatError,
@@ -77,10 +78,11 @@ export const maxPartitions = 100_000
  * Opens the data directory at `path`, making it when it is not there.
  *
  * After an unclean stop every log is checked from its recovery point on, and torn tails are cut;
- * `onRecovery` reports. Resolves when the store takes appends.
+ * `onRecovery` reports. A log with damage below that point stays closed: whoever asks for it gets
+ * CorruptionError, and the others are served. Resolves when the store takes appends.
  *
  * @throws (rejects) InvalidOptionError, StoreLockedError (names the holder's pid),
- *         StoreFormatError, StorageError.
+ *         StoreFormatError, StorageError, CorruptionError (the store's own table is damaged).
  */
 export function openStore(path: string, options: StoreOptions = {}): Promise<Store> {
   return Store.open(path, options)
@@ -111,6 +113,8 @@ export class Store {
   #leaderEpoch = 0
   #recovery: RecoveryReport | undefined
   #lastFrame: GroupMark | undefined
+  /** Every log was recovered: false when damage kept one from it. */
+  #isRecovered = true
   #checkpointTimer: Timer | undefined
   #checkpointing: Promise<void> | undefined
   #removals: Promise<void> = Promise.resolve()
@@ -212,7 +216,8 @@ export class Store {
    * The log of a topic's partition. A topic that does not exist is created, with as many
    * partitions as it takes.
    *
-   * @throws (rejects) InvalidTopicError, UnknownPartitionError, InvalidOptionError, ClosedError.
+   * @throws (rejects) InvalidTopicError, UnknownPartitionError, InvalidOptionError, ClosedError,
+   *         CorruptionError (its end cannot be known: records there are damaged or missing).
    */
   async log(name: string, options: { readonly partition?: number } = {}): Promise<Log> {
     this.#assertOpen()
@@ -451,7 +456,7 @@ export class Store {
       // Whoever asked for it was told how it ended.
       await this.#checkpointing?.catch(() => {})
       const areClean = await Promise.all(logs.map((log) => log.close()))
-      const isClean = areClean.every(Boolean)
+      const isClean = areClean.every(Boolean) && this.#isRecovered
       await this.#commit.idle()
       const failure = logs.find(
         (log) => log.failure !== undefined && !failed.includes(log),
@@ -636,10 +641,17 @@ export class Store {
       },
       commit: this.#commit,
       leaderEpoch: this.#leaderEpoch,
-      mayHaveGaps: settings().requiresKeys || this.#metadata?.topic(topic)?.isAdopted === true,
+      mayHaveGaps: this.#mayHaveGaps(topic, settings()),
       builders: this.#builders,
       onRecoveryPointLowered: () => this.#checkpoints.write(this.#openLogs()),
     }
+  }
+
+  #mayHaveGaps(topic: string, settings: LogSettings): boolean {
+    // Nobody names records of the store's own table by offset: a repair may leave some out.
+    if (topic === systemTopic) return true
+    const entry = this.#metadata.topic(topic)
+    return settings.requiresKeys || entry?.isAdopted === true || entry?.hasHoles === true
   }
 
   /** Opens one log at once: after a clean stop, or a small one. */
@@ -659,6 +671,19 @@ export class Store {
       lastFrame: this.#lastFrame,
       logStart: this.#checkpoints.logStart(env.name),
     })
+  }
+
+  /** As `#loading`, but one damaged log must not keep the others from being served. */
+  *#loadingUnlessDamaged(env: LogEnvironment): Generator<number, LoadedLog | CorruptionError> {
+    try {
+      return yield* this.#loading(env)
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
+      this.#isRecovered = false
+      const { logger } = this.#settings
+      logger.error({ log: env.name, error: error.message }, 'log is damaged and stays closed')
+      return error
+    }
   }
 
   #opened(env: LogEnvironment, loaded: LoadedLog): Log {
@@ -684,11 +709,14 @@ export class Store {
     let lookedAtBytes = 0
     for (const { env, topic, partition, bytes } of work) {
       let checkedBytes = doneBytes
-      const loading = this.#loading(env)
+      const loading = this.#loadingUnlessDamaged(env)
       for (let step = loading.next(); ; step = loading.next()) {
         if (step.done === true) {
-          lookedAtBytes += step.value.checkedBytes
-          topic.adopt(partition, this.#opened(env, step.value))
+          if (step.value instanceof CorruptionError) topic.refuse(partition, step.value)
+          else {
+            lookedAtBytes += step.value.checkedBytes
+            topic.adopt(partition, this.#opened(env, step.value))
+          }
           break
         }
         checkedBytes += step.value

@@ -14,6 +14,7 @@ export class Topic {
   #config: TopicConfig
   #partitionCount: number
   readonly #logs: (Log | undefined)[] = []
+  readonly #refused = new Map<number, Error>()
   readonly #open: (topic: Topic, partition: number) => Log
 
   /** Made by the store, which passes how a partition's log is opened. */
@@ -43,9 +44,14 @@ export class Topic {
     return this.table !== undefined || isInternalTopic(this.name)
   }
 
-  /** The log of a partition, opened when it is not yet; undefined when there is no such one. */
+  /**
+   * The log of a partition, opened when it is not yet; undefined when there is no such one.
+   * @throws CorruptionError its end cannot be known: records there are damaged or missing.
+   */
   partition(index: number): Log | undefined {
     if (!Number.isInteger(index) || index < 0 || index >= this.#partitionCount) return undefined
+    const refusal = this.#refused.get(index)
+    if (refusal !== undefined) throw refusal
     this.#logs[index] ??= this.#open(this, index)
     return this.#logs[index]
   }
@@ -67,6 +73,11 @@ export class Topic {
   /** Store only: puts a log that was recovered at open in its place. */
   adopt(index: number, log: Log): void {
     this.#logs[index] = log
+  }
+
+  /** Store only: the log could not be recovered; whoever asks for it gets `error`. */
+  refuse(index: number, error: Error): void {
+    this.#refused.set(index, error)
   }
 
   /** Store only. */

@@ -5,6 +5,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import { filesBelow } from '../support/damaged-disk.ts'
 import {
   appendClient,
   clientBatch,
@@ -14,6 +15,7 @@ import {
   simDisk,
   valuesIn,
 } from '../support/log-inspection.ts'
+import { RecordingLogger } from '../support/recording-logger.ts'
 
 const directory = '/data/t-0'
 const firstSegment = `${directory}/00000000000000000000.log`
@@ -189,12 +191,126 @@ describe('recovery of several segments', () => {
     expect(log.epochOf(0)).toBe(0)
   })
 
-  it('starts at the log start when the log ends below it', async () => {
+  it('keeps a log whose checkpointed start lies beyond its end, and says so', async () => {
     const disk = await several()
+    const before = filesBelow(disk, directory)
     write(disk, '/data/log-start-offset-checkpoint', Buffer.from('0\n1\nt 0 1000\n'))
-    const log = await (await openOn(disk)).log('t')
-    expect([log.startOffset, log.endOffset]).toEqual([1000, 1000])
-    expect((await log.append('next')).offset).toBe(1000)
+    const store = await openOn(disk)
+    await expect(store.log('t')).rejects.toMatchObject({ code: 'ERR_LOG_CORRUPT' })
+    await store.close()
+    for (const [path, bytes] of before) {
+      if (path.endsWith('.log')) expect(read(disk, path)).toEqual(bytes)
+    }
+  })
+})
+
+describe('records that were durable', () => {
+  const values = Array.from({ length: 40 }, (_, i) => `${i}-${'x'.repeat(100)}`)
+
+  /** A killed store whose first 40 records are below the recovery point, and two more are not. */
+  async function killedLater(): Promise<SimFileSystem> {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const log = await store.log('t')
+    for (const value of values) await log.append(value)
+    await store.close()
+    const again = await openOn(disk)
+    await (await again.log('t')).append(['more', 'still more'])
+    await (await again.log('other')).append('elsewhere')
+    return disk.processCrash()
+  }
+
+  it.each([
+    ['a base offset', 7],
+    ['a length', 8],
+    ['a leader epoch', 12],
+    ['a format version', 16],
+  ])('are not cut because %s among them is damaged, and other logs open', async (_, byte) => {
+    const disk = await killedLater()
+    const last = disk
+      .readDirectory(directory)
+      .filter((name) => name.endsWith('.log'))
+      .at(-1)
+    const path = `${directory}/${last}`
+    disk.flipBits(path, byte, 0x10)
+    const before = read(disk, path)
+    const logger = new RecordingLogger()
+    const store = await openOn(disk, { logger })
+    await expect(store.log('t')).rejects.toMatchObject({
+      code: 'ERR_LOG_CORRUPT',
+      path,
+      position: 0,
+    })
+    expect(valuesIn(await store.log('other'))).toEqual(['elsewhere'])
+    expect(logger.at('error')[0]).toMatchObject({ fields: { log: 't-0' } })
+    expect(read(disk, path)).toEqual(before)
+    await store.close()
+    // Not clean: the damaged log was not recovered, and what it held beyond must be checked then.
+    expect(disk.stat('/data/.kafka_cleanshutdown')).toBeUndefined()
+    disk.flipBits(path, byte, 0x10)
+    const healed = await openOn(disk)
+    expect(valuesIn(await healed.log('t'))).toEqual([...values, 'more', 'still more'])
+  })
+
+  it.each([true, false])(
+    'are missed when the file ends before them (clean stop: %s)',
+    async (isClean) => {
+      const disk = await killedLater()
+      if (isClean) await (await openOn(disk)).close()
+      const last = disk
+        .readDirectory(directory)
+        .filter((name) => name.endsWith('.log'))
+        .at(-1)
+      disk.open(`${directory}/${last}`, 'write').truncate(0)
+      const store = await openOn(disk)
+      await expect(store.log('t')).rejects.toThrow(/ends at offset \d+, though everything below/)
+    },
+  )
+
+  it('outlive a checkpoint that says that they were trimmed', async () => {
+    const disk = await killedLater()
+    const files = () => disk.readDirectory(directory).filter((name) => name.endsWith('.log'))
+    const before = files()
+    write(disk, '/data/log-start-offset-checkpoint', Buffer.from('0\n1\nt 0 40\n'))
+    const store = await openOn(disk)
+    expect((await store.log('t')).startOffset).toBe(40)
+    expect(files()).toEqual(before)
+    // A trim removes them: it is asked for, and not what a file without checksum says.
+    ;(await store.log('t')).trim(41)
+    expect(files()).toEqual([before.at(-1)])
+  })
+})
+
+describe('a leader epoch file', () => {
+  it('is not believed when it contradicts the batches', async () => {
+    const disk = simDisk()
+    await (await (await openOn(disk)).log('t')).append(['a', 'b'])
+    const second = disk.processCrash()
+    await (await (await openOn(second)).log('t')).append('c')
+    const third = await openOn(second.processCrash(), {})
+    await third.close()
+    const closed = second.processCrash()
+    const store = await openOn(closed)
+    await store.log('t')
+    await store.close()
+    const path = `${directory}/leader-epoch-checkpoint`
+    const whole = read(closed, path)
+    expect(String(whole)).toBe('0\n2\n0 0\n1 2\n')
+    const damages = [
+      '',
+      '0\n',
+      '0\n2\n0 0\n1 1\n',
+      '0\n2\n0 0\n3 2\n',
+      '0\n1\n0 0\n',
+      '0\n1\n1 0\n',
+    ]
+    for (const text of [...damages, '0\n2\n1 2\n0 0\n', '0\n1\n-1 0\n']) {
+      const disk = closed.processCrash()
+      write(disk, path, Buffer.from(text))
+      const log = await (await openOn(disk)).log('t')
+      expect([log.epochOf(1), log.epochOf(2)], JSON.stringify(text)).toEqual([0, 1])
+      expect(log.endOffsetForEpoch(0)).toEqual({ epoch: 0, endOffset: 2 })
+    }
   })
 })
 

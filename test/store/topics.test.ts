@@ -111,6 +111,7 @@ describe('a data directory', () => {
     // What Kafka would not have: our table. What it would: preallocated indexes of a killed broker.
     const disk = source.processCrash()
     disk.removeTree('/data/__stratalog-0')
+    write(disk, '/data/recovery-point-offset-checkpoint', '0\n1\norders 0 2\n')
     disk.remove('/data/.kafka_cleanshutdown')
     disk.open('/data/orders-0/00000000000000000000.index', 'write').truncate(10_485_760)
     write(disk, '/data/orders-0/partition.metadata', 'version: 0\ntopic_id: S1Nnmx2jSUevHPuxtJ0KkQ')

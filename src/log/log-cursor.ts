@@ -281,7 +281,9 @@ export class LogCursor {
     if (this.#segment !== undefined && this.#isCurrent() && this.#next >= offsets.logStart) {
       const position = this.#chunkPosition + this.#at
       if (position < this.#segment.sizeBytes) return position
-      const following = segments.after(this.#segment)
+      let following = segments.after(this.#segment)
+      // A repair may leave a segment empty, of which nothing was whole.
+      while (following?.sizeBytes === 0) following = segments.after(following)
       if (following === undefined) return undefined
       this.#segment = following
       return 0

@@ -13,6 +13,7 @@ import type { IndexSeal } from '../segment/index-seal.ts'
 import { Segment, type SegmentEnvironment } from '../segment/segment.ts'
 import {
   cleanedSuffix,
+  damagedSuffix,
   deletedSuffix,
   logSuffix,
   offsetIndexSuffix,
@@ -191,11 +192,14 @@ function dropEmptyBelow(env: LogEnvironment, segments: SegmentList, logStart: Of
 }
 
 /**
- * Records below the recovery point and the log start were durable. Where they are missing, going on
- * at the end that was found would give out their offsets a second time.
+ * Makes sure that the log ends where its last header says. Records below the recovery point and the
+ * log start were durable: where they are missing, going on at the end that was found would give out
+ * their offsets a second time.
  */
 function checkEnd(segments: SegmentList, checkpoint: LogCheckpoint, logEnd: Offset): void {
   const { recoveryPoint, logStart } = checkpoint
+  // What two agree on needs no third.
+  if (logEnd !== recoveryPoint) segments.active.checkLastBatch()
   if (logEnd >= recoveryPoint && logEnd >= logStart) return
   const wanted =
     logEnd < recoveryPoint
@@ -234,6 +238,7 @@ function finishSwaps(fileSystem: FileSystem, directory: string, logger: Logger):
   }
   for (const name of names.filter((name) => !name.endsWith(swapSuffix))) {
     const offset = Number(/^\d{20}(?=\.)/.exec(name)?.[0] ?? Number.NaN)
+    if (name.endsWith(damagedSuffix)) continue
     if (offset >= first && offset < next) fileSystem.remove(`${directory}/${name}`)
   }
   for (const name of swaps) {

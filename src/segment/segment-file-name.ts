@@ -15,6 +15,8 @@ export const deletedSuffix = '.deleted'
 export const cleanedSuffix = '.cleaned'
 /** Appended to complete output that waits to take its final name. */
 export const swapSuffix = '.swap'
+/** Appended to the name of what a repair took out: bytes nobody reads but people. */
+export const damagedSuffix = '.damaged'
 /** Appended to the next version of a file before its rename. */
 export const temporarySuffix = '.tmp'
 

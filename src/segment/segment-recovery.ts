@@ -136,6 +136,7 @@ function findFault(
   if (!isTrusted && isOfTornGroup(batch, rules.lastFrame))
     return 'part of a group that is not whole'
   if (batch.lastOffsetDelta < 0) return 'negative last offset delta'
+  if (batch.maxTimestamp < -1) return 'negative timestamp'
   if (batch.baseOffset < nextOffset) return 'offset below the one expected'
   if (batch.lastOffset - segment.baseOffset > maxRelativeOffset) return 'offset beyond the segment'
   if (!rules.isDense) return undefined

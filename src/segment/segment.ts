@@ -303,7 +303,7 @@ export class Segment {
       const { view, position } = scanner
       const fault =
         step === 'batch'
-          ? this.#orderFault(view, expected, entry < 0 ? undefined : index.offsetOf(entry))
+          ? this.#headerFault(view, expected, entry < 0 ? undefined : index.offsetOf(entry))
           : `found an ${step} batch header`
       if (fault !== undefined) {
         if (entry < 0 || !this.#rebuildIfWhole()) throw this.corruption(position, fault)
@@ -316,19 +316,20 @@ export class Segment {
   }
 
   /**
-   * What is wrong with the offsets of a stored batch.
+   * What is wrong with the header of a stored batch; the checksum is not looked at.
    *
    * @param expected where it has to begin, or at least; undefined for the one an index names.
    * @param indexed  last offset that index entry has for it.
    */
-  #orderFault(
+  #headerFault(
     batch: BatchView,
     expected: Offset | undefined,
     indexed: Offset | undefined,
   ): string | undefined {
     try {
-      const { baseOffset, lastOffset, lastOffsetDelta } = batch
+      const { baseOffset, lastOffset, lastOffsetDelta, maxTimestamp } = batch
       if (lastOffsetDelta < 0) return 'negative last offset delta'
+      if (maxTimestamp < -1) return 'negative timestamp'
       if (lastOffset - this.baseOffset > maxRelativeOffset) return 'offset beyond the segment'
       if (expected === undefined) {
         const wanted = indexed as Offset
@@ -360,7 +361,7 @@ export class Segment {
     for (;;) {
       const step = scanner.next()
       if (step === 'end') break
-      if (step !== 'batch' || this.#orderFault(scanner.view, expected, undefined) !== undefined) {
+      if (step !== 'batch' || this.#headerFault(scanner.view, expected, undefined) !== undefined) {
         this.#isLogDamaged = true
         return false
       }
@@ -418,6 +419,26 @@ export class Segment {
       },
     )
     return next
+  }
+
+  /**
+   * Throws CorruptionError unless the last batch has the right checksum: the log end is counted from
+   * its header. Reads that batch.
+   */
+  checkLastBatch(): void {
+    let last: BatchPlace | undefined
+    this.#visit(
+      (index) => index.entryCount - 1,
+      (view, position) => {
+        const { sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch } = view
+        last = { position, sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch }
+        return false
+      },
+    )
+    if (last === undefined) return
+    const scanner = this.scan('whole', last.position)
+    if (scanner.next() === 'batch' && scanner.view.hasValidCrc()) return
+    throw this.corruption(last.position, 'checksum mismatch of the last batch')
   }
 
   /** A scanner over `[from, limit)`; `from` must be a batch border. */
@@ -586,7 +607,7 @@ export class Segment {
     const position = offsets.lastPosition
     const scanner = this.scan('headers', position)
     if (scanner.next() !== 'batch') return undefined
-    if (this.#orderFault(scanner.view, undefined, offsets.lastOffset) !== undefined)
+    if (this.#headerFault(scanner.view, undefined, offsets.lastOffset) !== undefined)
       return undefined
     const { baseOffset, lastOffset, sizeBytes, maxTimestamp, leaderEpoch } = scanner.view
     if (lastOffset !== offsets.lastOffset) return undefined
@@ -707,7 +728,7 @@ export class Segment {
     let nextOffset = this.baseOffset
     while (scanner.next() === 'batch') {
       const { view } = scanner
-      if (this.#orderFault(view, nextOffset, undefined) !== undefined) break
+      if (this.#headerFault(view, nextOffset, undefined) !== undefined) break
       this.indexStored(view.lastOffset, scanner.position, view.sizeBytes, view.maxTimestamp)
       nextOffset = view.nextOffset
     }

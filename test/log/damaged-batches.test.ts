@@ -168,7 +168,73 @@ describe('errors of a damaged log', () => {
   })
 })
 
+describe('the last batch', () => {
+  async function lastBatch(disk: SimFileSystem): Promise<{ path: string; position: number }> {
+    const path = filesOf(disk, '.log').at(-1) as string
+    return { path, position: batchPositions(readFile(disk, path)).at(-1) as number }
+  }
+
+  it('does not move the end of the log by a span that its checksum denies', async () => {
+    const disk = await closedLog()
+    const { path, position } = await lastBatch(disk)
+    disk.flipBits(path, position + 24, 1)
+    await expect((await openOn(disk)).log('t')).rejects.toMatchObject({ path, position })
+  })
+
+  it('may be damaged elsewhere: the recovery point says where the log ends', async () => {
+    const disk = await closedLog()
+    const { path, position } = await lastBatch(disk)
+    disk.flipBits(path, position + 65, 1)
+    const log = (await opened(disk)) as Log
+    expect(log.endOffset).toBe(values.length)
+    expect(countServed(log)).toBe(values.length - 2)
+    expect((await log.append('next')).offset).toBe(values.length)
+  })
+
+  it.each([true, false])(
+    'has a timestamp that can be, or is named (clean stop: %s)',
+    async (isClean) => {
+      const disk = await closedLog()
+      const { path, position } = await lastBatch(disk)
+      if (!isClean) disk.remove('/data/.kafka_cleanshutdown')
+      disk.flipBits(path, position + 35, 0x20)
+      const store = await openOn(disk)
+      await expect(store.log('t')).rejects.toMatchObject({
+        code: 'ERR_LOG_CORRUPT',
+        path,
+        position,
+      })
+    },
+  )
+})
+
 describe('a log with holes', () => {
+  it('goes on behind a segment of which nothing is left', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    await store.log('t')
+    const batch = (base: number) =>
+      rawBatch({
+        baseOffset: BigInt(base),
+        lastOffsetDelta: 0,
+        recordCount: 1,
+        records: rawRecord({ offsetDelta: 0, value: `${base}` }),
+      })
+    disk.makeDirectory('/data/u-0')
+    for (const [base, bytes] of [
+      [0, batch(0)],
+      [3, Buffer.alloc(0)],
+      [5, batch(5)],
+    ] as const) {
+      writeFile(disk, `/data/u-0/${String(base).padStart(20, '0')}.log`, bytes)
+    }
+    await store.close()
+    const log = await (await openOn(disk)).log('u')
+    expect(valuesIn(log)).toEqual(['0', '5'])
+    const cursor = log.cursor({ from: 1 })
+    expect([cursor.next(), cursor.offset]).toEqual([true, 5])
+  })
+
   it('hands out a record that an earlier call had to stop before', async () => {
     const disk = simDisk()
     disk.makeDirectory('/data/t-0')

@@ -171,7 +171,10 @@ describe('recovery of several segments', () => {
     const disk = await several()
     const name = disk.readDirectory(directory).filter((one) => one.endsWith('.log'))[1] as string
     disk.rename(`${directory}/${name}`, `${directory}/${name}.swap`)
+    const kept = `${directory}/${name}.0.damaged`
+    write(disk, kept, Buffer.from('what a repair took out'))
     expect(await recovered(disk)).toEqual(values)
+    expect(disk.stat(kept)).toBeDefined()
   })
 
   it.each(['recovery-point-offset-checkpoint', 'log-start-offset-checkpoint'])(

@@ -26,9 +26,14 @@ export type {
   RecordInput,
 } from './record/record.ts'
 export type { AtomicAck, AtomicOptions, AtomicTransaction } from './store/atomic-group.ts'
+export type { Finding, FindingKind } from './store/finding.ts'
+export type { LostRecords, RepairAction } from './store/repair-action.ts'
+export { type RepairOptions, type RepairReport, repairStore } from './store/repair-store.ts'
 export { openStore, type Store, type TopicSpec } from './store/store.ts'
+export type { CheckProgress } from './store/store-inspection.ts'
 export type { RecoveryProgress, RecoveryReport, StoreOptions } from './store/store-options.ts'
 export type { Topic } from './store/topic.ts'
+export { type VerifyOptions, type VerifyReport, verifyStore } from './store/verify-store.ts'
 export type { KeyBounds, RangeOptions } from './table/key-range.ts'
 export type {
   BatchChange,

@@ -93,9 +93,9 @@ export class LeaderEpochs {
     this.#entries = []
   }
 
-  /** Writes the file durably if it does not say the same already. */
-  save(): void {
-    if (!this.#isChanged) return
+  /** Writes the file durably if it does not say the same already, or `always`. */
+  save(options: { readonly always?: boolean } = {}): void {
+    if (!this.#isChanged && options.always !== true) return
     replaceTextFile(
       this.#fileSystem,
       this.#directory,

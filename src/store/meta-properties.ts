@@ -12,6 +12,34 @@ export type MetaProperties = {
   readonly nodeId: number
 }
 
+/** Who the directory belongs to; undefined when it has no file. Changes nothing. */
+export function readMetaProperties(
+  fileSystem: FileSystem,
+  directory: string,
+): { readonly clusterId: string | undefined; readonly nodeId: number } | undefined {
+  const path = `${directory}/${metaPropertiesFileName}`
+  const text = readTextFile(fileSystem, path)
+  return text === undefined ? undefined : parse(text, path)
+}
+
+/**
+ * Writes the file anew with what can still be read of it: lines that are damaged are made as for a
+ * new directory. Durable on return.
+ */
+export function rewriteMetaProperties(fileSystem: FileSystem, directory: string): MetaProperties {
+  const values = readValues(
+    readTextFile(fileSystem, `${directory}/${metaPropertiesFileName}`) ?? '',
+  )
+  const clusterId = values.get('cluster.id') ?? ''
+  const nodeText = values.get('node.id') ?? values.get('broker.id') ?? ''
+  const meta = {
+    clusterId: isPrintable(clusterId) ? clusterId : randomId(),
+    nodeId: isNodeId(nodeText) ? Number(nodeText) : 1,
+  }
+  replaceTextFile(fileSystem, directory, metaPropertiesFileName, format(meta))
+  return meta
+}
+
 /** Reads the file, or writes it for a directory that has none. */
 export function loadMetaProperties(
   fileSystem: FileSystem,
@@ -58,11 +86,7 @@ function parse(
   text: string,
   path: string,
 ): { readonly clusterId: string | undefined; readonly nodeId: number } {
-  const values = new Map<string, string>()
-  for (const line of text.split(/\r?\n/)) {
-    const match = /^\s*([^#!\s=:][^=:]*?)\s*[=:]\s*(.*?)\s*$/.exec(line)
-    if (match !== null) values.set(match[1] as string, match[2] as string)
-  }
+  const values = readValues(text)
   const version = values.get('version') ?? '0'
   if (version !== '0' && version !== '1') {
     throw new StoreFormatError({ path, reason: `version is ${version}: expected 0 or 1` })
@@ -76,12 +100,32 @@ function parse(
   // Version 0 may lack the cluster id and calls the node id broker.id.
   const clusterId = values.get('cluster.id')
   const nodeText = values.get('node.id') ?? values.get('broker.id') ?? '1'
-  const nodeId = Number(nodeText)
-  if (!/^\d+$/.test(nodeText) || nodeId > 0x7fff_ffff) {
+  if (!isNodeId(nodeText)) {
     throw new StoreFormatError({ path, reason: `node.id is ${nodeText}: expected 0 … 2147483647` })
   }
-  if (clusterId === '') throw new StoreFormatError({ path, reason: 'cluster.id is empty' })
-  return { clusterId, nodeId }
+  if (clusterId !== undefined && !isPrintable(clusterId)) {
+    const shown = JSON.stringify(clusterId)
+    throw new StoreFormatError({ path, reason: `cluster.id is ${shown}: expected printable text` })
+  }
+  return { clusterId, nodeId: Number(nodeText) }
+}
+
+function readValues(text: string): Map<string, string> {
+  const values = new Map<string, string>()
+  for (const line of text.split(/\r?\n/)) {
+    const match = /^\s*([^#!\s=:][^=:]*?)\s*[=:]\s*(.*?)\s*$/.exec(line)
+    if (match !== null) values.set(match[1] as string, match[2] as string)
+  }
+  return values
+}
+
+function isNodeId(text: string): boolean {
+  return /^\d+$/.test(text) && Number(text) <= 0x7fff_ffff
+}
+
+/** Not empty, ASCII without blanks: what a damaged byte most often is not. */
+function isPrintable(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text)
 }
 
 /**

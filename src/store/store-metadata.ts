@@ -23,10 +23,10 @@ type Entry = TopicEntry | { readonly value: number } | { readonly deleted: strin
 
 /** Ids are handed out from blocks, so that most cost no write. */
 const producerIdBlock = 1000
-const topicPrefix = 'topic:'
-const deletedPrefix = 'deleted:'
-const producerIdKey = 'producer-ids'
-const leaderEpochKey = 'leader-epoch'
+export const topicPrefix = 'topic:'
+export const deletedPrefix = 'deleted:'
+export const producerIdKey = 'producer-ids'
+export const leaderEpochKey = 'leader-epoch'
 
 export class StoreMetadata {
   readonly #table: Table<string, Entry>

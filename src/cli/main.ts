@@ -31,6 +31,14 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'list the topics of a data directory',
     load: () => import('./commands/topics.ts'),
   },
+  verify: {
+    summary: 'read a whole data directory and say what is damaged',
+    load: () => import('./commands/verify.ts'),
+  },
+  repair: {
+    summary: 'take damage out of a data directory',
+    load: () => import('./commands/repair.ts'),
+  },
 }
 
 // A reader that has seen enough (`dump … | head`) closes the pipe: that is no failure.

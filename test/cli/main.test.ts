@@ -65,13 +65,15 @@ describe('stratalog', () => {
 
   it.each([
     [[], /no command given/],
-    [['frob'], /unknown command "frob": expected one of serve, dump, topics/],
+    [['frob'], /unknown command "frob": expected one of serve, dump, topics, verify, repair/],
     [['toString'], /unknown command "toString"/],
     [['serve', '--port', '70000'], /--port is "70000": expected a whole number from 0 to 65535/],
     [['serve', '--acks-all-level', 'tape'], /expected one of os, disk/],
     [['serve', '--frob'], /Unknown option '--frob'/],
     [['serve', 'extra'], /unexpected argument "extra"/],
     [['dump'], /dump takes one directory or \.log file/],
+    [['verify'], /verify takes one data directory/],
+    [['repair', 'a', 'b'], /repair takes one data directory/],
   ])('refuses %j with exit code 2', async (args, message) => {
     const { code, err } = await run(...args)
     expect(err).toMatch(message)
@@ -120,6 +122,80 @@ describe('stratalog dump and topics', () => {
     const missing = await run('topics', '--data', '/nonexistent/data')
     expect(missing).toMatchObject({ code: 1, out: '' })
     expect(missing.err).toMatch(/\/nonexistent\/data: is no data directory \[ERR_STORE_FORMAT\]/)
+  })
+})
+
+describe('stratalog verify and repair', () => {
+  const damage = (path: string) => {
+    const bytes = readFileSync(path)
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1)
+    writeFileSync(path, bytes)
+  }
+
+  it('find nothing in a whole directory', async () => {
+    await withTemporaryDirectory(async (data) => {
+      await fill(data)
+      const { code, out } = await run('verify', data)
+      expect(out).toMatch(
+        /^2 logs, 2 segments, \d+ batches, \d+ records, .*: nothing is damaged\n$/,
+      )
+      expect(code).toBe(0)
+      expect(await run('repair', data)).toMatchObject({ code: 0, out: 'nothing to repair\n' })
+      expect(existsSync(`${data}/.kafka_cleanshutdown`)).toBe(true)
+    })
+  })
+
+  it('name the damage, plan, and repair only when told to', async () => {
+    await withTemporaryDirectory(async (data) => {
+      await fill(data)
+      const path = `${data}/orders-0/00000000000000000000.log`
+      damage(path)
+      const before = readFileSync(path)
+      const found = await run('verify', data)
+      expect(found.code).toBe(1)
+      expect(found.out).toMatch(/^damage {2}checksum mismatch \(offset 2\): byte \d+ of .*\.log\n/)
+      expect(found.out).toContain(`1 damage found; see: stratalog repair ${data}`)
+      const [line, totals] = (await run('verify', data, '--json')).out.trim().split('\n')
+      expect(JSON.parse(line as string)).toMatchObject({ path, offsets: { from: 2, to: 3 } })
+      expect(JSON.parse(totals as string)).toMatchObject({ isWhole: false, isClean: true })
+      const planned = await run('repair', data)
+      expect(planned.code).toBe(1)
+      expect(planned.out).toMatch(
+        /would {2}take \d+ damaged bytes out[\s\S]*lost {2}orders-0: offset 2/,
+      )
+      expect(planned.out).toContain(
+        `nothing was changed; to do it: stratalog repair ${data} --apply`,
+      )
+      expect(readFileSync(path)).toEqual(before)
+      const done = await run('repair', data, '--apply')
+      expect(done.out).toMatch(
+        /did {2}take [\s\S]*kept it in .*\.damaged[\s\S]*repaired: \d actions\n$/,
+      )
+      expect(done.code).toBe(0)
+      expect((await run('verify', data)).code).toBe(0)
+      const store = await openStore(data)
+      const log = await store.log('orders')
+      expect((await log.append('v4')).offset).toBe(3)
+      const offsets: number[] = []
+      for await (const { offset } of log.read()) offsets.push(offset)
+      expect(offsets).toEqual([0, 1, 3])
+      await store.close()
+    })
+  })
+
+  it('refuse a directory in use, and one that is not there', async () => {
+    await withTemporaryDirectory(async (data) => {
+      const { child } = await startServer(data)
+      for (const command of ['verify', 'repair']) {
+        const { code, err } = await run(command, data)
+        expect(err).toContain(`in use by process ${child.pid} [ERR_STORE_LOCKED]`)
+        expect(code).toBe(1)
+        const missing = await run(command, `${data}/none`)
+        expect(missing.err).toMatch(/none: is no data directory \[ERR_STORE_FORMAT\]/)
+        expect(missing.code).toBe(1)
+      }
+      expect(await stop(child, 'SIGTERM')).toBe(0)
+    })
   })
 })
 

@@ -25,8 +25,6 @@ type LeftOut = {
   readonly truncate?: (path: string) => boolean
   /** Flushes that fail are reported as done. */
   readonly flushError?: (path: string) => boolean
-  /** What is written instead. */
-  readonly mangle?: (path: string, bytes: Uint8Array) => Uint8Array
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -48,9 +46,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   bug('does not cut what a failed write left', {
     truncate: (path) => path.endsWith('.log'),
   }),
-  bug('has its index entries one offset too low', {
-    mangle: (path, bytes) => (path.endsWith('.index') ? lowered(bytes) : bytes),
-  }),
 ]
 
 /** Of a topic's log or the journal: the store's own log is found out sooner, by other checks. */
@@ -60,15 +55,6 @@ function isDataFile(path: string): boolean {
 
 function isJournal(path: string): boolean {
   return path.endsWith('.journal')
-}
-
-/** Index entries begin with a relative offset, big-endian, of four bytes. */
-function lowered(entries: Uint8Array): Uint8Array {
-  const bytes = Buffer.from(entries)
-  for (let at = 0; at + 8 <= bytes.length; at += 8) {
-    bytes.writeUInt32BE(Math.max(bytes.readUInt32BE(at) - 1, 0), at)
-  }
-  return bytes
 }
 
 function bug(name: string, leftOut: LeftOut): PlantedBug {
@@ -139,7 +125,7 @@ class ForgetfulFile implements File {
     return this.#file.read(target, position)
   }
   write(source: Uint8Array, position: number): void {
-    this.#file.write(this.#leftOut.mangle?.(this.path, source) ?? source, position)
+    this.#file.write(source, position)
   }
   writeAll(sources: readonly Uint8Array[], position: number): void {
     this.#file.writeAll(sources, position)

@@ -17,7 +17,7 @@ import type { Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { GroupMark } from '../record/group-mark.ts'
-import { maxStagedBytes } from './flush-policy.ts'
+import { maxStagedBytes, SyncPace } from './flush-policy.ts'
 import type { FlushTarget, GroupMember } from './flush-target.ts'
 import { Journal } from './journal.ts'
 import { journalPageBytes, minRegionBytes, type RedoPrefix } from './journal-format.ts'
@@ -55,6 +55,8 @@ export class FlushCoordinator {
   #making: Promise<void> | undefined
   #makeError: unknown
   #rounds = 0
+  readonly #pace = new SyncPace()
+  #wasInline = false
   /** Targets with frames in a region, until it is free for good. */
   readonly #inRegion = [new Set<FlushTarget>(), new Set<FlushTarget>()]
   #draining: Promise<void> | undefined
@@ -131,9 +133,15 @@ export class FlushCoordinator {
   }
 
   async #run(): Promise<void> {
-    // A turn's worth of appends, from whatever sockets they came, joins the first round.
-    await new Promise((resolve) => setImmediate(resolve))
-    while (this.#requested.size > 0 && this.#failure === undefined) await this.#runRound()
+    do {
+      this.#wasInline = false
+      // A turn's worth of appends, from whatever sockets they came, joins the first round. And after
+      // a sync on this thread, nothing else would ever give timers and sockets their turn.
+      await new Promise((resolve) => setImmediate(resolve))
+      while (this.#requested.size > 0 && this.#failure === undefined && !this.#wasInline) {
+        await this.#runRound()
+      }
+    } while (this.#requested.size > 0 && this.#failure === undefined)
     this.#round = undefined
   }
 
@@ -160,7 +168,9 @@ export class FlushCoordinator {
         return
       }
       // Also when the frames of groups went before this round.
-      if (this.#journal?.isDirty === true) await this.#journal.flush()
+      if (this.#journal?.isDirty === true) {
+        await this.#flushJournal(this.#journal, staged.length === 1 && this.#requested.size === 0)
+      }
     } catch (error) {
       this.#fail(error)
       return
@@ -169,6 +179,15 @@ export class FlushCoordinator {
       this.#spare ??= frame
     }
     for (const target of staged) target.journaled()
+  }
+
+  /** @param isAlone nobody else would be kept waiting by a sync on this thread. */
+  async #flushJournal(journal: Journal, isAlone: boolean): Promise<void> {
+    const start = performance.now()
+    this.#wasInline = isAlone && this.#pace.isFast
+    if (this.#wasInline) journal.flushSync()
+    else await journal.flush()
+    this.#pace.took(performance.now() - start)
   }
 
   /** The frame of this round; captures go to another one from here on. */

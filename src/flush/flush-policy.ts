@@ -31,3 +31,26 @@ export function isFlushDue(
  * two break even at 160–250 KiB a log, whatever the number of logs (`npm run bench flush/sync-cost`).
  */
 export const maxStagedBytes = 192 * 1024
+
+/**
+ * Whether a sync may run on the calling thread. The way through the thread pool costs a lone appender
+ * 12–25 µs of 110 (`npm run bench flush/sync-cost`); on a device that answers in less than
+ * `fastSyncMs` the loop can afford to wait instead. One slow answer, and the next syncs go to the
+ * pool again.
+ */
+export class SyncPace {
+  #fastInARow = 0
+
+  /** Syncs have been fast for long enough. */
+  get isFast(): boolean {
+    return this.#fastInARow >= fastSyncsInARow
+  }
+
+  took(elapsedMs: number): void {
+    if (elapsedMs > fastSyncMs) this.#fastInARow = 0
+    else if (this.#fastInARow < fastSyncsInARow) this.#fastInARow++
+  }
+}
+
+const fastSyncMs = 0.25
+const fastSyncsInARow = 64

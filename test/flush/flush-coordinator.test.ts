@@ -109,6 +109,24 @@ describe('the flush coordinator', () => {
     expect(flushes.journal).toBe(2)
   })
 
+  it('gives timers their turn although a lone appender never waits for the disk', async () => {
+    const store = await withJournal(simDisk())
+    const log = await store.log('first')
+    let isOver = false
+    let appends = 0
+    const appending = (async () => {
+      while (!isOver) {
+        await log.append('x')
+        appends++
+      }
+    })()
+    // Comes only if the loop turns.
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    isOver = true
+    await appending
+    expect(appends).toBeGreaterThan(100)
+  })
+
   it('writes a full region back to the segments and goes on, over and over', async () => {
     const disk = simDisk()
     const store = await withJournal(disk)

@@ -2,14 +2,20 @@
  * What this broker answers when asked for its own settings, under Kafka's names. Values are what
  * the server really does; all are fixed while it runs.
  */
-import { type ConfigType, TopicConfig } from '../store/topic-config.ts'
+import type { ConfigType } from '../store/topic-config.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
-import { type ConfigDescription, configSources, configTypes } from './config-entry.ts'
+import {
+  brokerSynonyms,
+  type ConfigDescription,
+  configSources,
+  configTypes,
+} from './config-entry.ts'
 
 export function brokerConfig(
-  { store, settings }: BrokerEnvironment,
+  broker: BrokerEnvironment,
   listener: { readonly host: string; readonly port: number },
 ): ConfigDescription[] {
+  const { store, settings } = broker
   const own = [
     fixed('broker.id', 'int', String(store.nodeId), 'Id of this node.'),
     fixed('node.id', 'int', String(store.nodeId), 'Id of this node.'),
@@ -47,22 +53,29 @@ export function brokerConfig(
       'When a connection on which nothing moves is closed.',
     ),
   ]
-  return [...own, ...topicDefaults()]
+  return [...own, ...topicDefaults(broker)]
 }
 
 /** Defaults of topic settings, under the names brokers have for them. */
-function topicDefaults(): ConfigDescription[] {
-  return new TopicConfig({}).entries().flatMap(({ definition }) =>
-    definition.brokerNames.map((name) => ({
-      name,
-      value: definition.default,
-      readOnly: true,
-      configSource: configSources.default,
-      configType: configTypes[definition.type],
-      documentation: definition.documentation,
-      synonyms: [{ name, value: definition.default, source: configSources.default }],
-    })),
-  )
+function topicDefaults({ store, settings }: BrokerEnvironment): ConfigDescription[] {
+  const entries = store.topicConfig().entries()
+  return entries.flatMap((entry) => {
+    const { type, documentation, brokerNames } = entry.definition
+    const places = brokerSynonyms(entry, settings)
+    return brokerNames.map((name) => {
+      const synonyms = places.filter((place) => place.name === name)
+      const { value, source } = synonyms[0]!
+      return {
+        name,
+        value,
+        readOnly: true,
+        configSource: source,
+        configType: configTypes[type],
+        documentation,
+        synonyms,
+      }
+    })
+  })
 }
 
 function fixed(

@@ -61,7 +61,7 @@ import {
 } from './store-options.ts'
 import { expectNoTable, StoreTables, tableConfig } from './store-tables.ts'
 import { Topic } from './topic.ts'
-import { TopicConfig } from './topic-config.ts'
+import { levelName, TopicConfig } from './topic-config.ts'
 import { idToHex, randomId } from './uuid.ts'
 
 export type TopicSpec = {
@@ -240,7 +240,7 @@ export class Store {
     checkTopicName(name)
     knownOptions('createTopic', spec, ['partitions', 'config'])
     integerOption('partitions', spec.partitions, { default: 1, min: 1, max: maxPartitions })
-    this.#config(spec.config ?? {})
+    this.topicConfig(spec.config)
     if (name === systemTopic) throw new InvalidTopicError(`${name} belongs to the store itself`)
     if (this.#topics.has(name) || this.#pendingNames.has(name)) {
       throw new TopicExistsError(`topic ${name} exists already`)
@@ -594,7 +594,7 @@ export class Store {
     const topic = new Topic(
       identity,
       entry.partitions,
-      this.#config(entry.config),
+      this.topicConfig(entry.config),
       (self, index) => {
         this.#assertOpen()
         return this.#openLog(this.#environment(name, index, () => self.config.settings))
@@ -605,9 +605,14 @@ export class Store {
     return topic
   }
 
-  #config(overrides: Readonly<Record<string, string>>): TopicConfig {
+  /**
+   * The settings of a topic that sets `overrides` itself. @throws InvalidOptionError for an unknown
+   * name or a value out of range.
+   */
+  topicConfig(overrides: Readonly<Record<string, string>> = {}): TopicConfig {
     const { config, level } = this.#settings
-    return new TopicConfig(overrides, { ...defaultLogSettings, level }, config)
+    const defaults = level === defaultLogSettings.level ? config : { [levelName]: level, ...config }
+    return new TopicConfig(overrides, defaultLogSettings, defaults)
   }
 
   /** Makes the directories a topic lacks, durably. Their topic ids can be written again. */

@@ -5,6 +5,7 @@
  * given in; what a topic does not override is the store's default.
  */
 import { InvalidOptionError } from '../base/errors.ts'
+import type { DurabilityLevel } from '../base/types.ts'
 import { dayMs, gibibyte, hourMs, mebibyte, minuteMs } from '../base/units.ts'
 import type { LogSettings } from '../log/log-settings.ts'
 import { defaultLogSettings } from '../log/log-settings.ts'
@@ -27,13 +28,27 @@ export type ConfigDefinition = {
 export type ConfigEntry = {
   readonly definition: ConfigDefinition
   readonly value: string
-  /** The topic sets it itself. */
-  readonly isOverride: boolean
+  /** What the topic sets itself. */
+  readonly override: string | undefined
+  /** What the store sets for topics that do not. */
+  readonly storeValue: string | undefined
+}
+
+/** What answers to produce requests wait for, where a topic or its store says; see Produce. */
+export type AcksLevels = {
+  readonly 1: DurabilityLevel | undefined
+  readonly all: DurabilityLevel | undefined
 }
 
 /** Kafka's "never": the largest int64. */
 const never = '9223372036854775807'
 const maxInt = 0x7fff_ffff
+
+const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
+/** Settings Kafka has no name for. */
+export const levelName = 'stratalog.level'
+export const acks1LevelName = 'stratalog.acks.1.level'
+export const acksAllLevelName = 'stratalog.acks.all.level'
 
 const definitions: readonly ConfigDefinition[] = [
   list(
@@ -197,6 +212,27 @@ const definitions: readonly ConfigDefinition[] = [
   long('segment.jitter.ms', 0, 0, 'log.roll.jitter.ms', 'Spread of rolls by time, in ms.'),
   long('segment.ms', 7 * 24 * hourMs, 1, 'log.roll.ms', 'Age at which a segment is sealed, in ms.'),
   choice(
+    levelName,
+    'disk',
+    levels,
+    levelName,
+    'What appends of the library wait for unless they say otherwise.',
+  ),
+  choice(
+    acks1LevelName,
+    'os',
+    levels,
+    acks1LevelName,
+    'What an answer to a produce request with acks=1 waits for.',
+  ),
+  choice(
+    acksAllLevelName,
+    'disk',
+    levels,
+    acksAllLevelName,
+    'What an answer to a produce request with acks=all waits for.',
+  ),
+  choice(
     'unclean.leader.election.enable',
     'false',
     ['true', 'false'],
@@ -212,10 +248,11 @@ export class TopicConfig {
   readonly #overrides: ReadonlyMap<string, string>
   readonly #defaults: ReadonlyMap<string, string>
   readonly settings: LogSettings
+  readonly acksLevels: AcksLevels
 
   /**
    * @param overrides what the topic sets itself; checked here.
-   * @param base      settings of the store that have no Kafka name, such as the default level.
+   * @param base      settings of the store that have no Kafka name, such as the expiry of producers.
    * @param defaults  what the store sets for topics that do not; checked here too.
    * @throws InvalidOptionError for an unknown name or a value out of range.
    */
@@ -229,6 +266,7 @@ export class TopicConfig {
     this.#overrides = new Map(Object.entries(overrides))
     this.#defaults = new Map(Object.entries(defaults))
     this.settings = this.#settings(base)
+    this.acksLevels = { 1: this.#given(acks1LevelName), all: this.#given(acksAllLevelName) }
   }
 
   get overrides(): Readonly<Record<string, string>> {
@@ -239,7 +277,12 @@ export class TopicConfig {
   get(name: string): string {
     const definition = definitionsByName.get(name)
     if (definition === undefined) throw unknownName(name)
-    return this.#overrides.get(name) ?? this.#defaults.get(name) ?? definition.default
+    return this.#given(name) ?? definition.default
+  }
+
+  /** What the topic or its store sets; the names of levels are only given checked values. */
+  #given<Value extends string>(name: string): Value | undefined {
+    return (this.#overrides.get(name) ?? this.#defaults.get(name)) as Value | undefined
   }
 
   /** Every setting with its effective value, by name. */
@@ -247,7 +290,8 @@ export class TopicConfig {
     return definitions.map((definition) => ({
       definition,
       value: this.get(definition.name),
-      isOverride: this.#overrides.has(definition.name),
+      override: this.#overrides.get(definition.name),
+      storeValue: this.#defaults.get(definition.name),
     }))
   }
 
@@ -266,7 +310,8 @@ export class TopicConfig {
       timestampAfterMaxMs: this.#number('message.timestamp.after.max.ms'),
       compression:
         compression === 'uncompressed' ? 'none' : (compression as 'producer' | CodecName),
-      requiresKeys: this.get('cleanup.policy').split(',').includes('compact'),
+      requiresKeys: listItems(this.get('cleanup.policy')).includes('compact'),
+      level: this.get(levelName) as DurabilityLevel,
       flush: {
         maxUnflushedRecords: infinite(this.#number('flush.messages')),
         maxUnflushedMs: infinite(this.#number('flush.ms')),
@@ -283,9 +328,9 @@ function infinite(value: number): number {
   return value === Number.MAX_SAFE_INTEGER ? Infinity : value
 }
 
-/** Whether `name` is a topic setting. */
-export function isTopicConfig(name: string): boolean {
-  return definitionsByName.has(name)
+/** The definition of a topic setting; undefined when there is none of that name. */
+export function topicConfigDefinition(name: string): ConfigDefinition | undefined {
+  return definitionsByName.get(name)
 }
 
 function checkValue(name: string, value: unknown): void {
@@ -300,8 +345,7 @@ function faultOf(definition: ConfigDefinition, value: unknown): string | undefin
   const { type, choices, min = -Infinity, max = Infinity } = definition
   if (typeof value !== 'string') return 'a string'
   if (type === 'list') {
-    const items = value.split(',').map((item) => item.trim())
-    const isKnown = items.every((item) => choices?.includes(item) ?? true)
+    const isKnown = listItems(value).every((item) => choices?.includes(item) ?? true)
     return isKnown ? undefined : `a comma-separated list of ${choices?.join(', ')}`
   }
   if (choices !== undefined) {
@@ -312,6 +356,11 @@ function faultOf(definition: ConfigDefinition, value: unknown): string | undefin
   if (pattern.test(value) && number >= min && number <= max) return undefined
   const range = Number.isFinite(max) ? `from ${min} to ${max}` : `of at least ${min}`
   return type === 'double' ? `a number ${range}` : `a whole number ${range}`
+}
+
+/** The items of a list setting. */
+export function listItems(value: string): string[] {
+  return value.split(',').map((item) => item.trim())
 }
 
 function unknownName(name: string): InvalidOptionError {

@@ -8,9 +8,9 @@ import { InvalidOptionError } from '../../base/errors.ts'
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int8, int16, int32, string, uuid } from '../../protocol/schema.ts'
-import { TopicConfig } from '../../store/topic-config.ts'
+import type { TopicConfig } from '../../store/topic-config.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
-import { configSourceOf } from '../config-entry.ts'
+import { describeTopicConfig } from '../config-entry.ts'
 import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
@@ -86,20 +86,21 @@ export const createTopics: ServedApi = serve(createTopicsApi, {
 })
 
 async function create(
-  { store, settings, logger }: BrokerEnvironment,
+  broker: BrokerEnvironment,
   asked: AskedTopic,
   validateOnly: boolean,
 ): Promise<Result> {
+  const { store, settings, logger } = broker
   const plan = planOf(asked, settings, store.nodeId)
   if ('errorCode' in plan) return reject(asked, plan.errorCode, plan.reason)
   try {
     if (validateOnly) {
       store.validateTopic(asked.name, plan)
-      return describe(asked, plan, new TopicConfig(plan.config), undefined)
+      return describe(broker, asked, plan, store.topicConfig(plan.config), undefined)
     }
     const topic = await store.createTopic(asked.name, plan)
     logger.info({ topic: topic.name, partitions: topic.partitionCount }, 'topic created')
-    return describe(asked, plan, topic.config, topic.id)
+    return describe(broker, asked, plan, topic.config, topic.id)
   } catch (error) {
     return reject(asked, createCodeOf(error), errorMessageOf(error))
   }
@@ -154,6 +155,7 @@ function createCodeOf(error: unknown): ErrorCode {
 
 /** @param id of the topic; undefined when it was only checked. */
 function describe(
+  { settings }: BrokerEnvironment,
   { name }: AskedTopic,
   plan: Plan,
   config: TopicConfig,
@@ -166,11 +168,11 @@ function describe(
     errorMessage: null,
     numPartitions: plan.partitions,
     replicationFactor: 1,
-    configs: config.entries().map((entry) => ({
-      name: entry.definition.name,
+    configs: describeTopicConfig(config, settings).map((entry) => ({
+      name: entry.name,
       value: entry.value,
-      readOnly: false,
-      configSource: configSourceOf(entry),
+      readOnly: entry.readOnly,
+      configSource: entry.configSource,
       isSensitive: false,
     })),
   }

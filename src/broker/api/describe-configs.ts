@@ -83,7 +83,9 @@ function describe(
   const { resourceType, resourceName } = resource
   if (resourceType === topicResource) {
     const topic = broker.store.topic(resourceName)
-    if (topic !== undefined) return answer(request, resource, describeTopicConfig(topic.config))
+    if (topic !== undefined) {
+      return answer(request, resource, describeTopicConfig(topic.config, broker.settings))
+    }
     return reject(resource, errorCodes.unknownTopicOrPartition, 'there is no such topic')
   }
   if (resourceType === brokerResource) {

@@ -6,6 +6,8 @@
  *     acks 1     answered at the level configured for it, normally `os`
  *     acks all   normally `disk`: on stable storage before the answer
  *
+ * A topic's own `stratalog.acks.1.level` and `stratalog.acks.all.level` go before the server's.
+ *
  * Everything is appended before the handler returns, so several requests in flight on one
  * connection are appended in their order; only the wait for `disk` is left. Versions 0–2 carried
  * record formats that are gone: they are advertised (librdkafka before 2.11.1 looks for them) and
@@ -93,7 +95,12 @@ type Response = ResponseInputOf<typeof produceApi>
 type PartitionAnswer = Response['responses'][number]['partitionResponses'][number]
 
 /** An append whose answer has to wait for a level. */
-type Pending = { readonly log: Log; readonly endOffset: number; readonly answer: PartitionAnswer }
+type Pending = {
+  readonly log: Log
+  readonly level: DurabilityLevel
+  readonly endOffset: number
+  readonly answer: PartitionAnswer
+}
 
 const firstVersionOfBatches = 3
 const firstVersionOfZstd = 7
@@ -103,21 +110,22 @@ export const produce: ServedApi = serve(produceApi, {
     const refused = refusal(request, context)
     if (refused !== undefined) return finish(fail(request, refused), request, context)
     const pending: Pending[] = []
-    const level = levelOf(broker, request.acks)
     const response = {
       responses: request.topicData.map(({ name, topicId, partitionData }) => {
         const topic = findTopic(broker.store, { name, topicId })
-        const partitionResponses = partitionData.map(({ index, records }) =>
-          append(topic, index, records, { context, level, pending }),
-        )
+        const level = levelOf(broker, topic, request.acks)
+        const partitionResponses = partitionData.map(({ index, records }) => {
+          const appended = append(topic, index, records, { context, level })
+          if (!('log' in appended)) return appended
+          // A batch is in the kernel when the append returns: only `disk` is worth waiting for.
+          if (level === 'disk') pending.push(appended)
+          return appended.answer
+        })
         return { name, topicId, partitionResponses }
       }),
     }
-    // A batch is in the kernel when the append returns: only `disk` is worth waiting for.
-    if (level !== 'disk' || pending.length === 0) return finish(response, request, context)
-    return settle(broker, pending, level, request.timeoutMs).then(() =>
-      finish(response, request, context),
-    )
+    if (pending.length === 0) return finish(response, request, context)
+    return settle(broker, pending, request.timeoutMs).then(() => finish(response, request, context))
   },
   fail: (request, errorCode) => (request.acks === 0 ? undefined : fail(request, errorCode)),
   mayOverlap: true,
@@ -130,9 +138,15 @@ function refusal(request: Request, { apiVersion }: RequestContext): ErrorCode | 
   return undefined
 }
 
-function levelOf({ settings }: BrokerEnvironment, acks: number): DurabilityLevel {
+function levelOf(
+  { settings }: BrokerEnvironment,
+  topic: Topic | ErrorCode,
+  acks: number,
+): DurabilityLevel {
   if (acks === 0) return 'memory'
-  return acks === 1 ? settings.acksLevels[1] : settings.acksLevels.all
+  const name = acks === 1 ? 1 : 'all'
+  const own = typeof topic === 'number' ? undefined : topic.config.acksLevels[name]
+  return own ?? settings.acksLevels[name]
 }
 
 function finish(response: Response, request: Request, context: RequestContext): Response | null {
@@ -154,16 +168,8 @@ function append(
   topic: Topic | ErrorCode,
   index: number,
   records: Buffer | null,
-  {
-    context,
-    level,
-    pending,
-  }: {
-    readonly context: RequestContext
-    readonly level: DurabilityLevel
-    readonly pending: Pending[]
-  },
-): PartitionAnswer {
+  { context, level }: { readonly context: RequestContext; readonly level: DurabilityLevel },
+): PartitionAnswer | Pending {
   const log = findLog(topic, index)
   if (typeof log === 'number') return failure(index, log, errorCodeName(log))
   const isRefused =
@@ -189,8 +195,7 @@ function append(
       recordErrors: [],
       errorMessage: null,
     }
-    pending.push({ log, endOffset: lastOffset + 1, answer })
-    return answer
+    return { log, level, endOffset: lastOffset + 1, answer }
   } catch (error) {
     return {
       ...failure(index, errorCodeOf(error), errorMessageOf(error)),
@@ -213,11 +218,10 @@ function blame(error: unknown): { batchIndex: number; batchIndexErrorMessage: st
   return [{ batchIndex: error.recordIndex, batchIndexErrorMessage: error.message }]
 }
 
-/** Waits until every append reached `level`; one that fails or is late gets its error. */
+/** Waits until every append reached its level; one that fails or is late gets its error. */
 async function settle(
   { clock }: BrokerEnvironment,
   pending: readonly Pending[],
-  level: DurabilityLevel,
   timeoutMs: number,
 ): Promise<void> {
   const late = new AbortController()
@@ -225,7 +229,7 @@ async function settle(
   setMaxListeners(0, late.signal)
   const timer = clock.after(Math.max(timeoutMs, 0), () => late.abort())
   await Promise.all(
-    pending.map(async ({ log, endOffset, answer }) => {
+    pending.map(async ({ log, level, endOffset, answer }) => {
       try {
         await log.reached(level, endOffset, { signal: late.signal })
       } catch (error) {

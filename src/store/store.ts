@@ -318,49 +318,55 @@ export class Store {
     this.#assertOpen()
   }
 
+  /** Runs one change of a topic when no other is under way. */
+  async #changing<Result>(
+    name: string,
+    change: (topic: Topic) => Promise<Result>,
+  ): Promise<Result> {
+    while (this.#pendingNames.has(name)) await new Promise((resolve) => setImmediate(resolve))
+    this.#assertOpen()
+    const topic = this.#known(name)
+    this.#pendingNames.add(name)
+    try {
+      return await change(topic)
+    } finally {
+      this.#pendingNames.delete(name)
+    }
+  }
+
   /**
    * Deletes a topic and, in the background, its files. Transfers under way finish; readers get
    * ClosedError. @throws (rejects) UnknownTopicError, InvalidTopicError (a table), ClosedError.
    */
-  async deleteTopic(name: string): Promise<void> {
-    await this.#settled(name)
-    await this.#delete(name, expectNoTable(this.#known(name)))
+  deleteTopic(name: string): Promise<void> {
+    return this.#changing(name, (topic) => this.#delete(name, expectNoTable(topic)))
   }
 
   async #delete(name: string, topic: Topic): Promise<void> {
-    this.#pendingNames.add(name)
-    try {
-      await this.#metadata.deleteTopic(name, topic.id)
-      this.#topics.delete(name)
-      this.#topicsById.delete(topic.id)
-      for (const log of topic.openLogs()) log.abandon()
-      const renamed = this.#setAside(name, topic.partitionCount)
-      await this.#settings.fileSystem.syncDirectory(this.path)
-      this.#removeInBackground(renamed, [topic.id])
-    } finally {
-      this.#pendingNames.delete(name)
-    }
+    await this.#metadata.deleteTopic(name, topic.id)
+    this.#topics.delete(name)
+    this.#topicsById.delete(topic.id)
+    for (const log of topic.openLogs()) log.abandon()
+    const renamed = this.#setAside(name, topic.partitionCount)
+    await this.#settings.fileSystem.syncDirectory(this.path)
+    this.#removeInBackground(renamed, [topic.id])
   }
 
   /** Grows a topic to `total` partitions, durably. */
-  async addPartitions(name: string, total: number): Promise<void> {
-    await this.#settled(name)
-    const topic = expectNoTable(this.#known(name))
-    const partitions = integerOption('partitions', total, {
-      default: 0,
-      min: topic.partitionCount + 1,
-      max: maxPartitions,
-    })
-    const entry = { ...(this.#metadata.topic(name) as TopicEntry), partitions }
-    this.#pendingNames.add(name)
-    try {
+  addPartitions(name: string, total: number): Promise<void> {
+    return this.#changing(name, async (topic) => {
+      expectNoTable(topic)
+      const partitions = integerOption('partitions', total, {
+        default: 0,
+        min: topic.partitionCount + 1,
+        max: maxPartitions,
+      })
+      const entry = { ...(this.#metadata.topic(name) as TopicEntry), partitions }
       this.#forgetCheckpoints(name, topic.partitionCount, partitions)
       await this.#metadata.putTopic(name, entry)
       await this.#makeDirectories(name, entry)
       topic.grow(partitions)
-    } finally {
-      this.#pendingNames.delete(name)
-    }
+    })
   }
 
   /**
@@ -389,8 +395,9 @@ export class Store {
     const topic = this.#known(name)
     if (topic.table === undefined) throw new UnknownTopicError(`no table ${name}`)
     await this.#tables.close(name)
-    await this.#settled(name)
-    if (this.#known(name) === topic) await this.#delete(name, topic)
+    await this.#changing(name, async (current) => {
+      if (current === topic) await this.#delete(name, topic)
+    })
   }
 
   #createTable(name: string, table: TableCodecs): Promise<Topic> {

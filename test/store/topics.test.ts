@@ -91,6 +91,17 @@ describe('a data directory', () => {
     },
   )
 
+  it('makes changes of one topic that are asked for together one after the other', async () => {
+    const store = await openOn(simDisk())
+    await store.createTopic('t')
+    await Promise.all([store.addPartitions('t', 2), store.addPartitions('t', 3)])
+    expect(store.topic('t')!.partitionCount).toBe(3)
+    const ends = await Promise.allSettled([store.deleteTopic('t'), store.deleteTopic('t')])
+    expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(ends[1]).toMatchObject({ reason: { code: 'ERR_TOPIC_UNKNOWN' } })
+    await store.close()
+  })
+
   it('never gives out a producer id twice', async () => {
     let disk = simDisk()
     const seen = new Set<number>()

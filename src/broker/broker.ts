@@ -22,6 +22,7 @@ import type { Store } from '../store/store.ts'
 import { apiVersionsApi } from './api/api-versions.ts'
 import { servedApis } from './api-table.ts'
 import type { ApiVersionRange, BrokerEnvironment, BrokerSettings } from './broker-environment.ts'
+import { warnOfCompaction } from './compaction-notice.ts'
 import { ParkingLot } from './delayed-fetch.ts'
 import {
   type Answer,
@@ -58,6 +59,7 @@ export class Broker implements FrameHandler {
     const parking = new ParkingLot(details.clock)
     const apiVersions = servedApis.map(versionRangeOf)
     this.#environment = { ...details, parking, creations: new Map(), apiVersions }
+    for (const topic of details.store.topics()) warnOfCompaction(details.logger, topic)
   }
 
   handle(frame: Buffer, connection: ConnectionContext): Answer | PendingAnswer {

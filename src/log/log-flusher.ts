@@ -120,6 +120,20 @@ export class LogFlusher implements FlushTarget {
     }
   }
 
+  /**
+   * The policy was changed: what waits for its time by the old one is flushed now, so that a shorter
+   * time holds from here on.
+   */
+  settingsChanged(): void {
+    if (this.#timer === undefined) {
+      this.schedule(this.#offsets.logEnd)
+      return
+    }
+    this.#timer.cancel()
+    this.#timer = undefined
+    this.#env.commit.request(this)
+  }
+
   stage(frame: JournalFrame | undefined): StagePlan {
     this.#capturedBytes = 0
     const { logEnd, disk } = this.#offsets

@@ -535,6 +535,13 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#jitterMs = Math.floor(this.#env.random() * Math.min(segmentJitterMs, segmentMs))
   }
 
+  /** The settings were changed: what was drawn or timed by the old ones is so anew. */
+  settingsChanged(): void {
+    if (this.#state !== 'open') return
+    this.#drawJitter()
+    this.#flusher.settingsChanged()
+  }
+
   /**
    * Resolves when everything below `offset` (exclusive) has reached `level`; asks for a flush when
    * that is `disk` and not so yet.

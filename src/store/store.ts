@@ -370,6 +370,27 @@ export class Store {
   }
 
   /**
+   * Changes what a topic sets itself, durably; its logs follow at once.
+   *
+   * @param change from what it sets to what it shall set, under Kafka's names. Called when no other
+   *               change of the topic is under way.
+   * @throws (rejects) UnknownTopicError, InvalidTopicError (a table), InvalidOptionError,
+   *         StorageError, ClosedError.
+   */
+  alterTopicConfig(
+    name: string,
+    change: (config: Readonly<Record<string, string>>) => Readonly<Record<string, string>>,
+  ): Promise<void> {
+    return this.#changing(name, async (topic) => {
+      expectNoTable(topic)
+      const entry = this.#metadata.topic(name) as TopicEntry
+      const config = this.topicConfig(change(entry.config))
+      await this.#metadata.putTopic(name, { ...entry, config: config.overrides })
+      topic.configure(config)
+    })
+  }
+
+  /**
    * The table of that name, a durable ordered map; see Table. One that does not exist is made. Two
    * calls give the same object, made with what the first one said.
    *

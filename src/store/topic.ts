@@ -80,6 +80,12 @@ export class Topic {
     this.#refused.set(index, error)
   }
 
+  /** Store only: the logs read their settings through this object. */
+  configure(config: TopicConfig): void {
+    this.#config = config
+    for (const log of this.openLogs()) log.settingsChanged()
+  }
+
   /** Store only. */
   grow(partitionCount: number): void {
     this.#partitionCount = partitionCount

@@ -10,6 +10,7 @@ import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-
 import { array, bool, int8, int16, int32, string, uuid } from '../../protocol/schema.ts'
 import type { TopicConfig } from '../../store/topic-config.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
+import { warnOfCompaction } from '../compaction-notice.ts'
 import { describeTopicConfig } from '../config-entry.ts'
 import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
 import { type ServedApi, serve } from '../served-api.ts'
@@ -100,6 +101,7 @@ async function create(
     }
     const topic = await store.createTopic(asked.name, plan)
     logger.info({ topic: topic.name, partitions: topic.partitionCount }, 'topic created')
+    warnOfCompaction(logger, topic)
     return describe(broker, asked, plan, topic.config, topic.id)
   } catch (error) {
     return reject(asked, createCodeOf(error), errorMessageOf(error))

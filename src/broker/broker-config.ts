@@ -10,19 +10,23 @@ import {
   configSources,
   configTypes,
 } from './config-entry.ts'
+import type { ListenerContext } from './frame-handler.ts'
 
 export function brokerConfig(
   broker: BrokerEnvironment,
-  listener: { readonly host: string; readonly port: number },
+  listener: ListenerContext,
+  nodeId: number,
 ): ConfigDescription[] {
-  const { store, settings } = broker
+  const { settings } = broker
+  const self = listener.brokers.find((endpoint) => endpoint.nodeId === nodeId) ?? listener
   const own = [
-    fixed('broker.id', 'int', String(store.nodeId), 'Id of this node.'),
-    fixed('node.id', 'int', String(store.nodeId), 'Id of this node.'),
+    fixed('broker.id', 'int', String(nodeId), 'Id of this node.'),
+    fixed('node.id', 'int', String(nodeId), 'Id of this node.'),
+    fixed('broker.rack', 'string', settings.rack ?? '', 'Where the node stands.'),
     fixed(
       'advertised.listeners',
       'string',
-      `PLAINTEXT://${listener.host}:${listener.port}`,
+      `${listener.name}://${self.host}:${self.port}`,
       'Where clients are told to connect.',
     ),
     fixed(
@@ -37,7 +41,12 @@ export function brokerConfig(
       String(settings.defaultPartitions),
       'Partitions of a topic that is created without a number of them.',
     ),
-    fixed('default.replication.factor', 'int', '1', 'There is one node.'),
+    fixed(
+      'default.replication.factor',
+      'int',
+      String(settings.defaultReplicationFactor),
+      'Replicas of a topic that is created without a number of them; they are one copy.',
+    ),
     fixed('delete.topic.enable', 'boolean', 'true', 'Topics may be deleted.'),
     fixed('fetch.max.bytes', 'int', String(settings.fetchMaxBytes), 'Most one fetch answers.'),
     fixed(

@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import type { Store } from '../store/store.ts'
 import type { Topic } from '../store/topic.ts'
+import type { Cluster } from './cluster.ts'
 import type { ParkingLot } from './delayed-fetch.ts'
 
 export type BrokerSettings = {
@@ -13,7 +14,13 @@ export type BrokerSettings = {
   readonly defaultPartitions: number
   /** What an answer to a produce request with acks 1 and all waits for. */
   readonly acksLevels: { readonly 1: DurabilityLevel; readonly all: DurabilityLevel }
-  /** Accept topics that ask for more replicas than the one there is. */
+  /** Node ids of this process: the store's own and those that follow it. */
+  readonly brokerCount: number
+  /** Where the nodes stand, as clients are told; null = not said. */
+  readonly rack: string | null
+  /** Replicas of a topic that is created without a number of them, at most one per node. */
+  readonly defaultReplicationFactor: number
+  /** Accept topics that ask for more replicas than there are nodes. */
   readonly lenientReplicationFactor: boolean
   /** Record bytes one fetch answer may hold, whatever the client asks for. */
   readonly fetchMaxBytes: number
@@ -32,6 +39,7 @@ export type ApiVersionRange = {
 export type BrokerEnvironment = {
   readonly store: Store
   readonly settings: BrokerSettings
+  readonly cluster: Cluster
   /** Every API served, by key. */
   readonly apiVersions: readonly ApiVersionRange[]
   readonly parking: ParkingLot

@@ -22,6 +22,7 @@ import type { Store } from '../store/store.ts'
 import { apiVersionsApi } from './api/api-versions.ts'
 import { servedApis } from './api-table.ts'
 import type { ApiVersionRange, BrokerEnvironment, BrokerSettings } from './broker-environment.ts'
+import { Cluster } from './cluster.ts'
 import { warnOfCompaction } from './compaction-notice.ts'
 import { ParkingLot } from './delayed-fetch.ts'
 import {
@@ -58,7 +59,8 @@ export class Broker implements FrameHandler {
     assert(this.#served.size === servedApis.length, 'every API is served once')
     const parking = new ParkingLot(details.clock)
     const apiVersions = servedApis.map(versionRangeOf)
-    this.#environment = { ...details, parking, creations: new Map(), apiVersions }
+    const cluster = new Cluster(details.store.nodeId, details.settings.brokerCount)
+    this.#environment = { ...details, cluster, parking, creations: new Map(), apiVersions }
     for (const topic of details.store.topics()) warnOfCompaction(details.logger, topic)
   }
 

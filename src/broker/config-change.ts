@@ -158,12 +158,13 @@ function checkOnce(changes: readonly ConfigChange[]): void {
 
 /** No change of no settings is what some tools send first; it is granted. */
 function checkBrokerChange(
-  { store }: BrokerEnvironment,
+  { cluster }: BrokerEnvironment,
   resourceName: string,
   changes: readonly ConfigChange[],
 ): void {
-  if (resourceName !== '' && resourceName !== String(store.nodeId)) {
-    throw new RefusedChangeError(errorCodes.invalidRequest, `this is broker ${store.nodeId}`)
+  if (resourceName !== '' && !cluster.isNodeName(resourceName)) {
+    const reason = `the brokers are ${cluster.nodeIds.join(', ')}`
+    throw new RefusedChangeError(errorCodes.invalidRequest, reason)
   }
   if (changes.length === 0) return
   const names = changes.map(({ name }) => name).join(', ')

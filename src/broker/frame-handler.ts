@@ -29,9 +29,22 @@ export function isPending(outcome: Answer | PendingAnswer): outcome is PendingAn
   return outcome !== null && 'answer' in outcome
 }
 
+/** A broker as clients of one listener reach it. */
+export type BrokerEndpoint = {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+}
+
+/** The address a client came to, and where it was told to connect: what Metadata names. */
+export type ListenerContext = BrokerEndpoint & {
+  readonly name: string
+  /** All brokers as clients of this listener reach them, this one included, by node id. */
+  readonly brokers: readonly BrokerEndpoint[]
+}
+
 export type ConnectionContext = {
-  /** Where the client was told to connect: what Metadata names as this broker. */
-  readonly listener: { readonly host: string; readonly port: number }
+  readonly listener: ListenerContext
   /** Remote address and port, for logs. */
   readonly peer: string
   /** Aborted when the peer is gone or the server stops: whatever is parked must answer now. */

@@ -14,7 +14,9 @@ import type { DurabilityLevel } from '../base/types.ts'
 import { mebibyte, minuteMs } from '../base/units.ts'
 import { Broker } from '../broker/broker.ts'
 import type { BrokerSettings } from '../broker/broker-environment.ts'
+import { Cluster, maxNodeId } from '../broker/cluster.ts'
 import { Store } from '../store/store.ts'
+import { addressOf, checkListeners, type ListenerOptions } from './listeners.ts'
 import { listen, type ServerOptions } from './server.ts'
 
 export type ServeOptions = {
@@ -25,13 +27,25 @@ export type ServeOptions = {
   /** What clients are told to connect to. Default: `host` and the port listened on. */
   readonly advertisedHost?: string
   readonly advertisedPort?: number
+  /** Several addresses, each with a name of its own, instead of the four options above. */
+  readonly listeners?: readonly ListenerOptions[]
+  /**
+   * How many brokers clients see: the store's node id and those that follow it, each on a port of
+   * its own (the listener's port, the next one …). It is one process and one copy of the data,
+   * whatever replication factor topics ask for. Default 1.
+   */
+  readonly brokers?: number
+  /** Where the brokers stand, told to clients as it is. Default: not said. */
+  readonly rack?: string
   /** Asking for a missing topic creates it. Default true. */
   readonly autoCreateTopics?: boolean
   /** Partitions of topics created without a number of them. Default 1. */
   readonly defaultPartitions?: number
   /** What answers to produce requests wait for, by their `acks`. Default 1: `os`, all: `disk`. */
   readonly acksLevels?: { readonly 1?: DurabilityLevel; readonly all?: DurabilityLevel }
-  /** Accept topics that ask for more replicas than there are nodes (one). Default false. */
+  /** Replicas of topics created without a number of them, at most `brokers`. Default 1. */
+  readonly defaultReplicationFactor?: number
+  /** Accept topics that ask for more replicas than there are brokers. Default false. */
   readonly lenientReplicationFactor?: boolean
   /** Largest request taken, in bytes. Default 104,857,600. */
   readonly maxRequestBytes?: number
@@ -51,12 +65,26 @@ export type ServeOptions = {
   readonly clock?: Clock
 }
 
+/** One address a server listens on. */
+export type BoundListener = {
+  readonly name: string
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+  /** `host:port` */
+  readonly address: string
+}
+
 export interface LogServer {
-  /** Address listened on. */
+  /** Address listened on: that of the first broker on the first listener. */
   readonly host: string
   readonly port: number
   /** `host:port`, for a client's bootstrap list. */
   readonly address: string
+  /** The same of every broker on the first listener. */
+  readonly addresses: readonly string[]
+  /** Every address listened on. */
+  readonly listeners: readonly BoundListener[]
   /** Open connections. */
   readonly connectionCount: number
   /**
@@ -68,17 +96,23 @@ export interface LogServer {
 }
 
 const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
-const maxPort = 65_535
 const maxInt = 0x7fff_ffff
+
+/** Options that describe the one listener. */
+const single = ['host', 'port', 'advertisedHost', 'advertisedPort'] as const
 
 const names: readonly (keyof ServeOptions)[] = [
   'host',
   'port',
   'advertisedHost',
   'advertisedPort',
+  'listeners',
+  'brokers',
+  'rack',
   'autoCreateTopics',
   'defaultPartitions',
   'acksLevels',
+  'defaultReplicationFactor',
   'lenientReplicationFactor',
   'maxRequestBytes',
   'fetchMaxBytes',
@@ -101,15 +135,24 @@ export async function serve(store: Store, options: ServeOptions = {}): Promise<L
     throw new InvalidOptionError({ option: 'store', value: store, expected: 'an open store' })
   }
   knownOptions('serve', options, names)
-  const serverOptions = checkServerOptions(options)
+  const brokerCount = integerOption('brokers', options.brokers, { default: 1, min: 1, max: 100 })
+  const { nodeIds } = new Cluster(checkedNodeId(store, brokerCount), brokerCount)
+  const serverOptions = checkServerOptions(options, nodeIds)
   const settings = checkBrokerSettings(options, serverOptions)
   const { clock, logger } = serverOptions
   const broker = new Broker({ store, settings, clock, logger })
   const server = await listen(broker, serverOptions)
+  const listeners = server.endpoints.map(({ listener, nodeId, port }) => {
+    const { name, host } = listener
+    return { name, nodeId, host, port, address: addressOf(host, port) }
+  })
+  const first = listeners[0] as BoundListener
   return {
-    host: server.host,
-    port: server.port,
-    address: `${server.host.includes(':') ? `[${server.host}]` : server.host}:${server.port}`,
+    host: first.host,
+    port: first.port,
+    address: first.address,
+    addresses: listeners.slice(0, brokerCount).map(({ address }) => address),
+    listeners,
     get connectionCount() {
       return server.connectionCount
     },
@@ -121,16 +164,17 @@ export async function serve(store: Store, options: ServeOptions = {}): Promise<L
   }
 }
 
-function checkServerOptions(options: ServeOptions): ServerOptions {
-  const { advertisedPort } = options
+/** The last node needs an id too. */
+function checkedNodeId(store: Store, brokerCount: number): number {
+  if (store.nodeId + brokerCount - 1 <= maxNodeId) return store.nodeId
+  const expected = `no more than leave node ids up to ${maxNodeId} from ${store.nodeId} on`
+  throw new InvalidOptionError({ option: 'brokers', value: brokerCount, expected })
+}
+
+function checkServerOptions(options: ServeOptions, nodeIds: readonly number[]): ServerOptions {
   return {
-    host: stringOption('host', options.host, { default: '127.0.0.1' }),
-    port: integerOption('port', options.port, { default: 9092, min: 0, max: maxPort }),
-    advertisedHost: stringOption('advertisedHost', options.advertisedHost, { default: undefined }),
-    advertisedPort:
-      advertisedPort === undefined
-        ? undefined
-        : integerOption('advertisedPort', advertisedPort, { default: 0, min: 1, max: maxPort }),
+    listeners: checkListeners(listenersOf(options), nodeIds.length),
+    nodeIds,
     maxRequestBytes: integerOption('maxRequestBytes', options.maxRequestBytes, {
       default: 100 * mebibyte,
       min: 1024,
@@ -170,7 +214,21 @@ function checkServerOptions(options: ServeOptions): ServerOptions {
   }
 }
 
+/** One listener is spelt out in the options themselves, several in a list; not both. */
+function listenersOf(options: ServeOptions): readonly ListenerOptions[] {
+  const { listeners } = options
+  const given = single.filter((name) => options[name] !== undefined)
+  if (listeners === undefined) {
+    return [Object.fromEntries(given.map((name) => [name, options[name]]))]
+  }
+  if (given.length === 0) return listeners
+  const expected = `it in an item of listeners, because those are given`
+  const name = given[0] as (typeof single)[number]
+  throw new InvalidOptionError({ option: name, value: options[name], expected })
+}
+
 function checkBrokerSettings(options: ServeOptions, server: ServerOptions): BrokerSettings {
+  const brokerCount = server.nodeIds.length
   const { acksLevels = {} } = options
   knownOptions('acksLevels', acksLevels, ['1', 'all'])
   return {
@@ -186,6 +244,13 @@ function checkBrokerSettings(options: ServeOptions, server: ServerOptions): Brok
       1: oneOfOption('acksLevels.1', acksLevels[1], { default: 'os', choices: levels }),
       all: oneOfOption('acksLevels.all', acksLevels.all, { default: 'disk', choices: levels }),
     },
+    brokerCount,
+    rack: stringOption('rack', options.rack, { default: undefined }) ?? null,
+    defaultReplicationFactor: integerOption(
+      'defaultReplicationFactor',
+      options.defaultReplicationFactor,
+      { default: 1, min: 1, max: brokerCount },
+    ),
     lenientReplicationFactor: booleanOption(
       'lenientReplicationFactor',
       options.lenientReplicationFactor,

@@ -1,7 +1,7 @@
 /**
- * Accepts connections on one TCP address and runs each until it ends (connection.ts).
+ * Accepts connections on one or more TCP addresses and runs each until it ends (connection.ts).
  *
- * Limits: connections beyond `maxConnections` are closed as they come; one on which nothing moves
+ * Limits, over all addresses: connections beyond `maxConnections` are closed as they come; one on which nothing moves
  * for `idleTimeoutMs` is closed (Kafka's clients close a little earlier themselves).
  */
 import { createServer, type Server, type Socket } from 'node:net'
@@ -10,40 +10,57 @@ import { ListenError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { FrameHandler } from '../broker/frame-handler.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
+import { type Endpoint, endpointsOf, type Listener, listenerContext } from './listeners.ts'
 
 export type ServerOptions = ConnectionLimits & {
-  readonly host: string
-  /** 0 = any free port. */
-  readonly port: number
-  /** What clients are told to connect to; by default what they connected to. */
-  readonly advertisedHost: string | undefined
-  readonly advertisedPort: number | undefined
+  readonly listeners: readonly Listener[]
+  /** Each listens on a port of its own, per listener. */
+  readonly nodeIds: readonly number[]
+  /** Over all addresses. */
   readonly maxConnections: number
   readonly idleTimeoutMs: number
   readonly clock: Clock
   readonly logger: Logger
 }
 
-/** Starts to listen. Rejects with ListenError when the address cannot be had. */
+/** An address that is listened on. */
+type Bound = { readonly server: Server; readonly endpoint: Endpoint }
+
+/** Starts to listen. Rejects with ListenError when an address cannot be had; none is then kept. */
 export async function listen(handler: FrameHandler, options: ServerOptions): Promise<KafkaServer> {
+  const bound: Bound[] = []
+  try {
+    for (const endpoint of endpointsOf(options.listeners, options.nodeIds)) {
+      bound.push(await bind(endpoint))
+    }
+  } catch (error) {
+    for (const { server } of bound) server.close()
+    throw error
+  }
+  return new KafkaServer(bound, handler, options)
+}
+
+async function bind(endpoint: Endpoint): Promise<Bound> {
+  const { host } = endpoint.listener
   // Half-open: what a peer sent before it ended its side is still carried out and answered.
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true })
-  server.maxConnections = options.maxConnections
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const { host, port } = options
-      reject(new ListenError({ host, port, errno: error.code ?? 'unknown' }, { cause: error }))
+      const details = { host, port: endpoint.port, errno: error.code ?? 'unknown' }
+      reject(new ListenError(details, { cause: error }))
     })
-    server.listen({ host: options.host, port: options.port }, resolve)
+    server.listen({ host, port: endpoint.port }, resolve)
   })
   server.removeAllListeners('error')
-  return new KafkaServer(server, handler, options)
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : endpoint.port
+  return { server, endpoint: { ...endpoint, port } }
 }
 
 export class KafkaServer {
-  readonly host: string
-  readonly port: number
-  readonly #server: Server
+  /** Every address listened on: all nodes of the first listener, then of the next. */
+  readonly endpoints: readonly Endpoint[]
+  readonly #servers: readonly Server[]
   readonly #handler: FrameHandler
   readonly #options: ServerOptions
   readonly #connections = new Set<Connection>()
@@ -52,16 +69,15 @@ export class KafkaServer {
   #closing: Promise<void> | undefined
   #onLastClosed: (() => void) | undefined
 
-  constructor(server: Server, handler: FrameHandler, options: ServerOptions) {
-    this.#server = server
+  constructor(bound: readonly Bound[], handler: FrameHandler, options: ServerOptions) {
+    this.endpoints = bound.map(({ endpoint }) => endpoint)
+    this.#servers = bound.map(({ server }) => server)
     this.#handler = handler
     this.#options = options
-    this.host = options.host
-    const address = server.address()
-    this.port = typeof address === 'object' && address !== null ? address.port : options.port
-    server.on('connection', (socket) => this.#accept(socket))
-    server.on('drop', () => this.#onDrop())
-    server.on('error', (error) => options.logger.error({ err: error }, 'accepting failed'))
+    for (const { server, endpoint } of bound) {
+      server.on('connection', (socket) => this.#accept(socket, endpoint))
+      server.on('error', (error) => options.logger.error({ err: error }, 'accepting failed'))
+    }
     this.#scheduleSweep()
   }
 
@@ -80,7 +96,9 @@ export class KafkaServer {
 
   async #close(deadlineMs: number): Promise<void> {
     this.#sweepTimer?.cancel()
-    const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    const stopped = Promise.all(
+      this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+    )
     const allClosed = new Promise<void>((resolve) => {
       this.#onLastClosed = resolve
     })
@@ -99,24 +117,23 @@ export class KafkaServer {
     for (const connection of [...this.#connections]) connection.destroy()
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, endpoint: Endpoint): void {
     const options = this.#options
+    if (this.#connections.size >= options.maxConnections) {
+      socket.destroy()
+      this.#onDrop()
+      return
+    }
     const connection = new Connection(socket, {
       handler: this.#handler,
       limits: options,
-      listener: this.#listenerOf(socket),
+      listener: listenerContext(endpoint, this.endpoints, socket.localAddress),
       clock: options.clock,
       logger: options.logger,
       onClose: (closed) => this.#forget(closed),
     })
     this.#connections.add(connection)
     if (this.#closing !== undefined) connection.destroy()
-  }
-
-  #listenerOf(socket: Socket): { host: string; port: number } {
-    const { advertisedHost, advertisedPort, host } = this.#options
-    const boundHost = isWildcard(host) ? (socket.localAddress ?? host) : host
-    return { host: advertisedHost ?? boundHost, port: advertisedPort ?? this.port }
   }
 
   #forget(connection: Connection): void {
@@ -153,8 +170,4 @@ export class KafkaServer {
       connection.destroy()
     }
   }
-}
-
-function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::' || host === ''
 }

@@ -4,11 +4,14 @@
  */
 import { Table } from '../table/table.ts'
 import { checkTableSpec, type TableEnvironment } from '../table/table-settings.ts'
+import type { ReplicaAssignments, TableCodecs } from './topic.ts'
 
 export type TopicEntry = {
   readonly id: string
   readonly partitions: number
   readonly config: Readonly<Record<string, string>>
+  readonly replicationFactor?: number
+  readonly assignments?: ReplicaAssignments
   /** Found on disk, written by another program: its offsets may have holes. */
   readonly isAdopted?: boolean
   /** The topic is a table's log: the names of its codecs. */
@@ -16,8 +19,6 @@ export type TopicEntry = {
   /** A repair took damaged records out: its offsets have holes. */
   readonly hasHoles?: boolean
 }
-
-export type TableCodecs = { readonly key: string; readonly value: string }
 
 type Entry = TopicEntry | { readonly value: number } | { readonly deleted: string }
 

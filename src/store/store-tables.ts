@@ -12,8 +12,7 @@ import {
   type TableSpec,
 } from '../table/table-settings.ts'
 import { checkTopicName } from './store-layout.ts'
-import type { TableCodecs } from './store-metadata.ts'
-import type { Topic } from './topic.ts'
+import type { TableCodecs, Topic } from './topic.ts'
 
 /**
  * Settings of a table's topic: its snapshots alone decide what may go, and its log holds its records

@@ -52,7 +52,7 @@ import {
   partitionMetadataFileName,
   systemTopic,
 } from './store-layout.ts'
-import { StoreMetadata, type TableCodecs, type TopicEntry } from './store-metadata.ts'
+import { StoreMetadata, type TopicEntry } from './store-metadata.ts'
 import {
   checkStoreOptions,
   type RecoveryReport,
@@ -60,7 +60,7 @@ import {
   type StoreSettings,
 } from './store-options.ts'
 import { expectNoTable, StoreTables, tableConfig } from './store-tables.ts'
-import { Topic } from './topic.ts'
+import { type Placement, type ReplicaAssignments, type TableCodecs, Topic } from './topic.ts'
 import { levelName, TopicConfig } from './topic-config.ts'
 import { idToHex, randomId } from './uuid.ts'
 
@@ -69,7 +69,7 @@ export type TopicSpec = {
   readonly partitions?: number
   /** Settings under Kafka's names; what is not set comes from the store. */
   readonly config?: Readonly<Record<string, string>>
-}
+} & Placement
 
 /** Most partitions one topic may have; every one costs a directory. */
 export const maxPartitions = 100_000
@@ -238,7 +238,9 @@ export class Store {
   validateTopic(name: string, spec: TopicSpec = {}): void {
     this.#assertOpen()
     checkTopicName(name)
-    knownOptions('createTopic', spec, ['partitions', 'config'])
+    const known = ['partitions', 'config', 'replicationFactor', 'assignments']
+    knownOptions('createTopic', spec, known)
+    integerOption('replicationFactor', spec.replicationFactor, { default: 1, min: 1, max: 32_767 })
     integerOption('partitions', spec.partitions, { default: 1, min: 1, max: maxPartitions })
     this.topicConfig(spec.config)
     if (name === systemTopic) throw new InvalidTopicError(`${name} belongs to the store itself`)
@@ -259,8 +261,14 @@ export class Store {
    */
   async createTopic(name: string, spec: TopicSpec = {}): Promise<Topic> {
     this.validateTopic(name, spec)
-    const { partitions = 1, config = {} } = spec
-    return this.#create(name, { id: randomId(), partitions, config })
+    const { partitions = 1, config = {}, replicationFactor, assignments } = spec
+    return this.#create(name, {
+      id: randomId(),
+      partitions,
+      config,
+      ...(replicationFactor === undefined ? {} : { replicationFactor }),
+      ...(assignments === undefined ? {} : { assignments }),
+    })
   }
 
   async #create(name: string, entry: TopicEntry): Promise<Topic> {
@@ -352,8 +360,12 @@ export class Store {
     this.#removeInBackground(renamed, [topic.id])
   }
 
-  /** Grows a topic to `total` partitions, durably. */
-  addPartitions(name: string, total: number): Promise<void> {
+  /** Grows a topic to `total` partitions, durably; `assignments` are then of all of them. */
+  addPartitions(
+    name: string,
+    total: number,
+    assignments: ReplicaAssignments | undefined = undefined,
+  ): Promise<void> {
     return this.#changing(name, async (topic) => {
       expectNoTable(topic)
       const partitions = integerOption('partitions', total, {
@@ -361,11 +373,16 @@ export class Store {
         min: topic.partitionCount + 1,
         max: maxPartitions,
       })
-      const entry = { ...(this.#metadata.topic(name) as TopicEntry), partitions }
+      const entry: TopicEntry = {
+        ...(this.#metadata.topic(name) as TopicEntry),
+        partitions,
+        ...(assignments === undefined ? {} : { assignments }),
+      }
       this.#forgetCheckpoints(name, topic.partitionCount, partitions)
       await this.#metadata.putTopic(name, entry)
       await this.#makeDirectories(name, entry)
       topic.grow(partitions)
+      topic.place(entry)
     })
   }
 
@@ -387,6 +404,15 @@ export class Store {
       const config = this.topicConfig(change(entry.config))
       await this.#metadata.putTopic(name, { ...entry, config: config.overrides })
       topic.configure(config)
+    })
+  }
+
+  /** Says which nodes have which partition, durably. */
+  assignReplicas(name: string, assignments: ReplicaAssignments): Promise<void> {
+    return this.#changing(name, async (topic) => {
+      const entry = { ...(this.#metadata.topic(name) as TopicEntry), assignments }
+      await this.#metadata.putTopic(name, entry)
+      topic.place(entry)
     })
   }
 
@@ -628,6 +654,7 @@ export class Store {
         return this.#openLog(this.#environment(name, index, () => self.config.settings))
       },
     )
+    topic.place(entry)
     this.#topics.set(name, topic)
     this.#topicsById.set(topic.id, topic)
     return topic

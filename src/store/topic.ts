@@ -2,8 +2,18 @@
 import { UnknownPartitionError } from '../base/errors.ts'
 import type { Log } from '../log/log.ts'
 import { isInternalTopic } from './store-layout.ts'
-import type { TableCodecs } from './store-metadata.ts'
 import type { TopicConfig } from './topic-config.ts'
+
+export type TableCodecs = { readonly key: string; readonly value: string }
+
+/** Node ids of each partition, the preferred leader first. */
+export type ReplicaAssignments = readonly (readonly number[])[]
+
+/** What a server of several node ids tells its clients; to the store it means nothing. */
+export type Placement = {
+  readonly replicationFactor?: number
+  readonly assignments?: ReplicaAssignments
+}
 
 export class Topic {
   readonly name: string
@@ -13,6 +23,7 @@ export class Topic {
   readonly table: TableCodecs | undefined
   #config: TopicConfig
   #partitionCount: number
+  #placement: Placement = {}
   readonly #logs: (Log | undefined)[] = []
   readonly #refused = new Map<number, Error>()
   readonly #open: (topic: Topic, partition: number) => Log
@@ -38,6 +49,16 @@ export class Topic {
 
   get partitionCount(): number {
     return this.#partitionCount
+  }
+
+  /** How many nodes shall have each partition. */
+  get replicationFactor(): number {
+    return this.#placement.replicationFactor ?? 1
+  }
+
+  /** Which nodes have which partition, where somebody said so. */
+  get assignments(): ReplicaAssignments | undefined {
+    return this.#placement.assignments
   }
 
   get isInternal(): boolean {
@@ -78,6 +99,11 @@ export class Topic {
   /** Store only: the log could not be recovered; whoever asks for it gets `error`. */
   refuse(index: number, error: Error): void {
     this.#refused.set(index, error)
+  }
+
+  /** Store only. */
+  place(placement: Placement): void {
+    this.#placement = placement
   }
 
   /** Store only: the logs read their settings through this object. */

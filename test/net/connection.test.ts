@@ -11,6 +11,7 @@ import {
   type PendingAnswer,
   RefusedRequestError,
 } from '../../src/broker/frame-handler.ts'
+import type { Listener } from '../../src/net/listeners.ts'
 import { type KafkaServer, listen, type ServerOptions } from '../../src/net/server.ts'
 import type { FileSlice } from '../../src/platform/file-slice.ts'
 import type { File } from '../../src/platform/file-system.ts'
@@ -83,14 +84,22 @@ let logger: RecordingLogger
 const servers: KafkaServer[] = []
 const clients: TcpClient[] = []
 
+const loopback: Listener = {
+  name: 'PLAINTEXT',
+  host: '127.0.0.1',
+  port: 0,
+  advertisedHost: undefined,
+  advertisedPort: undefined,
+}
+
+const portOf = (server: KafkaServer): number => server.endpoints[0]!.port
+
 async function start(options: Partial<ServerOptions> = {}): Promise<KafkaServer> {
   handler = new ScriptedHandler()
   logger = new RecordingLogger()
   const server = await listen(handler, {
-    host: '127.0.0.1',
-    port: 0,
-    advertisedHost: undefined,
-    advertisedPort: undefined,
+    listeners: [loopback],
+    nodeIds: [1],
     maxConnections: 100,
     idleTimeoutMs: 600_000,
     maxRequestBytes: 1_000_000,
@@ -106,7 +115,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<KafkaServer>
 }
 
 async function client(server: KafkaServer): Promise<TcpClient> {
-  const connected = await TcpClient.connect(server.port)
+  const connected = await TcpClient.connect(portOf(server))
   clients.push(connected)
   return connected
 }
@@ -319,7 +328,7 @@ describe('shutdown', () => {
     for (const peer of [parked, busy, idle]) peer.socket.end()
     await closing
     expect(server.connectionCount).toBe(0)
-    await expect(TcpClient.connect(server.port)).rejects.toThrow()
+    await expect(TcpClient.connect(portOf(server))).rejects.toThrow()
   })
 
   it('cuts off what does not end by the deadline', async () => {
@@ -341,7 +350,7 @@ describe('shutdown', () => {
 describe('listening', () => {
   it('says which address it could not have, and why', async () => {
     const server = await start()
-    const again = start({ port: server.port })
+    const again = start({ listeners: [{ ...loopback, port: portOf(server) }] })
     await expect(again).rejects.toThrow(ListenError)
     await expect(again).rejects.toThrow(/cannot listen on 127\.0\.0\.1:\d+: another process/)
   })
@@ -349,10 +358,13 @@ describe('listening', () => {
   it('tells handlers the advertised address, by default the one bound', async () => {
     const peer = await client(await start())
     await peer.exchange(Buffer.from('x'))
-    expect(handler.contexts[0]!.listener).toEqual({ host: '127.0.0.1', port: servers[0]!.port })
-    const other = await client(await start({ advertisedHost: 'log.test', advertisedPort: 7 }))
+    const self = { nodeId: 1, host: '127.0.0.1', port: portOf(servers[0]!) }
+    expect(handler.contexts[0]!.listener).toEqual({ name: 'PLAINTEXT', ...self, brokers: [self] })
+    const other = await client(
+      await start({ listeners: [{ ...loopback, advertisedHost: 'log.test', advertisedPort: 7 }] }),
+    )
     await other.exchange(Buffer.from('x'))
-    expect(handler.contexts[0]!.listener).toEqual({ host: 'log.test', port: 7 })
+    expect(handler.contexts[0]!.listener).toMatchObject({ host: 'log.test', port: 7 })
   })
 })
 

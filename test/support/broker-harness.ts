@@ -28,6 +28,9 @@ export const testSettings: BrokerSettings = {
   autoCreateTopics: true,
   defaultPartitions: 1,
   acksLevels: { 1: 'os', all: 'disk' },
+  brokerCount: 1,
+  rack: null,
+  defaultReplicationFactor: 1,
   lenientReplicationFactor: false,
   fetchMaxBytes: 55 * 1024 * 1024,
   maxRequestBytes: 104_857_600,
@@ -40,6 +43,7 @@ export class BrokerHarness {
   readonly broker: Broker
   readonly logger: RecordingLogger
   readonly abort: AbortController = new AbortController()
+  readonly #brokerCount: number
   clientId: string | null = 'test'
 
   static async start(
@@ -53,6 +57,7 @@ export class BrokerHarness {
   private constructor(disk: SimFileSystem, store: Store, settings: BrokerSettings) {
     this.disk = disk
     this.store = store
+    this.#brokerCount = settings.brokerCount
     this.logger = new RecordingLogger()
     this.broker = new Broker({ store, settings, clock: systemClock, logger: this.logger })
   }
@@ -85,7 +90,12 @@ export class BrokerHarness {
   }
 
   context(): ConnectionContext {
-    const listener = { host: 'log.test', port: 9092 }
+    const brokers = Array.from({ length: this.#brokerCount }, (_, i) => ({
+      nodeId: this.store.nodeId + i,
+      host: 'log.test',
+      port: 9092 + i,
+    }))
+    const listener = { name: 'PLAINTEXT', ...brokers[0]!, brokers }
     return { listener, peer: '127.0.0.1:1', signal: this.abort.signal }
   }
 

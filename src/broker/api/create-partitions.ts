@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../../base/errors.ts'
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int16, int32, string } from '../../protocol/schema.ts'
+import type { ReplicaAssignments } from '../../store/topic.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
 import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
 import { type ServedApi, serve } from '../served-api.ts'
@@ -59,7 +60,7 @@ export const createPartitions: ServedApi = serve(createPartitionsApi, {
 })
 
 async function grow(
-  { store, logger }: BrokerEnvironment,
+  { store, cluster, logger }: BrokerEnvironment,
   asked: AskedTopic,
   validateOnly: boolean,
 ): Promise<Result> {
@@ -73,18 +74,19 @@ async function grow(
     const reason = `${count} partitions in all: there are ${topic.partitionCount} already`
     return reject(asked, errorCodes.invalidPartitions, reason)
   }
+  let all: ReplicaAssignments | undefined
   if (assignments !== null) {
-    const isOurs = assignments.every(
-      ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === store.nodeId,
+    const given = assignments.map(({ brokerIds }) => brokerIds)
+    const fault = faultOf(given, added, cluster)
+    if (fault !== undefined) return reject(asked, errorCodes.invalidReplicaAssignment, fault)
+    const before = Array.from({ length: topic.partitionCount }, (_, partition) =>
+      cluster.replicasOf(topic, partition),
     )
-    if (assignments.length !== added || !isOurs) {
-      const reason = `${added} new partitions: assign each to node ${store.nodeId} alone`
-      return reject(asked, errorCodes.invalidReplicaAssignment, reason)
-    }
+    all = [...before, ...given]
   }
   if (validateOnly) return { name, errorCode: errorCodes.none }
   try {
-    await store.addPartitions(name, count)
+    await store.addPartitions(name, count, all)
     logger.info({ topic: name, partitions: count }, 'partitions added')
     return { name, errorCode: errorCodes.none }
   } catch (error) {
@@ -92,6 +94,20 @@ async function grow(
     const code = isCount ? errorCodes.invalidPartitions : errorCodeOf(error)
     return reject(asked, code, errorMessageOf(error))
   }
+}
+
+/** What is wrong with the replicas of `added` new partitions; undefined when nothing is. */
+function faultOf(
+  given: ReplicaAssignments,
+  added: number,
+  cluster: BrokerEnvironment['cluster'],
+): string | undefined {
+  if (given.length !== added) return `${given.length} assignments for ${added} new partitions`
+  for (const replicas of given) {
+    const fault = cluster.faultOf(replicas)
+    if (fault !== undefined) return fault
+  }
+  return undefined
 }
 
 function reject({ name }: AskedTopic, errorCode: ErrorCode, errorMessage: string): Result {

@@ -1,6 +1,6 @@
 /**
  * CreateTopics: one result per topic asked for, in that order; a topic is usable when the answer
- * leaves. There is one node, so a topic has one replica. −1 asks for the default: officially from
+ * leaves. Replicas are ids of nodes over one store (cluster.ts): one copy. −1 asks for the default: officially from
  * v4 on, but kafkajs sends it in v3 and Kafka takes it in any version, so we do too.
  */
 
@@ -8,6 +8,7 @@ import { InvalidOptionError } from '../../base/errors.ts'
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int8, int16, int32, string, uuid } from '../../protocol/schema.ts'
+import type { ReplicaAssignments } from '../../store/topic.ts'
 import type { TopicConfig } from '../../store/topic-config.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
 import { warnOfCompaction } from '../compaction-notice.ts'
@@ -67,7 +68,12 @@ type AskedTopic = Request['topics'][number]
 type Result = ResponseInputOf<typeof createTopicsApi>['topics'][number]
 type Rejection = { readonly errorCode: ErrorCode; readonly reason: string }
 /** What to create, once the request has been understood. */
-type Plan = { readonly partitions: number; readonly config: Record<string, string> }
+type Plan = {
+  readonly partitions: number
+  readonly replicationFactor: number
+  readonly assignments?: ReplicaAssignments
+  readonly config: Record<string, string>
+}
 
 export const createTopics: ServedApi = serve(createTopicsApi, {
   async handle(broker, request) {
@@ -91,8 +97,8 @@ async function create(
   asked: AskedTopic,
   validateOnly: boolean,
 ): Promise<Result> {
-  const { store, settings, logger } = broker
-  const plan = planOf(asked, settings, store.nodeId)
+  const { store, logger } = broker
+  const plan = planOf(asked, broker)
   if ('errorCode' in plan) return reject(asked, plan.errorCode, plan.reason)
   try {
     if (validateOnly) {
@@ -108,11 +114,7 @@ async function create(
   }
 }
 
-function planOf(
-  asked: AskedTopic,
-  settings: BrokerEnvironment['settings'],
-  nodeId: number,
-): Plan | Rejection {
+function planOf(asked: AskedTopic, { settings, cluster }: BrokerEnvironment): Plan | Rejection {
   const { numPartitions, replicationFactor, assignments } = asked
   const config: Record<string, string> = {}
   for (const { name, value } of asked.configs) {
@@ -124,29 +126,47 @@ function planOf(
       const reason = 'an assignment and counts exclude each other'
       return { errorCode: errorCodes.invalidRequest, reason }
     }
-    const isOurs = assignments.every(
-      ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === nodeId,
-    )
-    const indexes = new Set(assignments.map(({ partitionIndex }) => partitionIndex))
-    const isDense = assignments.every((_, index) => indexes.has(index))
-    if (isOurs && isDense) return { partitions: assignments.length, config }
-    const reason = `partitions count from 0 and each lies on node ${nodeId} alone`
-    return { errorCode: errorCodes.invalidReplicaAssignment, reason }
+    const placement = placementOf(assignments, cluster)
+    if ('reason' in placement) return placement
+    return { partitions: assignments.length, ...placement, config }
   }
   if (numPartitions < 1 && numPartitions !== -1) {
     const reason = `${numPartitions} partitions: at least 1`
     return { errorCode: errorCodes.invalidPartitions, reason }
   }
-  const isFactorFine =
-    replicationFactor === 1 ||
-    replicationFactor === -1 ||
-    (replicationFactor > 1 && settings.lenientReplicationFactor)
-  if (!isFactorFine) {
-    const reason = `replication factor ${replicationFactor}: there is 1 node`
+  const factor = replicationFactor === -1 ? settings.defaultReplicationFactor : replicationFactor
+  if (factor < 1 || (factor > cluster.size && !settings.lenientReplicationFactor)) {
+    const nodes = cluster.size === 1 ? 'there is 1 node' : `there are ${cluster.size} nodes`
+    const reason = `replication factor ${replicationFactor}: ${nodes}`
     return { errorCode: errorCodes.invalidReplicationFactor, reason }
   }
   const partitions = numPartitions === -1 ? settings.defaultPartitions : numPartitions
-  return { partitions, config }
+  return { partitions, replicationFactor: Math.min(factor, cluster.size), config }
+}
+
+/** Replicas by partition, when every partition from 0 on has some, and all the same number. */
+function placementOf(
+  assignments: AskedTopic['assignments'],
+  cluster: BrokerEnvironment['cluster'],
+): { replicationFactor: number; assignments: ReplicaAssignments } | Rejection {
+  const errorCode = errorCodes.invalidReplicaAssignment
+  const byIndex = new Map(assignments.map((each) => [each.partitionIndex, each.brokerIds]))
+  const dense = assignments.map((_, index) => byIndex.get(index))
+  const replicationFactor = assignments[0]!.brokerIds.length
+  for (const [index, replicas] of dense.entries()) {
+    if (replicas === undefined) {
+      return { errorCode, reason: `partition ${index}: each from 0 on is assigned once` }
+    }
+    const fault = cluster.faultOf(replicas)
+    if (fault !== undefined) return { errorCode, reason: `partition ${index}: ${fault}` }
+    if (replicas.length !== replicationFactor) {
+      return {
+        errorCode,
+        reason: `partition ${index}: ${replicationFactor} replicas, as others have`,
+      }
+    }
+  }
+  return { replicationFactor, assignments: dense as ReplicaAssignments }
 }
 
 /** Here a wrong option is a wrong number of partitions or a wrong setting. */
@@ -169,7 +189,7 @@ function describe(
     errorCode: errorCodes.none,
     errorMessage: null,
     numPartitions: plan.partitions,
-    replicationFactor: 1,
+    replicationFactor: plan.replicationFactor,
     configs: describeTopicConfig(config, settings).map((entry) => ({
       name: entry.name,
       value: entry.value,

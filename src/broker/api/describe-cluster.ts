@@ -1,4 +1,4 @@
-/** DescribeCluster: the brokers there are (this one) and who is controller (this one too). */
+/** DescribeCluster: the brokers there are, and who is controller: the first of them. */
 import { defineApi } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int8, int16, int32, string } from '../../protocol/schema.ts'
@@ -37,17 +37,22 @@ const endpointBrokers = 1
 const endpointControllers = 2
 
 export const describeCluster: ServedApi = serve(describeClusterApi, {
-  handle({ store }, request, { listener }) {
+  handle({ store, cluster, settings }, request, { listener }) {
     const { endpointType } = request
     const errorCode = checkEndpointType(endpointType)
     if (errorCode !== errorCodes.none) return failure(errorCode, endpointType)
-    const self = { brokerId: store.nodeId, host: listener.host, port: listener.port }
     return {
       errorCode,
       endpointType,
       clusterId: store.clusterId,
-      controllerId: store.nodeId,
-      brokers: [{ ...self, isFenced: false }],
+      controllerId: cluster.controllerId,
+      brokers: listener.brokers.map(({ nodeId, host, port }) => ({
+        brokerId: nodeId,
+        host,
+        port,
+        rack: settings.rack,
+        isFenced: false,
+      })),
       clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
         ? clusterOperations
         : operationsNotAsked,

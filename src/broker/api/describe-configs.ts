@@ -91,10 +91,11 @@ function describe(
   if (resourceType === brokerResource) {
     // The empty name asks for what all brokers share, set at run time: nothing is.
     if (resourceName === '') return answer(request, resource, [])
-    if (resourceName === String(broker.store.nodeId)) {
-      return answer(request, resource, brokerConfig(broker, context.listener))
+    if (broker.cluster.isNodeName(resourceName)) {
+      const nodeId = Number(resourceName)
+      return answer(request, resource, brokerConfig(broker, context.listener, nodeId))
     }
-    const reason = `this is broker ${broker.store.nodeId}`
+    const reason = `the brokers are ${broker.cluster.nodeIds.join(', ')}`
     return reject(resource, errorCodes.invalidRequest, reason)
   }
   return reject(

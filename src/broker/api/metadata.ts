@@ -1,5 +1,5 @@
 /**
- * Metadata: which topics there are and where to find them; here, everything is on this node.
+ * Metadata: which topics there are and where to find them.
  *
  * A topic that is named, missing, and may be created is created before the answer. Kafka answers
  * "not yet" first; several clients give up on that, and we need not say it.
@@ -104,15 +104,15 @@ function askedTopics(request: Request, apiVersion: number): readonly AskedTopic[
 }
 
 function respond(
-  { store }: BrokerEnvironment,
+  { store, cluster, settings }: BrokerEnvironment,
   request: Request,
   { listener }: RequestContext,
   topics: readonly TopicAnswer[],
 ): Response {
   return {
-    brokers: [{ nodeId: store.nodeId, host: listener.host, port: listener.port, rack: null }],
+    brokers: listener.brokers.map((broker) => ({ ...broker, rack: settings.rack })),
     clusterId: store.clusterId,
-    controllerId: store.nodeId,
+    controllerId: cluster.controllerId,
     topics,
     ...(request.includeClusterAuthorizedOperations
       ? { clusterAuthorizedOperations: clusterOperations }
@@ -164,7 +164,10 @@ async function createNow(
   { store, settings, logger }: BrokerEnvironment,
   name: string,
 ): Promise<Topic> {
-  const topic = await store.createTopic(name, { partitions: settings.defaultPartitions })
+  const topic = await store.createTopic(name, {
+    partitions: settings.defaultPartitions,
+    replicationFactor: settings.defaultReplicationFactor,
+  })
   logger.info({ topic: name, partitions: topic.partitionCount }, 'topic created on first use')
   return topic
 }
@@ -184,23 +187,28 @@ function missingCodeOf(error: unknown): ErrorCode {
   return error instanceof TopicExistsError ? errorCodes.leaderNotAvailable : errorCodeOf(error)
 }
 
-function describe({ store }: BrokerEnvironment, request: Request, topic: Topic): TopicAnswer {
-  const { nodeId, leaderEpoch } = store
-  const replicas = [nodeId]
+function describe(
+  { store, cluster }: BrokerEnvironment,
+  request: Request,
+  topic: Topic,
+): TopicAnswer {
   return {
     errorCode: errorCodes.none,
     name: topic.name,
     topicId: topic.id,
     isInternal: topic.isInternal,
-    partitions: Array.from({ length: topic.partitionCount }, (_, partitionIndex) => ({
-      errorCode: errorCodes.none,
-      partitionIndex,
-      leaderId: nodeId,
-      leaderEpoch,
-      replicaNodes: replicas,
-      isrNodes: replicas,
-      offlineReplicas: [],
-    })),
+    partitions: Array.from({ length: topic.partitionCount }, (_, partitionIndex) => {
+      const replicas = cluster.replicasOf(topic, partitionIndex)
+      return {
+        errorCode: errorCodes.none,
+        partitionIndex,
+        leaderId: replicas[0] as number,
+        leaderEpoch: store.leaderEpoch,
+        replicaNodes: replicas,
+        isrNodes: replicas,
+        offlineReplicas: [],
+      }
+    }),
     topicAuthorizedOperations: request.includeTopicAuthorizedOperations
       ? topicOperations
       : operationsNotAsked,

@@ -734,7 +734,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   /**
    * Drops records below `to` (at most the high watermark): readers get OffsetOutOfRangeError there,
-   * and segments wholly below are deleted. A lower `to` than the log start changes nothing.
+   * and segments wholly below are deleted. Durable on return. A lower `to` than the log start
+   * changes nothing.
    */
   trim(to: number): void {
     this.#assertWritable()
@@ -750,9 +751,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#offsets.trimmed(target)
     this.#generation++
     epochs.cutStart(target)
-    if (segments.count === 1 || this.#secondBase() > target) return
     // The start must be durable before files go: a crash may bring back any of them.
     this.#env.onRecoveryPointLowered()
+    if (segments.count === 1 || this.#secondBase() > target) return
     while (segments.count > 1 && this.#secondBase() <= target) segments.shift().delete()
     this.#env.fileSystem.syncDirectorySync(this.directory)
   }

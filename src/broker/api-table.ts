@@ -1,16 +1,23 @@
 /** Every API that is served. Adding one: a file in api/ and a line here. */
 import { alterConfigs } from './api/alter-configs.ts'
+import { alterPartitionReassignments } from './api/alter-partition-reassignments.ts'
 import { apiVersions } from './api/api-versions.ts'
 import { createPartitions } from './api/create-partitions.ts'
 import { createTopics } from './api/create-topics.ts'
+import { deleteRecords } from './api/delete-records.ts'
 import { deleteTopics } from './api/delete-topics.ts'
 import { describeCluster } from './api/describe-cluster.ts'
 import { describeConfigs } from './api/describe-configs.ts'
+import { describeLogDirs } from './api/describe-log-dirs.ts'
+import { describeTopicPartitions } from './api/describe-topic-partitions.ts'
+import { electLeaders } from './api/elect-leaders.ts'
 import { fetch } from './api/fetch.ts'
 import { incrementalAlterConfigs } from './api/incremental-alter-configs.ts'
 import { initProducerId } from './api/init-producer-id.ts'
 import { listOffsets } from './api/list-offsets.ts'
+import { listPartitionReassignments } from './api/list-partition-reassignments.ts'
 import { metadata } from './api/metadata.ts'
+import { offsetForLeaderEpoch } from './api/offset-for-leader-epoch.ts'
 import { produce } from './api/produce.ts'
 import type { ServedApi } from './served-api.ts'
 
@@ -28,4 +35,11 @@ export const servedApis: readonly ServedApi[] = [
   createPartitions,
   incrementalAlterConfigs,
   describeCluster,
+  deleteRecords,
+  offsetForLeaderEpoch,
+  describeLogDirs,
+  electLeaders,
+  alterPartitionReassignments,
+  listPartitionReassignments,
+  describeTopicPartitions,
 ]

@@ -1,4 +1,5 @@
 /** From what a request names to the log it means, and what to answer when there is none. */
+import { TopicExistsError } from '../base/errors.ts'
 import type { Log } from '../log/log.ts'
 import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
 import { zeroUuid } from '../protocol/schema.ts'
@@ -15,6 +16,21 @@ export function findTopic(store: Store, reference: TopicReference): Topic | Erro
   if (topicId !== zeroUuid) return store.topicById(topicId) ?? errorCodes.unknownTopicId
   if (name === '') return errorCodes.unknownTopicId
   return store.topic(name) ?? errorCodes.unknownTopicOrPartition
+}
+
+/** What to say of a topic that was not found by name: there is none, or there is no such name. */
+export function missingTopicCode(store: Store, name: string): ErrorCode {
+  try {
+    store.validateTopic(name)
+    return errorCodes.unknownTopicOrPartition
+  } catch (error) {
+    return missingTopicCodeOf(error)
+  }
+}
+
+/** A topic that exists though it was not found is being created or deleted: ask again. */
+export function missingTopicCodeOf(error: unknown): ErrorCode {
+  return error instanceof TopicExistsError ? errorCodes.leaderNotAvailable : errorCodeOf(error)
 }
 
 /** The log of a partition, opened when needed, or the code that says why there is none. */

@@ -107,3 +107,13 @@ function positionBelow(
     file.close()
   }
 }
+
+/** Bytes of all segments in a partition directory. */
+export function segmentBytes(fileSystem: FileSystem, directory: string): number {
+  let bytes = 0
+  for (const name of fileSystem.readDirectory(directory)) {
+    if (offsetOfFileName(name, logSuffix) === undefined) continue
+    bytes += fileSystem.stat(`${directory}/${name}`)?.sizeBytes ?? 0
+  }
+  return bytes
+}

@@ -41,7 +41,12 @@ import {
   runAtomicGroup,
 } from './atomic-group.ts'
 import { Checkpoints } from './checkpoints.ts'
-import { bytesToRecover, type FoundDirectories, findLogDirectories } from './log-directories.ts'
+import {
+  bytesToRecover,
+  type FoundDirectories,
+  findLogDirectories,
+  segmentBytes,
+} from './log-directories.ts'
 import { loadMetaProperties, readTopicId, writeTopicId } from './meta-properties.ts'
 import {
   checkTopicName,
@@ -477,6 +482,14 @@ export class Store {
   allocateProducerId(): Promise<number> {
     this.#assertOpen()
     return this.#metadata.nextProducerId()
+  }
+
+  /** Bytes of a partition's segments; its log is not opened for that. */
+  partitionBytes(topic: Topic, partition: number): number {
+    const log = topic.openLog(partition)
+    if (log !== undefined) return log.sizeBytes
+    const directory = `${this.path}/${logDirectoryName(topic.name, partition)}`
+    return segmentBytes(this.#settings.fileSystem, directory)
   }
 
   /** Makes everything appended so far to any log durable. */

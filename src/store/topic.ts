@@ -86,6 +86,11 @@ export class Topic {
     )
   }
 
+  /** The log of a partition when it is open already. */
+  openLog(index: number): Log | undefined {
+    return this.#logs[index]
+  }
+
   /** Logs that are open now. */
   openLogs(): Log[] {
     return this.#logs.filter((log) => log !== undefined)

@@ -5,14 +5,14 @@
  * "not yet" first; several clients give up on that, and we need not say it.
  */
 
-import { TopicExistsError } from '../../base/errors.ts'
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int16, int32, string, uuid, zeroUuid } from '../../protocol/schema.ts'
 import type { Topic } from '../../store/topic.ts'
 import { clusterOperations, operationsNotAsked, topicOperations } from '../authorized-operations.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
-import { errorCodeOf } from '../error-mapping.ts'
+import { describePartition } from '../partition-description.ts'
+import { missingTopicCode, missingTopicCodeOf } from '../partition-lookup.ts'
 import { type RequestContext, type ServedApi, serve } from '../served-api.ts'
 
 export const metadataApi = defineApi({
@@ -138,7 +138,7 @@ function answerTopic(
   if (broker.settings.autoCreateTopics && request.allowAutoTopicCreation) {
     return createTopic(broker, request, asked, asked.name)
   }
-  return failure(asked, missingCode(broker, asked.name))
+  return failure(asked, missingTopicCode(store, asked.name))
 }
 
 async function createTopic(
@@ -156,7 +156,7 @@ async function createTopic(
   try {
     return describe(broker, request, await creation)
   } catch (error) {
-    return failure(asked, missingCodeOf(error))
+    return failure(asked, missingTopicCodeOf(error))
   }
 }
 
@@ -172,43 +172,15 @@ async function createNow(
   return topic
 }
 
-/** No such topic, or no such name. */
-function missingCode({ store }: BrokerEnvironment, name: string): ErrorCode {
-  try {
-    store.validateTopic(name, {})
-    return errorCodes.unknownTopicOrPartition
-  } catch (error) {
-    return missingCodeOf(error)
-  }
-}
-
-/** A topic that exists though it was not found is being created or deleted: ask again. */
-function missingCodeOf(error: unknown): ErrorCode {
-  return error instanceof TopicExistsError ? errorCodes.leaderNotAvailable : errorCodeOf(error)
-}
-
-function describe(
-  { store, cluster }: BrokerEnvironment,
-  request: Request,
-  topic: Topic,
-): TopicAnswer {
+function describe(broker: BrokerEnvironment, request: Request, topic: Topic): TopicAnswer {
   return {
     errorCode: errorCodes.none,
     name: topic.name,
     topicId: topic.id,
     isInternal: topic.isInternal,
-    partitions: Array.from({ length: topic.partitionCount }, (_, partitionIndex) => {
-      const replicas = cluster.replicasOf(topic, partitionIndex)
-      return {
-        errorCode: errorCodes.none,
-        partitionIndex,
-        leaderId: replicas[0] as number,
-        leaderEpoch: store.leaderEpoch,
-        replicaNodes: replicas,
-        isrNodes: replicas,
-        offlineReplicas: [],
-      }
-    }),
+    partitions: Array.from({ length: topic.partitionCount }, (_, partitionIndex) =>
+      describePartition(broker, topic, partitionIndex),
+    ),
     topicAuthorizedOperations: request.includeTopicAuthorizedOperations
       ? topicOperations
       : operationsNotAsked,

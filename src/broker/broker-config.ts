@@ -50,6 +50,12 @@ export function brokerConfig(
     fixed('delete.topic.enable', 'boolean', 'true', 'Topics may be deleted.'),
     fixed('fetch.max.bytes', 'int', String(settings.fetchMaxBytes), 'Most one fetch answers.'),
     fixed(
+      'max.incremental.fetch.session.cache.slots',
+      'int',
+      String(settings.fetchSessionSlots),
+      'Incremental fetch sessions kept at a time.',
+    ),
+    fixed(
       'socket.request.max.bytes',
       'int',
       String(settings.maxRequestBytes),

@@ -6,6 +6,7 @@ import type { Store } from '../store/store.ts'
 import type { Topic } from '../store/topic.ts'
 import type { Cluster } from './cluster.ts'
 import type { ParkingLot } from './delayed-fetch.ts'
+import type { FetchSessions } from './fetch-sessions.ts'
 
 export type BrokerSettings = {
   /** Metadata for a topic that is not there creates it, when the client allows. */
@@ -24,6 +25,8 @@ export type BrokerSettings = {
   readonly lenientReplicationFactor: boolean
   /** Record bytes one fetch answer may hold, whatever the client asks for. */
   readonly fetchMaxBytes: number
+  /** Incremental fetch sessions kept at a time; 0 declines them. */
+  readonly fetchSessionSlots: number
   /** Shown as `socket.request.max.bytes` and `connections.max.idle.ms`. */
   readonly maxRequestBytes: number
   readonly idleTimeoutMs: number
@@ -43,6 +46,7 @@ export type BrokerEnvironment = {
   /** Every API served, by key. */
   readonly apiVersions: readonly ApiVersionRange[]
   readonly parking: ParkingLot
+  readonly fetchSessions: FetchSessions
   /** Topics being created because somebody asked for them, by name. */
   readonly creations: Map<string, Promise<Topic>>
   readonly clock: Clock

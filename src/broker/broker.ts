@@ -25,6 +25,7 @@ import type { ApiVersionRange, BrokerEnvironment, BrokerSettings } from './broke
 import { Cluster } from './cluster.ts'
 import { warnOfCompaction } from './compaction-notice.ts'
 import { ParkingLot } from './delayed-fetch.ts'
+import { FetchSessions } from './fetch-sessions.ts'
 import {
   type Answer,
   type ConnectionContext,
@@ -60,7 +61,9 @@ export class Broker implements FrameHandler {
     const parking = new ParkingLot(details.clock)
     const apiVersions = servedApis.map(versionRangeOf)
     const cluster = new Cluster(details.store.nodeId, details.settings.brokerCount)
-    this.#environment = { ...details, cluster, parking, creations: new Map(), apiVersions }
+    const fetchSessions = new FetchSessions(details.clock, details.settings.fetchSessionSlots)
+    const shared = { cluster, parking, fetchSessions, creations: new Map(), apiVersions }
+    this.#environment = { ...details, ...shared }
     for (const topic of details.store.topics()) warnOfCompaction(details.logger, topic)
   }
 

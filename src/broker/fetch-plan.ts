@@ -9,13 +9,12 @@
  * An answer is due at once when anything is to be told (an error, a divergence) or when at least
  * `minBytes` may be read.
  */
-import type { EpochEnd } from '../log/leader-epochs.ts'
 import type { Log } from '../log/log.ts'
 import type { LogSlice } from '../log/log-search.ts'
-import type { FileSlice } from '../platform/file-slice.ts'
 import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
 import { errorCodeOf } from './error-mapping.ts'
+import type { AskedPartition, PartitionData } from './fetch-partition.ts'
 import { checkLeaderEpoch } from './partition-lookup.ts'
 import { zstdFreePrefix } from './zstd-free-prefix.ts'
 
@@ -27,27 +26,6 @@ export type FetchLimits = {
   readonly allowsZstd: boolean
 }
 
-export type AskedPartition = {
-  readonly partition: number
-  /** −1 = unchecked. */
-  readonly currentLeaderEpoch: number
-  readonly fetchOffset: number
-  /** Epoch of the last record the client has, −1 = it does not say. */
-  readonly lastFetchedEpoch: number
-  readonly partitionMaxBytes: number
-}
-
-export type PartitionData = {
-  readonly partitionIndex: number
-  readonly errorCode: number
-  readonly highWatermark: number
-  readonly lastStableOffset: number
-  readonly logStartOffset: number
-  readonly divergingEpoch?: EpochEnd
-  readonly abortedTransactions: readonly { producerId: number; firstOffset: number }[] | null
-  readonly records: Buffer | FileSlice
-}
-
 export type FetchEntry = {
   readonly name: string
   readonly topicId: string
@@ -56,14 +34,14 @@ export type FetchEntry = {
   readonly log: Log | ErrorCode
 }
 
-type Reading = { readonly entry: FetchEntry; readonly data: PartitionData }
+type Reading<Entry> = { readonly entry: Entry; readonly data: PartitionData }
 
 const readCommitted = 1
 const noRecords = Buffer.alloc(0)
 
-export class FetchPlan {
+export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
   readonly #broker: BrokerEnvironment
-  readonly #entries: readonly FetchEntry[]
+  readonly #entries: readonly Entry[]
   readonly #isCommitted: boolean
   readonly #allowsZstd: boolean
   readonly #maxBytes: number
@@ -74,7 +52,7 @@ export class FetchPlan {
   /** Something is to be told at once. */
   #isUrgent = false
 
-  constructor(broker: BrokerEnvironment, limits: FetchLimits, entries: readonly FetchEntry[]) {
+  constructor(broker: BrokerEnvironment, limits: FetchLimits, entries: readonly Entry[]) {
     this.#broker = broker
     this.#entries = entries
     this.#isCommitted = limits.isolationLevel === readCommitted
@@ -105,7 +83,7 @@ export class FetchPlan {
   }
 
   /** Reads now, whatever there is. The slices are the caller's to release. */
-  read(): Reading[] {
+  read(): Reading<Entry>[] {
     let leftBytes = this.#maxBytes
     let hasRecords = false
     return this.#entries.map((entry) => {

@@ -51,6 +51,8 @@ export type ServeOptions = {
   readonly maxRequestBytes?: number
   /** Record bytes one fetch answer may hold. Default 57,671,680. */
   readonly fetchMaxBytes?: number
+  /** Incremental fetch sessions kept at a time; 0 declines them. Default 1000. */
+  readonly maxFetchSessions?: number
   /** Connections beyond this are closed as they come. Default 10,000. */
   readonly maxConnections?: number
   /** A connection on which nothing moves for this long is closed, in ms. Default 600,000. */
@@ -116,6 +118,7 @@ const names: readonly (keyof ServeOptions)[] = [
   'lenientReplicationFactor',
   'maxRequestBytes',
   'fetchMaxBytes',
+  'maxFetchSessions',
   'maxConnections',
   'idleTimeoutMs',
   'maxInFlightRequests',
@@ -260,6 +263,11 @@ function checkBrokerSettings(options: ServeOptions, server: ServerOptions): Brok
       default: 55 * mebibyte,
       min: 1024,
       max: maxInt,
+    }),
+    fetchSessionSlots: integerOption('maxFetchSessions', options.maxFetchSessions, {
+      default: 1000,
+      min: 0,
+      max: 100_000,
     }),
     maxRequestBytes: server.maxRequestBytes,
     idleTimeoutMs: server.idleTimeoutMs,

@@ -344,21 +344,6 @@ describe('fetch', () => {
     expect(await code(18, '', id, 0, 0)).toBe(0)
   })
 
-  it('declines sessions and knows none', async () => {
-    const ask = (sessionId: number, sessionEpoch: number) =>
-      broker.ask(fetchApi, 12, {
-        maxWaitMs: 0,
-        minBytes: 1,
-        sessionId,
-        sessionEpoch,
-        topics: [],
-        forgottenTopicsData: [],
-      })
-    expect(await ask(0, 0)).toMatchObject({ errorCode: 0, sessionId: 0 })
-    expect(await ask(5, -1)).toMatchObject({ errorCode: 0, sessionId: 0 })
-    expect(await ask(5, 1)).toMatchObject({ errorCode: 70, sessionId: 0, responses: [] })
-  })
-
   it('checks the leader epoch when it is given one', async () => {
     await fill(1)
     const { leaderEpoch } = broker.store

@@ -33,6 +33,7 @@ export const testSettings: BrokerSettings = {
   defaultReplicationFactor: 1,
   lenientReplicationFactor: false,
   fetchMaxBytes: 55 * 1024 * 1024,
+  fetchSessionSlots: 1000,
   maxRequestBytes: 104_857_600,
   idleTimeoutMs: 600_000,
 }

@@ -1,8 +1,7 @@
 /**
  * Fetch: record batches as they lie in the files, whole and untouched, as regions of those files.
  *
- * Sessions are declined: every request names all its partitions, and a session id of 0 tells the
- * client to go on so. Versions 0–3 would need record formats that are gone: they are advertised
+ * Incremental fetch sessions are in fetch-sessions.ts. Versions 0–3 would need record formats that are gone: they are advertised
  * with the others and answered with UNSUPPORTED_VERSION. What may be read, how much, and when to
  * wait is in fetch-plan.ts.
  */
@@ -20,9 +19,12 @@ import {
   struct,
   uuid,
 } from '../../protocol/schema.ts'
-import { type FetchEntry, FetchPlan, type PartitionData } from '../fetch-plan.ts'
+import type { Store } from '../../store/store.ts'
+import type { PartitionData } from '../fetch-partition.ts'
+import { type FetchEntry, FetchPlan } from '../fetch-plan.ts'
+import type { SessionFetch, SessionPartition } from '../fetch-sessions.ts'
 import { findLog, findTopic } from '../partition-lookup.ts'
-import { type RequestContext, type ServedApi, serve } from '../served-api.ts'
+import { type ServedApi, serve } from '../served-api.ts'
 
 export const fetchApi = defineApi({
   key: 1,
@@ -143,14 +145,17 @@ type TopicAnswer = { topic: string; topicId: string; partitions: PartitionData[]
 
 const firstVersionOfBatches = 4
 const firstVersionOfZstd = 10
+const firstVersionOfTopicIds = 13
 
 export const fetch: ServedApi = serve(fetchApi, {
   handle(broker, request, context) {
-    const refused = refusal(request, context)
-    if (refused !== undefined) return refused
-    const limits = { ...request, allowsZstd: context.apiVersion >= firstVersionOfZstd }
-    const plan = new FetchPlan(broker, limits, entriesOf(request, broker.store))
-    if (plan.isReady()) return respond(plan)
+    const { apiVersion } = context
+    if (apiVersion < firstVersionOfBatches) return fail(request, errorCodes.unsupportedVersion)
+    const begun = broker.fetchSessions.begin(request, apiVersion >= firstVersionOfTopicIds)
+    if (typeof begun === 'number') return { errorCode: begun, responses: [] }
+    const limits = { ...request, allowsZstd: apiVersion >= firstVersionOfZstd }
+    const plan = new FetchPlan(broker, limits, entriesOf(begun, broker.store))
+    if (plan.isReady()) return respond(plan, begun)
     return broker.parking
       .park({
         watched: plan.logs(),
@@ -158,38 +163,33 @@ export const fetch: ServedApi = serve(fetchApi, {
         signal: context.signal,
         isReady: (changed) => plan.isReadyAfter(changed),
       })
-      .then(() => respond(plan))
+      .then(() => respond(plan, begun))
   },
   fail,
   mayOverlap: true,
 })
 
-/** The answer to a request that is wrong as a whole. */
-function refusal(request: Request, { apiVersion }: RequestContext): Response | undefined {
-  if (apiVersion < firstVersionOfBatches) return fail(request, errorCodes.unsupportedVersion)
-  // Epochs above 0 continue a session, and none was ever begun.
-  const continuesSession = request.sessionEpoch > 0
-  return continuesSession
-    ? { errorCode: errorCodes.fetchSessionIdNotFound, responses: [] }
-    : undefined
-}
+type SessionEntry = FetchEntry & { readonly partition: SessionPartition }
 
-function entriesOf(request: Request, store: Parameters<typeof findTopic>[0]): FetchEntry[] {
-  return request.topics.flatMap(({ topic: name, topicId, partitions }) => {
-    const topic = findTopic(store, { name, topicId })
-    return partitions.map((asked) => ({
-      name,
-      topicId,
-      asked,
-      log: findLog(topic, asked.partition),
-    }))
+function entriesOf({ partitions }: SessionFetch, store: Store): SessionEntry[] {
+  let topic: ReturnType<typeof findTopic> = errorCodes.unknownTopicOrPartition
+  let previous: SessionPartition | undefined
+  return partitions.map((partition) => {
+    const { name, topicId, asked } = partition
+    // Neighbours are of one topic as a rule.
+    if (name !== previous?.name || topicId !== previous.topicId) topic = findTopic(store, partition)
+    previous = partition
+    return { name, topicId, asked, partition, log: findLog(topic, asked.partition) }
   })
 }
 
 /** One answer per topic, also when the request names a topic several times. */
-function respond(plan: FetchPlan): Response {
+function respond(plan: FetchPlan<SessionEntry>, begun: SessionFetch): Response {
+  const { sessionId, session, isIncremental } = begun
   const byTopic = new Map<string, TopicAnswer>()
   for (const { entry, data } of plan.read()) {
+    const isNews = session?.tell(entry.partition, data) ?? true
+    if (isIncremental && !isNews) continue
     const key = `${entry.topicId}/${entry.name}`
     let answer = byTopic.get(key)
     if (answer === undefined) {
@@ -198,7 +198,7 @@ function respond(plan: FetchPlan): Response {
     }
     answer.partitions.push(data)
   }
-  return { errorCode: errorCodes.none, responses: [...byTopic.values()] }
+  return { errorCode: errorCodes.none, sessionId, responses: [...byTopic.values()] }
 }
 
 function fail(request: Request, errorCode: ErrorCode): Response {

@@ -9,7 +9,9 @@ import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { metadataApi } from '../../src/broker/api/metadata.ts'
 import { openStore } from '../../src/store/store.ts'
+import { KafkaClient } from '../support/kafka-client.ts'
 import { withTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -25,9 +27,13 @@ function run(...args: string[]): Promise<Outcome> {
   })
 }
 
-/** Starts a server and waits for its start lines. */
-async function startServer(data: string, ...args: string[]) {
-  const child = spawn(process.execPath, [program, 'serve', '--port', '0', '--data', data, ...args])
+/** Starts a server on any free port and waits for its start lines. */
+const startServer = (data: string, ...args: string[]) =>
+  startWith({}, '--port', '0', '--data', data, ...args)
+
+async function startWith(variables: Record<string, string>, ...args: string[]) {
+  const env = { ...process.env, ...variables }
+  const child = spawn(process.execPath, [program, 'serve', ...args], { env })
   let banner = ''
   for await (const chunk of child.stdout) {
     banner += String(chunk)
@@ -69,6 +75,13 @@ describe('stratalog', () => {
     [['toString'], /unknown command "toString"/],
     [['serve', '--port', '70000'], /--port is "70000": expected a whole number from 0 to 65535/],
     [['serve', '--acks-all-level', 'tape'], /expected one of os, disk/],
+    [['serve', '--config', 'no/such.properties'], /no\/such\.properties is not there/],
+    [['serve', '--override', 'num.partitions'], /expected key=value/],
+    [['serve', '--override', 'num.partition=1'], /there is no setting "num.partition"/],
+    [['serve', '--ephemeral', '--data', 'd'], /--data and --ephemeral exclude each other/],
+    [['serve', '--data', 'a,b'], /--data has several: expected one directory/],
+    [['serve', '--port', '1', '--listeners', 'A://h:1'], /--listeners and --host, --port/],
+    [['serve', '--ephemeral', '--default-replication-factor', '2'], /ReplicationFactor is 2/],
     [['serve', '--frob'], /Unknown option '--frob'/],
     [['serve', 'extra'], /unexpected argument "extra"/],
     [['dump'], /dump takes one directory or \.log file/],
@@ -216,6 +229,50 @@ describe('stratalog serve', () => {
       })
     },
   )
+
+  it('takes settings from flags, environment and file, and prints what is in effect', async () => {
+    await withTemporaryDirectory(async (directory) => {
+      const path = `${directory}/server.properties`
+      const text = [
+        `log.dirs=${directory}/data`,
+        'listeners=INTERNAL://127.0.0.1:0,EXTERNAL://127.0.0.1:0',
+        'num.partitions=4',
+        'default.replication.factor=2',
+        'log.segment.bytes=4096',
+      ]
+      writeFileSync(path, text.join('\n'))
+      const variables = { STRATALOG_BROKERS: '3', STRATALOG_CONFIG: path, STRATALOG_FROB: '1' }
+      const args = ['--print-config', '--default-partitions', '5', '--override', 'node.id=7']
+      const { child, banner } = await startWith(variables, ...args)
+      expect(banner).toMatch(/# from the command line\nnode.id=7\nnum.partitions=5\n/)
+      expect(banner).toMatch(/# from the environment\nstratalog.brokers=3\n# from .*server.prop/)
+      expect(banner).toMatch(/\ndefault.replication.factor=2\nlisteners=INTERNAL:/)
+      expect(banner).toMatch(/EXTERNAL, node 9/)
+      // Said plainly: it is no cluster.
+      expect(banner).toMatch(/3 node ids in one process over one copy .*\n.* this one machine/)
+      expect(String((await once(child.stderr, 'data'))[0])).toContain('STRATALOG_FROB')
+      const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(banner)![1])
+      const client = await KafkaClient.connect(port)
+      const { brokers, topics } = await client.ask(metadataApi, 12, { topics: [{ name: 't' }] })
+      client.close()
+      expect(brokers.map(({ nodeId }) => nodeId)).toEqual([7, 8, 9])
+      expect(topics[0]!.partitions.map(({ replicaNodes }) => replicaNodes[0])).toEqual([
+        7, 8, 9, 7, 8,
+      ])
+      expect(await stop(child, 'SIGTERM')).toBe(0)
+      const store = await openStore(`${directory}/data`)
+      expect([store.nodeId, store.topic('t')!.replicationFactor]).toEqual([7, 2])
+      await store.close()
+    })
+  })
+
+  it('leaves nothing behind when it is ephemeral', async () => {
+    const { child, banner } = await startWith({}, '--ephemeral', '--port', '0')
+    const [, data = ''] = /data +(\S+) \(ephemeral/.exec(banner) ?? []
+    expect(existsSync(`${data}/meta.properties`)).toBe(true)
+    expect(await stop(child, 'SIGTERM')).toBe(0)
+    expect(existsSync(data)).toBe(false)
+  })
 
   it('says who has the directory', async () => {
     await withTemporaryDirectory(async (data) => {

@@ -3,105 +3,260 @@
  * begun requests finish, flushes, and leaves the marker of a clean stop.
  */
 import { resolve } from 'node:path'
+import { InvalidOptionError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
+import { readTextFile } from '../../flush/checkpoint-file.ts'
 import { binding, bindingNote } from '../../native/load-binding.ts'
+import { addressOf, type ListenerOptions } from '../../net/listeners.ts'
 import { type LogServer, serve } from '../../net/serve.ts'
+import { nodeFileSystem } from '../../platform/node-file-system.ts'
+import { makeTemporaryDirectory } from '../../platform/temporary-directory.ts'
 import { openStore, type Store } from '../../store/store.ts'
-import { choiceArgument, integerArgument, noPositionals, parseArguments } from '../arguments.ts'
+import { integerArgument, noPositionals, parseArguments, UsageError } from '../arguments.ts'
+import { type ListenerFlags, listenersOf } from '../listener-settings.ts'
 import { operatorLogger } from '../operator-logger.ts'
 import { formatBytes, ProgressBar } from '../progress-bar.ts'
+import {
+  type Assignment,
+  type ConfigSource,
+  environmentSource,
+  fileSource,
+  ServerConfig,
+} from '../server-config.ts'
+import { serverSettings } from '../server-settings.ts'
 
 export const help = `Usage: stratalog serve [options]
 
 Serves a data directory to any Kafka client until Ctrl-C or SIGTERM.
 
   --data <dir>               data directory, made when missing        (./data)
+  --ephemeral                a temporary data directory, removed at the stop
   --host <address>           address to listen on                     (127.0.0.1)
   --port <number>            port to listen on, 0 = any free one      (9092)
   --advertised-host <name>   what clients are told to connect to      (the host)
   --advertised-port <number>                                          (the port)
+  --listeners <list>         several: NAME://host:port,NAME://host:port
+  --advertised-listeners <list>
+  --brokers <n>              broker ids, each on a port of its own    (1)
+                             one process and one copy of the data: this
+                             machine's durability, not that of n machines
+  --node-id <n>              node id of a new data directory          (1)
+  --cluster-id <text>        cluster id of a new data directory       (random)
+  --rack <text>              where the brokers stand, told to clients
   --no-auto-create-topics    refuse topics that were not created
   --default-partitions <n>   partitions of a created topic            (1)
+  --default-replication-factor <n>                                    (1)
+  --lenient-replication-factor
+                             accept topics that ask for more replicas than
+                             there are brokers
   --acks-1-level <level>     os or disk: what acks=1 waits for        (os)
   --acks-all-level <level>   os or disk: what acks=all waits for      (disk)
   --log-level <level>        debug, info, warn or error, on stderr    (info)
 
+  --config <file>            settings as key=value, under Kafka's names
+  --override <key=value>     one such setting; may be given again
+  --print-config             print the settings in effect at the start
+
+A setting comes from the command line, else from the environment
+(num.partitions is STRATALOG_NUM_PARTITIONS), else from the file, which
+STRATALOG_CONFIG may name too. docs/server-config.md lists them all.
+
 Exit codes: 0 stopped cleanly, 1 failed (directory in use, not writable, port taken), 2 usage.`
 
-const levels = ['os', 'disk'] as const
+const maxPort = 65_535
 
 export async function run(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArguments(args, {
-    data: { type: 'string' },
-    host: { type: 'string' },
-    port: { type: 'string' },
-    'advertised-host': { type: 'string' },
-    'advertised-port': { type: 'string' },
-    'auto-create-topics': { type: 'boolean' },
-    'default-partitions': { type: 'string' },
-    'acks-1-level': { type: 'string' },
-    'acks-all-level': { type: 'string' },
-    'log-level': { type: 'string' },
-  })
-  noPositionals(positionals)
-  const port = integerArgument('port', values.port, { default: 9092, min: 0, max: 65_535 })
-  const partitionRule = { default: 1, min: 1, max: 100_000 }
-  const defaultPartitions = integerArgument(
-    'default-partitions',
-    values['default-partitions'],
-    partitionRule,
-  )
-  const advertisedPort = integerArgument('advertised-port', values['advertised-port'], {
-    default: 0,
-    min: 1,
-    max: 65_535,
-  })
-  const level1 = choiceArgument('acks-1-level', values['acks-1-level'], {
-    default: 'os',
-    choices: levels,
-  })
-  const levelAll = choiceArgument('acks-all-level', values['acks-all-level'], {
-    default: 'disk',
-    choices: levels,
-  })
-  const logLevel = choiceArgument('log-level', values['log-level'], {
-    default: 'info',
-    choices: ['debug', 'info', 'warn', 'error'],
-  })
+  const { config, listeners, printsConfig, unknownVariables } = configure(args)
   const stop = stopSignal()
-  const logger = operatorLogger(logLevel)
-  const directory = resolve(values.data ?? './data')
-  const store = await open(directory, logger)
-  let server: LogServer
+  const logger = operatorLogger(config.required('stratalog.log.level'))
+  for (const variable of unknownVariables) {
+    logger.warn({ variable }, 'an environment variable names no setting: it is ignored')
+  }
+  const directory = dataDirectory(config)
   try {
-    server = await serve(store, {
-      host: values.host ?? '127.0.0.1',
-      port,
-      ...(values['advertised-host'] === undefined
-        ? {}
-        : { advertisedHost: values['advertised-host'] }),
-      ...(advertisedPort === 0 ? {} : { advertisedPort }),
-      autoCreateTopics: values['auto-create-topics'] ?? true,
-      defaultPartitions,
-      acksLevels: { 1: level1, all: levelAll },
+    const store = await open(directory.path, config, logger)
+    config.derive('node.id', String(store.nodeId))
+    config.derive('cluster.id', store.clusterId)
+    if (printsConfig) process.stdout.write(`${config.format()}\n\n`)
+    const server = await start(store, config, listeners, logger)
+    announce(server, directory.path, config)
+    const signal = await stop
+    logger.info({ signal }, 'stopping')
+    await server.close()
+    await store.close()
+  } finally {
+    directory.remove()
+  }
+  return 0
+}
+
+type Configuration = {
+  readonly config: ServerConfig
+  readonly listeners: readonly ListenerOptions[]
+  readonly printsConfig: boolean
+  readonly unknownVariables: readonly string[]
+}
+
+/** Flags that are no settings of their own. */
+const otherFlags = {
+  host: { type: 'string' },
+  port: { type: 'string' },
+  'advertised-host': { type: 'string' },
+  'advertised-port': { type: 'string' },
+  config: { type: 'string' },
+  override: { type: 'string', multiple: true },
+  'print-config': { type: 'boolean' },
+} as const
+
+function configure(args: readonly string[]): Configuration {
+  const flagged = serverSettings.filter(({ flag }) => flag !== undefined)
+  const settingFlags = Object.fromEntries(
+    flagged.map(({ flag, kind }) => [
+      flag as string,
+      { type: kind.is === 'boolean' ? ('boolean' as const) : ('string' as const) },
+    ]),
+  )
+  const { values, positionals } = parseArguments(args, { ...settingFlags, ...otherFlags })
+  noPositionals(positionals)
+  const assignments = (values.override ?? []).map(overrideOf)
+  for (const { name, flag } of flagged) {
+    const value = (values as Record<string, string | boolean | undefined>)[flag as string]
+    if (value !== undefined) {
+      assignments.push({ name, value: String(value), origin: `--${flag}` })
+    }
+  }
+  const listenerFlags: ListenerFlags = {
+    host: values.host,
+    port: portFlag('port', values.port, 0),
+    advertisedHost: values['advertised-host'],
+    advertisedPort: portFlag('advertised-port', values['advertised-port'], 1),
+  }
+  refuseTwoWays(assignments, listenerFlags)
+  const environment = environmentSource(process.env)
+  const sources: ConfigSource[] = [{ title: 'the command line', assignments }, environment]
+  const path = values.config ?? process.env['STRATALOG_CONFIG']
+  if (path !== undefined) sources.push(readConfigFile(path))
+  const config = new ServerConfig(sources)
+  const listeners = settleListeners(config, listenerFlags)
+  settleEphemeral(config)
+  return {
+    config,
+    listeners,
+    printsConfig: values['print-config'] === true,
+    unknownVariables: environment.unknown,
+  }
+}
+
+function overrideOf(text: string): Assignment {
+  const at = text.indexOf('=')
+  if (at < 1) throw new UsageError(`--override is ${JSON.stringify(text)}: expected key=value`)
+  const name = text.slice(0, at).trim()
+  return { name, value: text.slice(at + 1).trim(), origin: `--override ${name}` }
+}
+
+function portFlag(flag: string, text: string | undefined, min: number): number | undefined {
+  if (text === undefined) return undefined
+  return integerArgument(flag, text, { default: min, min, max: maxPort })
+}
+
+function refuseTwoWays(assignments: readonly Assignment[], flags: ListenerFlags): void {
+  const list = assignments.find(({ name }) => name.endsWith('listeners'))
+  const hasFlags = Object.values(flags).some((flag) => flag !== undefined)
+  if (list === undefined || !hasFlags) return
+  throw new UsageError(`${list.origin} and --host, --port, --advertised-… exclude each other`)
+}
+
+function readConfigFile(path: string): ConfigSource {
+  const text = readTextFile(nodeFileSystem, resolve(path))
+  if (text === undefined) throw new UsageError(`configuration file ${path} is not there`)
+  return fileSource(text, path)
+}
+
+/** The listeners, which the configuration is told too, so that it prints what is in effect. */
+function settleListeners(config: ServerConfig, flags: ListenerFlags): ListenerOptions[] {
+  const listeners = listenersOf(config, flags)
+  const hasFlags = Object.values(flags).some((flag) => flag !== undefined)
+  if (!hasFlags) return listeners
+  const title = 'the command line'
+  const [{ name, host, port, advertisedHost, advertisedPort }] = listeners as [ListenerOptions]
+  config.settle('listeners', `${name}://${addressOf(host as string, port as number)}`, title)
+  if (advertisedHost !== undefined || advertisedPort !== undefined) {
+    const told = addressOf(advertisedHost ?? (host as string), advertisedPort ?? (port as number))
+    config.settle('advertised.listeners', `${name}://${told}`, title)
+  }
+  return listeners
+}
+
+/** What does not outlive the process need not be on disk. */
+function settleEphemeral(config: ServerConfig): void {
+  if (!config.boolean('stratalog.ephemeral')) return
+  if (config.isGiven('log.dirs')) {
+    const [kept, ephemeral] = [config.originOf('log.dirs'), config.originOf('stratalog.ephemeral')]
+    throw new UsageError(`${kept} and ${ephemeral} exclude each other`)
+  }
+  for (const name of ['stratalog.acks.all.level', 'stratalog.level']) config.derive(name, 'os')
+}
+
+function dataDirectory(config: ServerConfig): { readonly path: string; remove(): void } {
+  if (config.boolean('stratalog.ephemeral')) {
+    return makeTemporaryDirectory()
+  }
+  const path = config.required('log.dirs')
+  if (path.includes(',')) {
+    throw new UsageError(`${config.originOf('log.dirs')} has several: expected one directory`)
+  }
+  return { path: resolve(path), remove() {} }
+}
+
+async function start(
+  store: Store,
+  config: ServerConfig,
+  listeners: readonly ListenerOptions[],
+  logger: Logger,
+): Promise<LogServer> {
+  const integer = (name: string): number => config.integer(name) as number
+  const rack = config.text('broker.rack')
+  try {
+    return await serve(store, {
+      listeners,
+      brokers: integer('stratalog.brokers'),
+      ...(rack === undefined ? {} : { rack }),
+      autoCreateTopics: config.boolean('auto.create.topics.enable'),
+      defaultPartitions: integer('num.partitions'),
+      defaultReplicationFactor: integer('default.replication.factor'),
+      lenientReplicationFactor: config.boolean('stratalog.lenient.replication.factor'),
+      acksLevels: {
+        1: config.required('stratalog.acks.1.level') as 'os' | 'disk',
+        all: config.required('stratalog.acks.all.level') as 'os' | 'disk',
+      },
+      maxRequestBytes: integer('socket.request.max.bytes'),
+      fetchMaxBytes: integer('fetch.max.bytes'),
+      maxFetchSessions: integer('max.incremental.fetch.session.cache.slots'),
+      maxConnections: integer('max.connections'),
+      idleTimeoutMs: integer('connections.max.idle.ms'),
+      maxInFlightRequests: integer('stratalog.max.in.flight.requests'),
+      maxInFlightBytes: integer('stratalog.max.in.flight.bytes'),
+      maxQueuedBytes: integer('stratalog.max.queued.bytes'),
       logger,
     })
   } catch (error) {
     await store.close()
+    // The settings are checked one by one; what is left is how they go together.
+    if (error instanceof InvalidOptionError) throw new UsageError(error.message)
     throw error
   }
-  announce(server, directory, level1, levelAll)
-  const signal = await stop
-  logger.info({ signal }, 'stopping')
-  await server.close()
-  await store.close()
-  return 0
 }
 
-async function open(directory: string, logger: Logger): Promise<Store> {
+async function open(directory: string, config: ServerConfig, logger: Logger): Promise<Store> {
   const bar = new ProgressBar('recovering')
+  const nodeId = config.integer('node.id')
+  const clusterId = config.text('cluster.id')
   try {
     return await openStore(directory, {
+      ...(nodeId === undefined ? {} : { nodeId }),
+      ...(clusterId === undefined ? {} : { clusterId }),
+      config: config.topicDefaults(),
+      checkpointIntervalMs: config.integer('log.flush.offset.checkpoint.interval.ms') as number,
       logger,
       onRecovery: ({ checkedBytes, totalBytes, log }) =>
         bar.update(checkedBytes, totalBytes, `${formatBytes(checkedBytes)} ${log}`),
@@ -118,14 +273,28 @@ function stopSignal(): Promise<string> {
   })
 }
 
-function announce(server: LogServer, directory: string, level1: string, levelAll: string): void {
-  const address = `${server.host.includes(':') ? `[${server.host}]` : server.host}:${server.port}`
+function announce(server: LogServer, directory: string, config: ServerConfig): void {
+  const address = addressOf(server.host, server.port)
   const native = binding.kind === 'addon' ? 'native addon' : `portable binding (${bindingNote})`
-  process.stdout.write(`stratalog is listening on ${address}
-  data        ${directory}
+  const level1 = config.required('stratalog.acks.1.level')
+  const levelAll = config.required('stratalog.acks.all.level')
+  const isEphemeral = config.boolean('stratalog.ephemeral')
+  const others = server.listeners.slice(1).map(
+    (bound) => `
+  also on     ${bound.address}  ${bound.name}, node ${bound.nodeId}`,
+  )
+  const count = server.addresses.length
+  const brokers =
+    count === 1
+      ? ''
+      : `
+  brokers     ${count} node ids in one process over one copy of the data: the durability of
+              this one machine, whatever replication factor topics ask for`
+  process.stdout.write(`stratalog is listening on ${address}${others.join('')}${brokers}
+  data        ${directory}${isEphemeral ? ' (ephemeral: removed at the stop)' : ''}
   durability  acks=all → ${levelAll}, acks=1 → ${level1}
   binding     ${native}
   kcat        printf 'a\\nb\\n' | kcat -P -b ${address} -t test && kcat -C -b ${address} -t test -o beginning -e
-  kafkajs     new (require('kafkajs').Kafka)({ brokers: ['${address}'] }).producer()
+  kafkajs     new (require('kafkajs').Kafka)({ brokers: [${server.addresses.map((one) => `'${one}'`).join(', ')}] }).producer()
 `)
 }

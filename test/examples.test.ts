@@ -35,7 +35,7 @@ const expected: Record<string, readonly RegExp[]> = {
 }
 
 const names = readdirSync(join(root, 'examples'))
-  .filter((file) => file.endsWith('.ts'))
+  .filter((file) => /^\d\d-[^.]+\.ts$/.test(file))
   .map((file) => file.slice(0, -'.ts'.length))
 
 describe('examples', () => {
@@ -56,6 +56,21 @@ describe('examples', () => {
       expect(lines).toEqual(patterns.map((pattern) => expect.stringMatching(pattern)))
       expect(runNode(directory, program)).toContain(lines.at(-1)?.split(' ')[0])
     })
+  })
+})
+
+describe('examples of tests', () => {
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+
+  it('pass with node:test', () => {
+    const output = runNode(compiled, '--test', join(compiled, '06-node.test.js'))
+    expect(output).toMatch(/pass 1\n/)
+    expect(output).toMatch(/fail 0\n/)
+  })
+
+  it('pass with vitest', () => {
+    const output = runNode(join(root, 'examples'), vitest, 'run', '--reporter', 'json')
+    expect(JSON.parse(output)).toMatchObject({ numPassedTests: 1, numTotalTests: 1 })
   })
 })
 

@@ -99,6 +99,7 @@ describe('the packed package', () => {
     it('runs the first program and a server from TypeScript, checked strictly', () => {
       const program = `${firstExample().replaceAll('./data', './data-ts')}
 import { serve, type ServeOptions } from 'stratalog/server'
+import { type TestBroker, testBroker } from 'stratalog/testing'
 const again = await openStore('./data-ts')
 const options: ServeOptions = { port: 0 }
 const server = await serve(again, options)
@@ -106,6 +107,9 @@ const port: number = server.port
 console.log('listening', port > 0)
 await server.close()
 await again.close()
+const broker: TestBroker = await testBroker({ topics: ['t'] })
+console.log('testing', broker.brokers.length)
+await broker.close()
 `
       const compilerOptions = {
         module: 'nodenext',
@@ -120,7 +124,7 @@ await again.close()
       )
       borrowNodeTypes()
       run(join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.')
-      expect(run('second.js')).toMatch(/^offset 0, .*\nlistening true\n$/)
+      expect(run('second.js')).toMatch(/^offset 0, .*\nlistening true\ntesting 1\n$/)
     })
 
     it('types wrong uses as errors', () => {

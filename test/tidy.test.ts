@@ -40,9 +40,9 @@ const floorTable = [
   ['table'],
   ['store'],
   ['protocol'],
-  ['broker', 'testing', 'backends'],
+  ['broker', 'backends'],
   ['net'],
-  ['cli'],
+  ['cli', 'testing'],
 ]
 const floors = new Map(floorTable.flatMap((names, rank) => names.map((name) => [name, rank])))
 
@@ -136,7 +136,7 @@ describe('every tidy rule', () => {
   it('sees an import that goes up, or to a neighbour', () => {
     const files = plant({
       'src/record/a.ts': "import { b } from '../record/b.ts'\nimport { c } from '../log/c.ts'",
-      'src/testing/d.ts': "export const d = () => import('../broker/e.ts')",
+      'src/backends/d.ts': "export const d = () => import('../broker/e.ts')",
       'src/upstairs/f.ts': '',
       'src/public.ts': "export { c } from './log/c.ts'",
       'src/cli/g.ts': "import { c } from '../public.ts'",
@@ -144,7 +144,7 @@ describe('every tidy rule', () => {
     })
     expect(places(importsGoDown(files, floors))).toEqual([
       'src/record/a.ts:2',
-      'src/testing/d.ts:1',
+      'src/backends/d.ts:1',
       'src/upstairs/f.ts:1',
       'src/net/h.ts:1',
     ])

@@ -492,6 +492,11 @@ export class Store {
     return segmentBytes(this.#settings.fileSystem, directory)
   }
 
+  /** Bytes that may still be written where the data directory is, and all there are. */
+  space(): { freeBytes: number; totalBytes: number } {
+    return this.#settings.fileSystem.space(this.path)
+  }
+
   /** Makes everything appended so far to any log durable. */
   async flush(): Promise<void> {
     this.#assertOpen()

@@ -1,6 +1,6 @@
 /**
  * DescribeLogDirs: the one data directory, and how many bytes each partition has in it. What it
- * does not hold is left out. How large the disk is is not told (−1).
+ * does not hold is left out.
  */
 import { defineApi, type RequestOf } from '../../protocol/api.ts'
 import { errorCodes } from '../../protocol/error-codes.ts'
@@ -63,7 +63,9 @@ export const describeLogDirs: ServedApi = serve(describeLogDirsApi, {
       }
     })
     const { none: errorCode } = errorCodes
-    return { errorCode, results: [{ errorCode, logDir: store.path, topics }] }
+    const { totalBytes, freeBytes: usableBytes } = store.space()
+    const directory = { errorCode, logDir: store.path, topics, totalBytes, usableBytes }
+    return { errorCode, results: [directory] }
   },
   fail: (_request, errorCode) => ({
     errorCode,

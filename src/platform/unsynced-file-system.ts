@@ -1,0 +1,18 @@
+/**
+ * The real disk without its syncs, for data that is removed before anybody could miss it. Level
+ * `disk` means no more than `os` here, so this must never hold anything that is kept.
+ */
+import type { File, FileSystem, OpenMode } from './file-system.ts'
+import { nodeFileSystem } from './node-file-system.ts'
+
+export const unsyncedFileSystem: FileSystem = Object.assign(
+  Object.create(nodeFileSystem) as FileSystem,
+  {
+    open(path: string, mode: OpenMode): File {
+      const unsynced = { flush: () => Promise.resolve(), flushSync() {} }
+      return Object.assign(nodeFileSystem.open(path, mode), unsynced)
+    },
+    syncDirectory: () => Promise.resolve(),
+    syncDirectorySync() {},
+  },
+)

@@ -273,10 +273,31 @@ describe('deleting topics', () => {
   })
 })
 
+describe('over a restart', () => {
+  it('cluster id, topic ids and leader epochs stay as they were, the epoch grows after a crash', async () => {
+    await start()
+    await broker.store.createTopic('t', { partitions: 2 })
+    const told = async () => {
+      const { clusterId, topics } = await broker.ask(metadataApi, 12, { topics: null })
+      const { topicId, partitions } = topics[0]!
+      return { clusterId, topicId, epochs: partitions.map(({ leaderEpoch }) => leaderEpoch) }
+    }
+    const before = await told()
+    expect(before.topicId).not.toBe(zeroUuid)
+    await broker.stop()
+    broker = await BrokerHarness.start({}, broker.disk)
+    expect(await told()).toEqual(before)
+    const crashed = broker.disk.crash()
+    await broker.stop()
+    broker = await BrokerHarness.start({}, crashed)
+    expect(await told()).toEqual({ ...before, epochs: before.epochs.map((epoch) => epoch + 1) })
+  })
+})
+
 describe('adding partitions', () => {
-  const ask = async (name: string, count: number, fields: object = {}) => {
+  const ask = async (name: string, count: number, fields: object = {}, validateOnly = false) => {
     const topics = [{ name, count, assignments: null, ...fields }]
-    const request = { topics, timeoutMs: 1000, validateOnly: false }
+    const request = { topics, timeoutMs: 1000, validateOnly }
     return (await broker.ask(createPartitionsApi, 3, request)).results[0]!
   }
 
@@ -285,6 +306,18 @@ describe('adding partitions', () => {
     await broker.store.createTopic('t')
     expect(await ask('t', 4)).toEqual({ name: 't', errorCode: 0, errorMessage: null })
     expect(broker.store.topic('t')!.partitionCount).toBe(4)
+  })
+
+  it('only checks when asked to', async () => {
+    await start()
+    await broker.store.createTopic('t', { partitions: 2 })
+    const { nodeId } = broker.store
+    expect((await ask('t', 4, {}, true)).errorCode).toBe(0)
+    expect((await ask('t', 2, {}, true)).errorCode).toBe(37)
+    expect((await ask('t', 100_001, {}, true)).errorCode).toBe(37)
+    const twice = [{ brokerIds: [nodeId, nodeId] }]
+    expect((await ask('t', 3, { assignments: twice }, true)).errorCode).toBe(39)
+    expect(broker.store.topic('t')!.partitionCount).toBe(2)
   })
 
   it('gives every fault its error', async () => {

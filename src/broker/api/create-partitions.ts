@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../../base/errors.ts'
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int16, int32, string } from '../../protocol/schema.ts'
+import { maxPartitions } from '../../store/store.ts'
 import type { ReplicaAssignments } from '../../store/topic.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
 import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
@@ -72,6 +73,10 @@ async function grow(
   const added = count - topic.partitionCount
   if (added <= 0) {
     const reason = `${count} partitions in all: there are ${topic.partitionCount} already`
+    return reject(asked, errorCodes.invalidPartitions, reason)
+  }
+  if (count > maxPartitions) {
+    const reason = `${count} partitions in all: at most ${maxPartitions}`
     return reject(asked, errorCodes.invalidPartitions, reason)
   }
   let all: ReplicaAssignments | undefined

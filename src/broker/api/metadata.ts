@@ -11,6 +11,7 @@ import { array, bool, int16, int32, string, uuid, zeroUuid } from '../../protoco
 import type { Topic } from '../../store/topic.ts'
 import { clusterOperations, operationsNotAsked, topicOperations } from '../authorized-operations.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
+import { warnOfCompaction } from '../compaction-notice.ts'
 import { describePartition } from '../partition-description.ts'
 import { missingTopicCode, missingTopicCodeOf } from '../partition-lookup.ts'
 import { type RequestContext, type ServedApi, serve } from '../served-api.ts'
@@ -169,6 +170,7 @@ async function createNow(
     replicationFactor: settings.defaultReplicationFactor,
   })
   logger.info({ topic: name, partitions: topic.partitionCount }, 'topic created on first use')
+  warnOfCompaction(logger, topic)
   return topic
 }
 

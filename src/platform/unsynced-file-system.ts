@@ -1,5 +1,5 @@
 /**
- * The real disk without its syncs, for data that is removed before anybody could miss it. Level
+ * The real disk without its syncs, for data that goes with its process, before anybody could miss it. Level
  * `disk` means no more than `os` here, so this must never hold anything that is kept.
  */
 import type { File, FileSystem, OpenMode } from './file-system.ts'

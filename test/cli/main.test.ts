@@ -79,6 +79,7 @@ describe('stratalog', () => {
     [['serve', '--override', 'num.partitions'], /expected key=value/],
     [['serve', '--override', 'num.partition=1'], /there is no setting "num.partition"/],
     [['serve', '--ephemeral', '--data', 'd'], /--data and --ephemeral exclude each other/],
+    [['serve', '--ephemeral', '--acks-all-level', 'disk'], /ephemeral data is never synced/],
     [['serve', '--data', 'a,b'], /--data has several: expected one directory/],
     [['serve', '--port', '1', '--listeners', 'A://h:1'], /--listeners and --host, --port/],
     [['serve', '--ephemeral', '--default-replication-factor', '2'], /ReplicationFactor is 2/],

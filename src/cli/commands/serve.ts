@@ -11,6 +11,7 @@ import { addressOf, type ListenerOptions } from '../../net/listeners.ts'
 import { type LogServer, serve } from '../../net/serve.ts'
 import { nodeFileSystem } from '../../platform/node-file-system.ts'
 import { makeTemporaryDirectory } from '../../platform/temporary-directory.ts'
+import { unsyncedFileSystem } from '../../platform/unsynced-file-system.ts'
 import { openStore, type Store } from '../../store/store.ts'
 import { integerArgument, noPositionals, parseArguments, UsageError } from '../arguments.ts'
 import { type ListenerFlags, listenersOf } from '../listener-settings.ts'
@@ -30,7 +31,8 @@ export const help = `Usage: stratalog serve [options]
 Serves a data directory to any Kafka client until Ctrl-C or SIGTERM.
 
   --data <dir>               data directory, made when missing        (./data)
-  --ephemeral                a temporary data directory, removed at the stop
+  --ephemeral                a temporary data directory, never synced and
+                             removed at the stop
   --host <address>           address to listen on                     (127.0.0.1)
   --port <number>            port to listen on, 0 = any free one      (9092)
   --advertised-host <name>   what clients are told to connect to      (the host)
@@ -187,14 +189,19 @@ function settleListeners(config: ServerConfig, flags: ListenerFlags): ListenerOp
   return listeners
 }
 
-/** What does not outlive the process need not be on disk. */
+/** What does not outlive the process is not synced, and so must not be called on disk. */
 function settleEphemeral(config: ServerConfig): void {
   if (!config.boolean('stratalog.ephemeral')) return
   if (config.isGiven('log.dirs')) {
     const [kept, ephemeral] = [config.originOf('log.dirs'), config.originOf('stratalog.ephemeral')]
     throw new UsageError(`${kept} and ${ephemeral} exclude each other`)
   }
-  for (const name of ['stratalog.acks.all.level', 'stratalog.level']) config.derive(name, 'os')
+  for (const name of ['stratalog.acks.1.level', 'stratalog.acks.all.level', 'stratalog.level']) {
+    if (config.isGiven(name) && config.text(name) === 'disk') {
+      throw new UsageError(`${config.originOf(name)} is "disk": ephemeral data is never synced`)
+    }
+    config.derive(name, 'os')
+  }
 }
 
 function dataDirectory(config: ServerConfig): { readonly path: string; remove(): void } {
@@ -256,6 +263,7 @@ async function open(directory: string, config: ServerConfig, logger: Logger): Pr
       ...(nodeId === undefined ? {} : { nodeId }),
       ...(clusterId === undefined ? {} : { clusterId }),
       config: config.topicDefaults(),
+      ...(config.boolean('stratalog.ephemeral') ? { fileSystem: unsyncedFileSystem } : {}),
       checkpointIntervalMs: config.integer('log.flush.offset.checkpoint.interval.ms') as number,
       logger,
       onRecovery: ({ checkedBytes, totalBytes, log }) =>

@@ -43,6 +43,7 @@ export class CrashRun {
   #checkedRecords = 0
   #losses = 0
   #faults = 0
+  #firstFault: string | undefined
 
   constructor(
     name: string,
@@ -122,11 +123,14 @@ export class CrashRun {
   found(where: string, faults: readonly string[]): void {
     this.#faults += faults.length
     this.#losses += faults.filter((fault) => fault.includes('lost: ')).length
+    if (faults.length > 0) this.#firstFault ??= `FAULT in ${where}: ${faults[0]}`
     for (const fault of faults.slice(0, shownFaults)) this.say(`FAULT in ${where}: ${fault}`)
     if (faults.length > shownFaults) this.say(`… and ${faults.length - shownFaults} more`)
   }
 
+  /** The closing line, and before it the first fault once more: what follows is often its echo. */
   finish(): void {
+    if (this.#firstFault !== undefined) this.say(`first of all: ${this.#firstFault}`)
     const cycles = [...this.#cyclesBy].map(([kind, count]) => `${count} ${kind} cycles`)
     const seconds = ((Date.now() - this.#startedMs) / 1000).toFixed(0)
     this.say(`seed ${this.seed}: ${cycles.join(', ')}, ${this.#totals()}, in ${seconds} s`)

@@ -31,6 +31,7 @@ export function requireImages(kinds: readonly FileSystemKind[]): void {
 export class LoopImage {
   readonly kind: FileSystemKind
   readonly mountPoint: string
+  readonly #run: CrashRun
   readonly #path: string
   readonly #forget: () => void
   #isMounted = false
@@ -38,6 +39,7 @@ export class LoopImage {
   /** Makes an image of `sizeMebibytes`, formats and mounts it; undone when the run ends. */
   constructor(run: CrashRun, folder: string, kind: FileSystemKind, sizeMebibytes: number) {
     this.kind = kind
+    this.#run = run
     this.#path = join(folder, `${kind}.img`)
     this.mountPoint = join(folder, kind)
     mkdirSync(this.mountPoint, { recursive: true })
@@ -84,7 +86,8 @@ export class LoopImage {
   #undo(): void {
     if (this.#isMounted) command('umount', '-l', this.mountPoint)
     this.#isMounted = false
-    rmSync(this.#path, { force: true })
+    // The image of a run that found something can be mounted again and looked at.
+    if (!this.#run.hasFaults) rmSync(this.#path, { force: true })
     rmSync(this.mountPoint, { recursive: true, force: true })
   }
 }

@@ -28,6 +28,7 @@ import {
   minBatchLength,
 } from '../record/batch-format.ts'
 import { BatchView } from '../record/batch-view.ts'
+import { type GroupMark, isOfTornGroup } from '../record/group-mark.ts'
 import { readInt32, readInt64OrNaN, readUint32, writeInt32, writeInt64 } from '../record/int64.ts'
 import { RecordCursor } from '../record/record-cursor.ts'
 import { FileWindow } from './file-window.ts'
@@ -46,6 +47,8 @@ export type ScrubRules = {
   readonly isDense: boolean
   /** Records below were durable, so what is wrong with them is damage; Infinity: all of them. */
   readonly durableBelow: number
+  /** The journal's last whole frame, for batches of atomic groups that were not durable. */
+  readonly lastFrame: GroupMark | undefined
   /** Epoch of the last batch before this segment, −1 when there is none. */
   readonly previousEpoch: number
   /** Largest leader epoch there was; Infinity when unknown. */
@@ -156,12 +159,14 @@ class SegmentScrub implements ScrubbedSegment {
     const { position } = this
     const at = this.#window.at(position, size)
     const { bytes } = this.#window
+    const stated = readInt64OrNaN(bytes, at + baseOffsetAt)
+    const isTorn = isOfTornGroup(this.#view.at(bytes, at), this.#rules.lastFrame)
+    if (isTorn && this.#isUnrecovered('part of a group that is not whole', stated)) return
     const fixes: Fix[] = lengthFix === undefined ? [] : [lengthFix]
     if (bytes[at + magicAt] !== currentMagic) {
       fixes.push({ reason: `format version ${bytes[at + magicAt]}`, apply: writeMagic })
     }
     const recordSpan = readInt32(bytes, at + lastOffsetDeltaAt) + 1
-    const stated = readInt64OrNaN(bytes, at + baseOffsetAt)
     const epoch = readInt32(bytes, at + leaderEpochAt)
     const offset = this.#rightOffset(stated, recordSpan, size)
     if (offset === undefined) {
@@ -263,9 +268,15 @@ class SegmentScrub implements ScrubbedSegment {
     this.position += size
   }
 
-  /** Ends the scrub when what is wrong here was not durable: recovery cuts it. */
-  #isUnrecovered(reason: string): boolean {
-    if (this.nextOffset < this.#rules.durableBelow) return false
+  /**
+   * Ends the scrub when what is wrong here was not durable: recovery cuts it.
+   *
+   * @param stated offset that a whole batch says it has, for when damage hides how far it is.
+   */
+  #isUnrecovered(reason: string, stated: number = Number.NaN): boolean {
+    const { durableBelow } = this.#rules
+    const isBehind = this.nextOffset >= durableBelow || (!this.#isExact && stated >= durableBelow)
+    if (!isBehind) return false
     const sizeBytes = this.#sizeBytes - this.position
     const position = this.position as FilePosition
     const from = this.nextOffset

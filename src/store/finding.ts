@@ -11,7 +11,9 @@ import type { FilePosition, Offset } from '../base/types.ts'
  * - `properties`     cluster and node id of the directory
  * - `topic-id`       topic id beside a partition's files
  * - `table`          the store's own table: topics, producer ids, leader epoch
+ * - `table-snapshot` what a table held at one offset of its log
  * - `directory`      a partition has no directory
+ * - `journal`        the journal cannot be read, so the store does not open
  * - `left-over`      a file that opening the store removes or finishes
  * - `not-recovered`  after an unclean stop: what opening the store will deal with
  */
@@ -25,7 +27,9 @@ export type FindingKind =
   | 'properties'
   | 'topic-id'
   | 'table'
+  | 'table-snapshot'
   | 'directory'
+  | 'journal'
   | 'left-over'
   | 'not-recovered'
 

@@ -8,6 +8,7 @@ import { LeaderEpochs, leaderEpochFileName } from '../log/leader-epochs.ts'
 import { readSnapshot } from '../log/producer-snapshot.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { BatchView } from '../record/batch-view.ts'
+import type { GroupMark } from '../record/group-mark.ts'
 import { IndexCheck } from '../segment/index-check.ts'
 import { maxSegmentBytes } from '../segment/segment.ts'
 import {
@@ -26,6 +27,7 @@ import { type ScrubbedSegment, scrubSegment } from '../segment/segment-scrub.ts'
 import type { Finding } from './finding.ts'
 import { readTopicId } from './meta-properties.ts'
 import { partitionMetadataFileName } from './store-layout.ts'
+import { type ScrubbedSnapshots, scrubSnapshots } from './table-scrub.ts'
 
 /** What the rest of the data directory says of a log. */
 export type LogFacts = {
@@ -40,6 +42,8 @@ export type LogFacts = {
   readonly logStart: Offset | undefined
   /** Largest leader epoch there was; Infinity when unknown. */
   readonly maxEpoch: number
+  /** The journal's last whole frame: batches of groups behind it are not recovered. */
+  readonly lastFrame: GroupMark | undefined
   /** Id the topic has in the store's table; undefined when it is not there. */
   readonly topicId: string | undefined
 }
@@ -55,6 +59,8 @@ export type SegmentFacts = ScrubbedSegment & {
 export type ScrubbedLog = LogFacts & {
   readonly exists: boolean
   readonly segments: readonly SegmentFacts[]
+  /** Segments behind a tail that is not recovered: recovery drops them. */
+  readonly droppedPaths: readonly string[]
   readonly findings: readonly Finding[]
   /** Offset after the last record that is there. */
   readonly endOffset: Offset
@@ -62,9 +68,18 @@ export type ScrubbedLog = LogFacts & {
   readonly epochs: readonly { readonly epoch: number; readonly startOffset: Offset }[]
   readonly areEpochsWrong: boolean
   readonly wrongSnapshots: readonly string[]
+  /** Of a table's log. */
+  readonly tableSnapshots: ScrubbedSnapshots
+  /** Changes of a table are in no whole snapshot and not in the log either. */
+  readonly isTableIncomplete: boolean
   readonly isTopicIdWrong: boolean
   /** A replacement of segments was interrupted: opening the store finishes it. */
   readonly isInSwap: boolean
+}
+
+/** Where a log goes on: below its recovery point no offset is given out again. */
+export function finalEnd(log: ScrubbedLog): Offset {
+  return Math.max(log.endOffset, log.recoveryPoint ?? 0) as Offset
 }
 
 /** Yields the bytes read since the last yield. `onBatch` gets every batch that is whole or healed. */
@@ -86,11 +101,14 @@ class LogScrub {
   readonly #onBatch: (batch: BatchView) => void
   readonly #findings: Finding[] = []
   readonly #segments: SegmentFacts[] = []
+  #droppedPaths: readonly string[] = []
   readonly #epochs: LeaderEpochs
   readonly #filedEpochs: LeaderEpochs
   readonly #wrongSnapshots: string[] = []
   #areEpochsReadable = true
   #areEpochsWrong = false
+  #tableSnapshots: ScrubbedSnapshots = { whole: [], damaged: [] }
+  #isTableIncomplete = false
   #isTopicIdWrong = false
   #isInSwap = false
   #exists = false
@@ -108,11 +126,14 @@ class LogScrub {
     return {
       exists: this.#exists,
       segments: this.#segments,
+      droppedPaths: this.#droppedPaths,
       findings: this.#findings,
       endOffset: this.#endOffset,
       epochs: this.#epochs.entries,
       areEpochsWrong: this.#areEpochsWrong,
       wrongSnapshots: this.#wrongSnapshots,
+      tableSnapshots: this.#tableSnapshots,
+      isTableIncomplete: this.#isTableIncomplete,
       isTopicIdWrong: this.#isTopicIdWrong,
       isInSwap: this.#isInSwap,
     }
@@ -133,6 +154,8 @@ class LogScrub {
     this.#checkEnd()
     this.#checkEpochs()
     this.#checkSnapshots(names, isClean ? Infinity : (recoveryPoint ?? 0))
+    this.#tableSnapshots = yield* scrubSnapshots(this.#fileSystem, directory)
+    this.#checkTable()
     if (topicId !== undefined) this.#checkTopicId(topicId)
   }
 
@@ -185,7 +208,11 @@ class LogScrub {
       this.#segments.push(found)
       this.#report(found, bases[i + 1])
       this.#endOffset = found.nextOffset
-      if (found.pieces.at(-1)?.kind === 'unrecovered') return
+      if (found.pieces.at(-1)?.kind !== 'unrecovered') continue
+      const { directory } = this.#facts
+      const dropped = bases.slice(i + 1)
+      this.#droppedPaths = dropped.map((base) => `${directory}/${segmentFileName(base, logSuffix)}`)
+      return
     }
   }
 
@@ -212,6 +239,7 @@ class LogScrub {
         endOffset: nextBase === undefined ? knownEnd : mayHaveGaps ? undefined : nextBase,
         isDense: !mayHaveGaps,
         durableBelow: isClean ? Infinity : (recoveryPoint ?? 0),
+        lastFrame: this.#facts.lastFrame,
         previousEpoch: this.#segments.at(-1)?.lastEpoch ?? -1,
         maxEpoch,
         epochOf: (offset: Offset) =>
@@ -312,21 +340,15 @@ class LogScrub {
   #checkEnd(): void {
     const { recoveryPoint = 0 as Offset, directory } = this.#facts
     const last = this.#segments.at(-1)
-    const lastPiece = last?.pieces.at(-1)?.kind
+    const lastPiece = last?.pieces.findLast(({ kind }) => kind !== 'unrecovered')?.kind
     if (this.#endOffset >= recoveryPoint || lastPiece === 'damaged') return
     this.#missing(last?.path ?? directory, last?.sizeBytes ?? 0, this.#endOffset, recoveryPoint)
   }
 
   /** Below the recovery point the file says what the batches say. */
   #checkEpochs(): void {
-    const { isClean, mayHaveGaps, directory, logStart = 0, recoveryPoint } = this.#facts
-    const firstBase = this.#segments[0]?.baseOffset ?? 0
-    // A start beyond the end is none: see the checkpoint's own finding.
-    const start = (
-      logStart > Math.max(this.#endOffset, recoveryPoint ?? 0)
-        ? firstBase
-        : Math.max(logStart, firstBase)
-    ) as Offset
+    const { isClean, mayHaveGaps, directory, recoveryPoint } = this.#facts
+    const start = this.#start()
     for (const epochs of [this.#epochs, this.#filedEpochs]) {
       epochs.cutEnd(this.#endOffset)
       epochs.cutStart(start)
@@ -354,6 +376,31 @@ class LogScrub {
       this.#wrongSnapshots.push(path)
       this.#damage('snapshot', path, 'checksum mismatch, or cut off')
     }
+  }
+
+  /** Opening a table needs a whole snapshot, or the log from its first change on. */
+  #checkTable(): void {
+    const { whole, damaged } = this.#tableSnapshots
+    for (const { path, reason } of damaged) this.#damage('table-snapshot', path, reason)
+    if (whole.length + damaged.length === 0) return
+    const { isClean, recoveryPoint = 0, directory } = this.#facts
+    const end = Math.max(this.#endOffset, recoveryPoint)
+    const start = this.#start()
+    // Before recovery the journal may hold the records below a snapshot.
+    const isUsable = (offset: Offset) => offset >= start && (!isClean || offset <= end)
+    if (start === 0 || whole.some(isUsable)) return
+    this.#isTableIncomplete = true
+    const message = `no whole snapshot reaches the log, which begins at offset ${start}`
+    this.#damage('table-snapshot', directory, message)
+  }
+
+  /** First readable offset. */
+  #start(): Offset {
+    const { logStart = 0, recoveryPoint = 0 } = this.#facts
+    const firstBase = this.#segments[0]?.baseOffset ?? 0
+    // A start beyond the end is none: see the checkpoint's own finding.
+    const isPossible = logStart <= Math.max(this.#endOffset, recoveryPoint)
+    return Math.max(isPossible ? logStart : 0, firstBase) as Offset
   }
 
   #checkTopicId(topicId: string): void {

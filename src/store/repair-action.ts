@@ -21,4 +21,4 @@ export type RepairAction = {
 }
 
 /** Each action may be cut off anywhere and be planned and done again afterwards. */
-export type PlannedAction = RepairAction & { readonly apply: () => void }
+export type PlannedAction = RepairAction & { readonly apply: () => void | Promise<void> }

@@ -9,7 +9,7 @@ import { LeaderEpochs, leaderEpochFileName } from '../log/leader-epochs.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { SegmentSettings } from '../segment/segment.ts'
 import type { Piece } from '../segment/segment-scrub.ts'
-import type { ScrubbedLog, SegmentFacts } from './log-scrub.ts'
+import { finalEnd, type ScrubbedLog, type SegmentFacts } from './log-scrub.ts'
 import { writeTopicId } from './meta-properties.ts'
 import type { PlannedAction } from './repair-action.ts'
 import {
@@ -20,13 +20,14 @@ import {
   type SegmentToRepair,
 } from './segment-repair.ts'
 import { setAside, sideFilePath } from './side-file.ts'
-import { finalEnd } from './store-inspection.ts'
 import { partitionMetadataFileName } from './store-layout.ts'
+import type { TableCodecs } from './store-metadata.ts'
+import { rewriteTable } from './table-repair.ts'
 
 export function planLog(
   fileSystem: FileSystem,
   log: ScrubbedLog,
-  settings: SegmentSettings,
+  { settings, codecs }: { settings: SegmentSettings; codecs: TableCodecs | undefined },
 ): PlannedAction[] {
   // Its segments are about to be replaced: which ones count is for the store to finish first.
   if (log.isInSwap) return []
@@ -35,6 +36,7 @@ export function planLog(
     ...planTail(fileSystem, log),
     ...log.segments.flatMap((segment) => planSegment(fileSystem, log, segment, settings)),
     ...planDerived(fileSystem, log),
+    ...planTable(fileSystem, log, codecs),
   ]
 }
 
@@ -146,17 +148,8 @@ function planDerived(fileSystem: FileSystem, log: ScrubbedLog): PlannedAction[] 
     })
   }
   for (const path of log.wrongSnapshots) {
-    const whole = { path, position: 0, sizeBytes: fileSystem.stat(path)?.sizeBytes ?? 0 }
-    actions.push({
-      path,
-      message: 'take the snapshot out: opening the log reads its producers from the batches',
-      sideFiles: [sideFilePath(fileSystem, whole)],
-      apply: () => {
-        setAside(fileSystem, whole)
-        fileSystem.remove(path)
-        fileSystem.syncDirectorySync(directory)
-      },
-    })
+    const message = 'take the snapshot out: opening the log reads its producers from the batches'
+    actions.push(takeOut(fileSystem, path, message))
   }
   if (topicId !== undefined && (log.isTopicIdWrong || !log.exists)) {
     const path = `${directory}/${partitionMetadataFileName}`
@@ -169,6 +162,42 @@ function planDerived(fileSystem: FileSystem, log: ScrubbedLog): PlannedAction[] 
         fileSystem.syncDirectorySync(directory)
       },
     })
+  }
+  return actions
+}
+
+/** Moves a whole file aside. */
+function takeOut(fileSystem: FileSystem, path: string, message: string): PlannedAction {
+  const whole = { path, position: 0, sizeBytes: fileSystem.stat(path)?.sizeBytes ?? 0 }
+  return {
+    path,
+    message,
+    sideFiles: [sideFilePath(fileSystem, whole)],
+    apply: () => {
+      setAside(fileSystem, whole)
+      fileSystem.remove(path)
+      fileSystem.syncDirectorySync(path.slice(0, path.lastIndexOf('/')))
+    },
+  }
+}
+
+/** Snapshots of a table: one that is damaged goes, once another says what it said, or what is left. */
+function planTable(
+  fileSystem: FileSystem,
+  log: ScrubbedLog,
+  codecs: TableCodecs | undefined,
+): PlannedAction[] {
+  const actions: PlannedAction[] = []
+  if (log.isTableIncomplete) {
+    actions.push({
+      path: log.directory,
+      message: 'write a table snapshot of what can be read; keys in damaged blocks are lost',
+      sideFiles: [],
+      apply: () => rewriteTable(fileSystem, log, codecs),
+    })
+  }
+  for (const { path } of log.tableSnapshots.damaged) {
+    actions.push(takeOut(fileSystem, path, 'take the table snapshot out'))
   }
   return actions
 }

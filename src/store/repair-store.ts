@@ -26,25 +26,21 @@ import { BatchBuilder } from '../record/batch-builder.ts'
 import { assignOffset } from '../record/batch-view.ts'
 import type { SegmentSettings } from '../segment/segment.ts'
 import type { Finding } from './finding.ts'
-import { type ScrubbedLog, scrubLog } from './log-scrub.ts'
+import { finalEnd, type ScrubbedLog, scrubLog } from './log-scrub.ts'
 import { readTopicId, rewriteMetaProperties } from './meta-properties.ts'
 import type { LostRecords, PlannedAction, RepairAction } from './repair-action.ts'
 import { hasHole, planLog, toRepair } from './repair-log.ts'
 import { rewriteSegment } from './segment-repair.ts'
 import { setAside, sideFilePath } from './side-file.ts'
-import {
-  type CheckProgress,
-  finalEnd,
-  inspectStore,
-  type StoreInspection,
-} from './store-inspection.ts'
+import { type CheckProgress, inspectStore, type StoreInspection } from './store-inspection.ts'
 import {
   metaPropertiesFileName,
   parseLogDirectoryName,
   partitionMetadataFileName,
   systemTopic,
 } from './store-layout.ts'
-import { leaderEpochKey, producerIdKey, topicPrefix } from './store-metadata.ts'
+import { leaderEpochKey, producerIdKey, type TableCodecs, topicPrefix } from './store-metadata.ts'
+import { drain } from './table-scrub.ts'
 import { TopicConfig } from './topic-config.ts'
 import { fileSystemOption, withLock } from './verify-store.ts'
 
@@ -94,8 +90,10 @@ export async function repairStore(
     const actions: RepairAction[] = []
     if (inspection.hasJournal) {
       actions.push(journalAction(path))
-      if (isApplied) {
-        replayJournal(fileSystem, inspection)
+      if (isApplied && !isJournalWrong(inspection)) {
+        const replay = replayJournal(fileSystem, inspection)
+        inspection = await inspectStore(fileSystem, path, onProgress)
+        finishJournal(fileSystem, inspection, replay)
         inspection = await inspectStore(fileSystem, path, onProgress)
       }
     }
@@ -105,7 +103,7 @@ export async function repairStore(
     const report = { isApplied, findings, actions, lost: lostRecords(findings) }
     if (!isApplied) return { ...report, remaining: unhandled(inspection) }
     for (const action of planned) {
-      action.apply()
+      await action.apply()
       await new Promise((resolve) => setImmediate(resolve))
     }
     const after = await inspectStore(fileSystem, path, onProgress)
@@ -122,10 +120,17 @@ function lostRecords(findings: readonly Finding[]): LostRecords[] {
   return lost
 }
 
-/** Damage in logs whose segments are being replaced is left alone. */
-function unhandled({ logs, systemLog }: StoreInspection): Finding[] {
+function isJournalWrong({ findings }: StoreInspection): boolean {
+  return findings.some(({ severity, kind }) => severity === 'damage' && kind === 'journal')
+}
+
+/** Damage in logs whose segments are being replaced is left alone, and so is a foreign journal. */
+function unhandled({ logs, systemLog, findings }: StoreInspection): Finding[] {
   const inSwap = [systemLog, ...logs].filter(({ isInSwap }) => isInSwap)
-  return inSwap.flatMap((log) => log.findings.filter(({ severity }) => severity === 'damage'))
+  return [
+    ...findings.filter(({ kind, severity }) => severity === 'damage' && kind === 'journal'),
+    ...inSwap.flatMap((log) => log.findings.filter(({ severity }) => severity === 'damage')),
+  ]
 }
 
 function journalAction(path: string): RepairAction {
@@ -134,7 +139,7 @@ function journalAction(path: string): RepairAction {
 }
 
 /** As opening the store does: what was durable in the journal only belongs to its logs. */
-function replayJournal(fileSystem: FileSystem, inspection: StoreInspection): void {
+function replayJournal(fileSystem: FileSystem, inspection: StoreInspection): JournalReplay {
   const { path, table, logStarts } = inspection
   const replay = new JournalReplay(fileSystem, path)
   for (const name of replay.logs) {
@@ -145,7 +150,44 @@ function replayJournal(fileSystem: FileSystem, inspection: StoreInspection): voi
     const topicId = topic === systemTopic ? '' : (known ?? (table.isWhole ? undefined : found))
     replay.replay(name, { topicId, logStart: logStarts?.get(name) ?? (0 as Offset) })
   }
+  return replay
+}
+
+/**
+ * Removes the journal: it names places in segments that are about to be rewritten. It is also what
+ * tells torn groups from whole ones, so what recovery would cut is cut before.
+ */
+function finishJournal(
+  fileSystem: FileSystem,
+  { logs, systemLog }: StoreInspection,
+  replay: JournalReplay,
+): void {
+  for (const log of [systemLog, ...logs]) {
+    for (const path of log.droppedPaths) {
+      cutFile(fileSystem, path, 0)
+      fileSystem.remove(path)
+    }
+    if (log.droppedPaths.length > 0) fileSystem.syncDirectorySync(log.directory)
+    const last = log.segments.at(-1)
+    const tail = last?.pieces.at(-1)
+    if (last !== undefined && tail?.kind === 'unrecovered') {
+      cutFile(fileSystem, last.path, tail.position)
+    }
+  }
   replay.finish(silentLogger)
+}
+
+/** Cuts a file, once what goes is in a side file. Durable on return. */
+function cutFile(fileSystem: FileSystem, path: string, position: number): void {
+  const sizeBytes = (fileSystem.stat(path)?.sizeBytes ?? position) - position
+  if (sizeBytes > 0) setAside(fileSystem, { path, position, sizeBytes })
+  const file = fileSystem.open(path, 'write')
+  try {
+    file.truncate(position)
+    file.flushSync()
+  } finally {
+    file.close()
+  }
 }
 
 /** Far more ids than are handed out between two records of the table. */
@@ -164,22 +206,24 @@ class RepairPlan {
     const { logs } = this.#found
     return [
       ...this.#planTable(),
-      ...logs.flatMap((log) => planLog(this.#fileSystem, log, this.#settingsOf(log))),
+      ...logs.flatMap((log) => planLog(this.#fileSystem, log, this.#kindOf(log))),
       ...this.#planMarks(),
       ...this.#planProperties(),
       ...this.#planCheckpoints(),
     ]
   }
 
-  #settingsOf(log: ScrubbedLog): SegmentSettings {
+  #kindOf(log: ScrubbedLog): { settings: SegmentSettings; codecs: TableCodecs | undefined } {
     const topic = parseLogDirectoryName(log.name)?.topic ?? ''
-    return new TopicConfig(this.#found.table.topics.get(topic)?.config ?? {}).settings
+    const entry = this.#found.table.topics.get(topic)
+    return { settings: new TopicConfig(entry?.config ?? {}).settings, codecs: entry?.table }
   }
 
   /** The store's own log. Where records of it are lost, others stand in for what they may have said. */
   #planTable(): PlannedAction[] {
     const { systemLog, table } = this.#found
-    const planned = planLog(this.#fileSystem, systemLog, defaultLogSettings)
+    const kind = { settings: defaultLogSettings, codecs: { key: 'string', value: 'json' } }
+    const planned = planLog(this.#fileSystem, systemLog, kind)
     if (table.isWhole || systemLog.isInSwap) return planned
     const { leaderEpoch, producerIdLimit } = this.#standIns()
     const message =
@@ -201,7 +245,9 @@ class RepairPlan {
     }
     const last = systemLog.segments.at(-1)?.path
     // The last segment is rewritten by the append; a new one behind it is not needed then.
-    const others = planned.filter(({ path }) => path !== last && path !== systemLog.directory)
+    const isDone = ({ path, message }: PlannedAction) =>
+      path === last || (path === systemLog.directory && !message.startsWith('write a table'))
+    const others = planned.filter((action) => !isDone(action))
     return [standIn, ...others]
   }
 
@@ -331,11 +377,7 @@ function isSame(one: OffsetsByLog, other: OffsetsByLog | undefined): boolean {
 
 /** As the log is now, whatever the checkpoint said of where it ended before. */
 function rescrub(fileSystem: FileSystem, log: ScrubbedLog): ScrubbedLog {
-  const scrubbing = scrubLog(fileSystem, { ...log, recoveryPoint: undefined })
-  for (;;) {
-    const step = scrubbing.next()
-    if (step.done === true) return step.value
-  }
+  return drain(scrubLog(fileSystem, { ...log, recoveryPoint: undefined }))
 }
 
 /**

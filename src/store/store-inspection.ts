@@ -4,11 +4,12 @@
  *
  * The directory must be locked by the caller.
  */
-import { CorruptBatchError, StoreFormatError } from '../base/errors.ts'
+import { StoreFormatError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import { indexCheckpointFileName, readSeals } from '../flush/index-checkpoint.ts'
 import { journalFileName } from '../flush/journal.ts'
+import { JournalReplay } from '../flush/journal-replay.ts'
 import {
   logStartFileName,
   type OffsetsByLog,
@@ -17,6 +18,7 @@ import {
 } from '../flush/offset-checkpoint.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { BatchView } from '../record/batch-view.ts'
+import type { GroupMark } from '../record/group-mark.ts'
 import { RecordCursor } from '../record/record-cursor.ts'
 import { logSuffix, offsetOfFileName } from '../segment/segment-file-name.ts'
 import type { Finding } from './finding.ts'
@@ -36,6 +38,7 @@ import {
   type TopicEntry,
   topicPrefix,
 } from './store-metadata.ts'
+import { salvageSnapshot } from './table-scrub.ts'
 
 /** How far a check of a data directory has come. */
 export type CheckProgress = {
@@ -94,6 +97,8 @@ class Inspection {
   readonly #findings: Finding[] = []
   readonly #entries = new Map<string, unknown>()
   readonly #records = new RecordCursor()
+  /** Changes of the store's table below are in the snapshot that was read. */
+  #tableFrom = 0 as Offset
   #largestProducerId = -1
   #largestEpoch = -1
   #checkedBytes = 0
@@ -113,7 +118,8 @@ class Inspection {
     const logStarts = this.#readCheckpoint(logStartFileName)
     const areSealsWrong = this.#areSealsWrong()
     this.#totalBytes = this.#sizeOf(found)
-    const common = { isClean: stop.isClean, maxEpoch: Infinity }
+    const lastFrame = stop.hasJournal ? this.#readLastFrame() : undefined
+    const common = { isClean: stop.isClean, maxEpoch: Infinity, lastFrame }
     const pointsOf = (name: string) => ({
       name,
       directory: `${this.#path}/${name}`,
@@ -122,6 +128,7 @@ class Inspection {
     })
     const system = logDirectoryName(systemTopic, 0)
     const systemFacts = { ...common, ...pointsOf(system), mayHaveGaps: true, topicId: undefined }
+    if (found.hasSystemLog) this.#readTableSnapshot(systemFacts.directory)
     const systemLog = found.hasSystemLog
       ? await this.#scrub(systemFacts, (batch) => this.#readTable(batch))
       : await this.#missingSystemLog(systemFacts, found)
@@ -178,6 +185,16 @@ class Inspection {
       this.#findings.push({ severity: 'note', kind: 'not-recovered', path: this.#path, message })
     }
     return { isClean, hasJournal }
+  }
+
+  /** What tells which atomic groups are torn; recovery asks the same. */
+  #readLastFrame(): GroupMark | undefined {
+    try {
+      return new JournalReplay(this.#fileSystem, this.#path).lastFrame
+    } catch (error) {
+      this.#addUnreadable(error, 'journal', journalFileName)
+      return undefined
+    }
   }
 
   #checkProperties(): boolean {
@@ -256,24 +273,33 @@ class Inspection {
     return { ...scrubbed, findings: [] }
   }
 
-  #readTable(batch: BatchView): void {
+  /** The newest snapshot of the store's table, or what can be read of it when none is whole. */
+  #readTableSnapshot(directory: string): void {
+    const salvaged = salvageSnapshot(this.#fileSystem, directory)
+    if (salvaged === undefined) return
+    this.#tableFrom = salvaged.offset
+    for (const [key, value] of salvaged.entries) this.#setEntry(key.toString(), value)
+  }
+
+  #setEntry(key: string, value: Buffer | null): void {
+    if (value === null) {
+      this.#entries.delete(key)
+      return
+    }
     try {
-      this.#records.open(batch.bytes, batch.position)
-      while (this.#records.next()) {
-        const key = this.#records.key()?.toString()
-        const value = this.#records.value()
-        if (key === undefined) continue
-        if (value === null) this.#entries.delete(key)
-        else this.#entries.set(key, JSON.parse(value.toString()))
-      }
+      this.#entries.set(key, JSON.parse(value.toString()))
     } catch (error) {
-      if (!(error instanceof SyntaxError) && !(error instanceof CorruptBatchError)) throw error
-      this.#add(
-        'damage',
-        'table',
-        logDirectoryName(systemTopic, 0),
-        `not a table: ${error.message}`,
-      )
+      if (!(error instanceof SyntaxError)) throw error
+      this.#add('damage', 'table', logDirectoryName(systemTopic, 0), `${key} is not JSON`)
+    }
+  }
+
+  #readTable(batch: BatchView): void {
+    if (batch.lastOffset < this.#tableFrom) return
+    this.#records.open(batch.bytes, batch.position)
+    while (this.#records.next()) {
+      const key = this.#records.key()?.toString()
+      if (key !== undefined) this.#setEntry(key, this.#records.value())
     }
   }
 
@@ -286,7 +312,8 @@ class Inspection {
       if (key.startsWith(deletedPrefix)) deletedIds.add(key.slice(deletedPrefix.length))
     }
     const numberOf = (key: string) => (this.#entries.get(key) as { value?: number })?.value ?? 0
-    const isWhole = systemLog.findings.every(({ kind }) => kind !== 'records')
+    const isWhole =
+      systemLog.findings.every(({ kind }) => kind !== 'records') && !systemLog.isTableIncomplete
     return {
       topics,
       deletedIds,
@@ -344,9 +371,4 @@ class Inspection {
 function mayHaveGaps(entry: TopicEntry | undefined): boolean {
   if (entry === undefined || entry.isAdopted === true || entry.hasHoles === true) return true
   return entry.config['cleanup.policy']?.split(',').includes('compact') === true
-}
-
-/** Where a log goes on: below its recovery point no offset is given out again. */
-export function finalEnd(log: ScrubbedLog): Offset {
-  return Math.max(log.endOffset, log.recoveryPoint ?? 0) as Offset
 }

@@ -31,8 +31,8 @@ export type VerifyReport = {
 /**
  * Reads every byte of the data directory at `path` and reports what is wrong: each batch (size,
  * format, checksum, offsets, leader epoch, every record decompressed and decoded), the borders of
- * segments, both indexes, producer snapshots, leader epochs, checkpoints, `meta.properties`, topic
- * ids and the store's own table.
+ * segments, both indexes, snapshots of producers and tables, leader epochs, checkpoints,
+ * `meta.properties`, topic ids and the store's own table.
  *
  * Changes nothing but `.lock`, which is held meanwhile. After an unclean stop, what recovery will
  * deal with is a note, not damage. Cost: the directory is read once, at the speed of decoding.

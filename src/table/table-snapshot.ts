@@ -199,6 +199,22 @@ export class SnapshotReader {
     return entries
   }
 
+  /**
+   * After a block with the wrong checksum: goes on behind it, if its length and checksum can be the
+   * right ones, so that later blocks can be read. They are of the same snapshot: every checksum
+   * continues the one before. False when nothing more can be read.
+   */
+  skipBlock(): boolean {
+    const head = Buffer.alloc(blockHeaderSize)
+    if (this.#file.read(head, this.#position) < blockHeaderSize) return false
+    const length = readInt32(head, 0)
+    const end = this.#position + blockHeaderSize + length
+    if (length <= 0 || length % 8 !== 0 || end + trailerSize > this.#sizeBytes) return false
+    this.#crc = readUint32(head, 4)
+    this.#position = end
+    return true
+  }
+
   /** Counts the entries of a block, which fill it exactly. */
   countEntries(count: number): void {
     this.#entryCount += count

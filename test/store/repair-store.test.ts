@@ -189,6 +189,63 @@ describe('a repair', () => {
   })
 })
 
+describe('a repair after groups over several logs', () => {
+  async function opened(disk: SimFileSystem) {
+    const store = await openOn(disk)
+    return { store, a: await store.log('a'), b: await store.log('b') }
+  }
+
+  /** Stopped at the operation; undefined when all was done before. */
+  async function killedAt(operation: number): Promise<SimFileSystem | undefined> {
+    const disk = simDisk()
+    const before = await opened(disk)
+    await before.a.append('single')
+    await before.b.append('single')
+    // Of a journal that is gone: it could bring back what is damaged below.
+    await before.store.close()
+    const { store, a, b } = await opened(disk)
+    disk.stopAt(disk.operationCount + operation)
+    try {
+      for (const n of [1, 2]) {
+        await store.atomic((tx) => {
+          tx.append(a, `${n}`)
+          tx.append(b, `${n}`)
+        })
+      }
+      return undefined
+    } catch {
+      return disk
+    }
+  }
+
+  it('keeps each as a whole or not at all, although their frames are gone then', async () => {
+    let [whole, torn] = [0, 0]
+    for (let operation = 1; ; operation++) {
+      const killed = await killedAt(operation)
+      if (killed === undefined) break
+      // A frame is written before what it describes: only a power cut loses the frame alone.
+      const cuts = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) =>
+        killed.crash({ class: 'random-pages', seed }),
+      )
+      for (const disk of [killed.processCrash(), ...cuts]) {
+        disk.flipBits('/data/a-0/00000000000000000000.log', 65, 1)
+        const { findings } = await verifyStore(dataPath, { fileSystem: disk })
+        if (findings.some(({ message }) => message.includes('part of a group'))) torn++
+        const { remaining, lost } = await repair(disk)
+        expect(remaining).toEqual([])
+        expect(lost).toEqual([{ log: 'a-0', from: 0, to: 1 }])
+        const { a, b } = await opened(disk)
+        const [ofA, ofB] = [contentOf(a), contentOf(b)]
+        ofB.delete(0)
+        expect([...ofA], `stopped at ${operation}`).toEqual([...ofB])
+        whole += ofA.size
+      }
+    }
+    expect(whole).toBeGreaterThan(2)
+    expect(torn).toBeGreaterThan(2)
+  })
+})
+
 describe('a repair that is cut off', () => {
   async function damaged(isClean: boolean): Promise<SimFileSystem> {
     const { disk } = await makeSmallStore(isClean)

@@ -8,8 +8,8 @@ import { formatBytes, ProgressBar } from '../progress-bar.ts'
 export const help = `Usage: stratalog verify <dir> [options]
 
 Reads every byte of a data directory that nobody has open: batches with their checksums, offsets and
-records, indexes, producer snapshots, leader epochs, checkpoints, meta.properties, topic ids and the
-store's own table. Changes nothing.
+records, indexes, snapshots of producers and tables, leader epochs, checkpoints, meta.properties,
+topic ids and the store's own table. Changes nothing.
 
 Prints one line for each finding: what is wrong, which offsets are concerned, and where. "damage" is
 what "stratalog repair <dir>" deals with. "note" needs nothing: after a stop that was not clean, what

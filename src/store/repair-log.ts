@@ -21,8 +21,8 @@ import {
 } from './segment-repair.ts'
 import { setAside, sideFilePath } from './side-file.ts'
 import { partitionMetadataFileName } from './store-layout.ts'
-import type { TableCodecs } from './store-metadata.ts'
 import { rewriteTable } from './table-repair.ts'
+import type { TableCodecs } from './topic.ts'
 
 export function planLog(
   fileSystem: FileSystem,

@@ -39,8 +39,9 @@ import {
   partitionMetadataFileName,
   systemTopic,
 } from './store-layout.ts'
-import { leaderEpochKey, producerIdKey, type TableCodecs, topicPrefix } from './store-metadata.ts'
+import { leaderEpochKey, producerIdKey, topicPrefix } from './store-metadata.ts'
 import { drain } from './table-scrub.ts'
+import type { TableCodecs } from './topic.ts'
 import { TopicConfig } from './topic-config.ts'
 import { fileSystemOption, withLock } from './verify-store.ts'
 

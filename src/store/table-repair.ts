@@ -6,8 +6,8 @@ import { RecordCursor } from '../record/record-cursor.ts'
 import { TableEntries } from '../table/table-entries.ts'
 import { SnapshotWriter } from '../table/table-snapshot.ts'
 import { finalEnd, type ScrubbedLog, scrubLog } from './log-scrub.ts'
-import type { TableCodecs } from './store-metadata.ts'
 import { drain, salvageSnapshot } from './table-scrub.ts'
+import type { TableCodecs } from './topic.ts'
 
 /**
  * Writes a snapshot at the end of a table's log: what can be read of the newest one, and the changes

@@ -3,11 +3,14 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import type { FileSystem } from '../platform/file-system.ts'
+import type { SegmentFiles } from '../segment/segment-files.ts'
 import type { LogSettings } from './log-settings.ts'
 import type { SharedBuilders } from './shared-builders.ts'
 
 export type LogEnvironment = {
   readonly fileSystem: FileSystem
+  /** Open `.log` files of all logs. */
+  readonly files: SegmentFiles
   /** The partition directory, `<store>/<topic>-<partition>`; it exists. */
   readonly directory: string
   /** `<topic>-<partition>`, for messages. */

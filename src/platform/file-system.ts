@@ -34,6 +34,8 @@ export interface FileSystem {
   lockDirectory(path: string): DirectoryLock
   /** Bytes a process without privileges may still write, and the size of the file system. */
   space(path: string): { freeBytes: number; totalBytes: number }
+  /** How many files and sockets this process may have open at once; undefined where nobody tells. */
+  maxOpenFiles?(): number | undefined
 }
 
 export type OpenMode = 'read' | 'write' | 'create' | 'open-or-create'

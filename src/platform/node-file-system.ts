@@ -131,6 +131,17 @@ class NodeFileSystem implements FileSystem {
       throw storageFailure('statfs', path, error)
     }
   }
+
+  /** Linux tells; Node has raised the soft limit to the hard one when it started. */
+  maxOpenFiles(): number | undefined {
+    try {
+      const limits = fs.readFileSync('/proc/self/limits', 'latin1')
+      const found = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1])
+      return Number.isInteger(found) ? found : undefined
+    } catch {
+      return undefined // Another system, or a sandbox without /proc: the caller has a default.
+    }
+  }
 }
 
 class NodeFile implements File {

@@ -20,13 +20,16 @@ export type ScanMode = 'headers' | 'whole'
  */
 export type ScanStep = 'batch' | 'end' | 'incomplete' | 'invalid'
 
+/** A segment, or a file of which nobody else knows. */
+export type ScanSource = Pick<File, 'read'>
+
 const minimumBatchLength = batchHeaderSize - batchOverhead
 const headerWindowBytes = 8 * 1024
 const wholeWindowBytes = 1024 * 1024
 
 export class BatchScanner {
   readonly view: BatchView = new BatchView()
-  readonly #file: File
+  readonly #file: ScanSource
   readonly #mode: ScanMode
   #window: Buffer = Buffer.alloc(0)
   #windowStart = 0
@@ -35,7 +38,7 @@ export class BatchScanner {
   #limit = 0
   #position = 0 as FilePosition
 
-  constructor(file: File, mode: ScanMode) {
+  constructor(file: ScanSource, mode: ScanMode) {
     this.#file = file
     this.#mode = mode
   }

@@ -23,7 +23,7 @@ import type { File, FileSystem, MappedFile } from '../platform/file-system.ts'
 import type { BatchView } from '../record/batch-view.ts'
 import { BatchScanner } from './batch-scanner.ts'
 import type { IndexSeal } from './index-seal.ts'
-import { SegmentFile } from './segment-file.ts'
+import type { SegmentFile } from './segment-file.ts'
 import {
   logSuffix,
   offsetIndexSuffix,
@@ -31,6 +31,7 @@ import {
   timeIndexSuffix,
   transactionIndexSuffix,
 } from './segment-file-name.ts'
+import type { SegmentFiles } from './segment-files.ts'
 
 /** Offsets of one segment span at most this, so that they fit the index's 32 bits. */
 export const maxRelativeOffset = 0x7fff_ffff
@@ -45,6 +46,8 @@ const rewriteBytes = 1024 * 1024
 /** What a segment needs from its log; shared by all segments of it. */
 export type SegmentEnvironment = {
   readonly fileSystem: FileSystem
+  /** Opens the `.log`, and closes it again when others need the descriptor. */
+  readonly files: SegmentFiles
   readonly directory: string
   readonly clock: Clock
   /** Live settings: read at every use, so that a changed topic setting acts at once. */
@@ -110,7 +113,7 @@ export class Segment {
   /** Creates an empty active segment. Its name is durable only after a directory sync. */
   static create(env: SegmentEnvironment, baseOffset: Offset): Segment {
     const segment = new Segment(env, baseOffset, 'active', 0)
-    segment.#handle = new SegmentFile(env.fileSystem.open(segment.path, 'create'))
+    segment.#handle = segment.#open('create')
     segment.#offsetIndex = new OffsetIndex(baseOffset)
     segment.#timeIndex = new TimeIndex(baseOffset)
     return segment
@@ -216,7 +219,7 @@ export class Segment {
     assert(this.#state === 'active', 'only the active segment takes appends')
     assert(lastOffset - this.baseOffset <= maxRelativeOffset, 'the append fits the segment')
     const position = this.#sizeBytes as FilePosition
-    const file = this.#hold().file
+    const file = this.#hold()
     try {
       file.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), position)
     } catch (error) {
@@ -232,7 +235,7 @@ export class Segment {
 
   #undoWrite(): void {
     try {
-      this.#hold().file.truncate(this.#sizeBytes)
+      this.#hold().truncate(this.#sizeBytes)
     } catch {
       // The write's own error is the one to report; the log fails for good because of this flag.
       this.#isTorn = true
@@ -443,13 +446,18 @@ export class Segment {
 
   /** A scanner over `[from, limit)`; `from` must be a batch border. */
   scan(mode: 'headers' | 'whole', from = 0, limit: number = this.#sizeBytes): BatchScanner {
-    return new BatchScanner(this.#hold().file, mode).start(from, limit)
+    return new BatchScanner(this, mode).start(from, limit)
+  }
+
+  /** Reads as a `File` does; for scanners, which must not keep a file that may be closed meanwhile. */
+  read(target: Uint8Array, position: number): number {
+    return this.#hold().read(target, position)
   }
 
   /** Fills `target` with the bytes from `position` on; they must lie inside the segment. */
   readInto(target: Buffer, position: number): void {
     assert(position + target.length <= this.#sizeBytes, 'a read lies inside the segment')
-    const count = this.#hold().file.read(target, position)
+    const count = this.read(target, position)
     if (count !== target.length) throw this.corruption(position + count, 'the file ends too early')
   }
 
@@ -475,7 +483,7 @@ export class Segment {
         // Not sooner: another flush of the segment would pass over what is not durable yet.
         this.#syncedIndexWrites = Math.max(this.#syncedIndexWrites, writes)
       }
-      await handle.file.flush()
+      await handle.flush()
     } finally {
       for (const file of indexFiles) file.close()
       handle.release()
@@ -495,7 +503,7 @@ export class Segment {
       }
       this.#syncedIndexWrites = this.#indexWrites
     }
-    this.#hold().file.flushSync()
+    this.#hold().flushSync()
   }
 
   /** Writes the index files and makes the segment read-only. Not durable until `flush`. */
@@ -632,7 +640,7 @@ export class Segment {
    */
   truncate(position: number, offset: Offset): void {
     assert(position <= this.#sizeBytes, 'a truncation shortens')
-    this.#hold().file.truncate(position)
+    this.#hold().truncate(position)
     this.#sizeBytes = position
     this.#isLogDamaged = false
     this.#loadOffsetIndex().truncate(offset)
@@ -641,7 +649,7 @@ export class Segment {
     this.#bytesSinceEntry = position - this.#loadOffsetIndex().lastPosition
     if (position === 0) this.#firstTimestamp = undefined
     // Last: when it fails the log takes no more appends, but what is left can be read.
-    this.#hold().file.flushSync()
+    this.#hold().flushSync()
   }
 
   #reloadMaxTimestamp(): void {
@@ -658,7 +666,7 @@ export class Segment {
 
   /** Writes what stands behind `position` once more, so that the next flush makes it durable. */
   rewrite(position: number): void {
-    const { file } = this.#hold()
+    const file = this.#hold()
     const window = Buffer.allocUnsafeSlow(Math.min(rewriteBytes, this.#sizeBytes - position))
     for (let at = position; at < this.#sizeBytes; at += window.length) {
       const part = window.subarray(0, Math.min(window.length, this.#sizeBytes - at))
@@ -696,8 +704,15 @@ export class Segment {
 
   #hold(): SegmentFile {
     assert(this.#state !== 'closed', 'a closed segment is not used')
-    this.#handle ??= new SegmentFile(this.#env.fileSystem.open(this.path, 'write'))
+    this.#handle ??= this.#open('write')
+    this.#handle.wasUsed = true
     return this.#handle
+  }
+
+  #open(mode: 'create' | 'write'): SegmentFile {
+    return this.#env.files.open(this.path, mode, () => {
+      this.#handle = undefined
+    })
   }
 
   #unmapIndexes(): void {

@@ -52,6 +52,12 @@ export type StoreOptions = {
    * stop. Default 33,554,432; 0 = none: then every log syncs a file of its own.
    */
   readonly journalBytes?: number
+  /**
+   * Segment files open at once; they are closed and opened again as they are used, and more than
+   * this only while they are sent or flushed. Default: three quarters of what the process may open,
+   * at most 16,384; 768 where the system does not tell.
+   */
+  readonly maxOpenFiles?: number
   /** Called while an unclean stop is recovered from. */
   readonly onRecovery?: (progress: RecoveryProgress) => void
   readonly logger?: Logger
@@ -69,6 +75,7 @@ export type StoreSettings = {
   readonly checkpointIntervalMs: number
   readonly checkpointBytes: number
   readonly journalBytes: number
+  readonly maxOpenFiles: number
   readonly onRecovery: (progress: RecoveryProgress) => void
   readonly logger: Logger
   readonly clock: Clock
@@ -84,6 +91,7 @@ const names: readonly (keyof StoreOptions)[] = [
   'checkpointIntervalMs',
   'checkpointBytes',
   'journalBytes',
+  'maxOpenFiles',
   'onRecovery',
   'logger',
   'clock',
@@ -91,12 +99,26 @@ const names: readonly (keyof StoreOptions)[] = [
   'random',
 ]
 
+/** A soft limit of 1,024 is the usual one where nobody tells. */
+const usualOpenFileLimit = 1024
+const mostOpenFiles = 16_384
+
+/** Leaves a quarter of the descriptors to sockets and to whatever else the process opens. */
+function defaultOpenFiles(fileSystem: FileSystem): number {
+  const limit = fileSystem.maxOpenFiles?.() ?? usualOpenFileLimit
+  return Math.max(1, Math.min(Math.floor(limit * 0.75), mostOpenFiles))
+}
+
 export function checkStoreOptions(options: StoreOptions): StoreSettings {
   knownOptions('openStore', options, names)
   const { config = {}, nodeId } = options
   if (typeof config !== 'object' || config === null) {
     throw new InvalidOptionError({ option: 'config', value: config, expected: 'an object' })
   }
+  const fileSystem = implementationOption('fileSystem', options.fileSystem, {
+    default: nodeFileSystem,
+    methods: ['open', 'lockDirectory'],
+  })
   return {
     level: oneOfOption('level', options.level, {
       default: 'disk',
@@ -121,6 +143,10 @@ export function checkStoreOptions(options: StoreOptions): StoreSettings {
       min: 0,
       max: gibibyte,
     }),
+    maxOpenFiles: integerOption('maxOpenFiles', options.maxOpenFiles, {
+      default: defaultOpenFiles(fileSystem),
+      min: 1,
+    }),
     onRecovery: options.onRecovery ?? (() => {}),
     logger: implementationOption('logger', options.logger, {
       default: silentLogger,
@@ -130,10 +156,7 @@ export function checkStoreOptions(options: StoreOptions): StoreSettings {
       default: systemClock,
       methods: ['now', 'after'],
     }),
-    fileSystem: implementationOption('fileSystem', options.fileSystem, {
-      default: nodeFileSystem,
-      methods: ['open', 'lockDirectory'],
-    }),
+    fileSystem,
     random: options.random ?? Math.random,
   }
 }

@@ -29,7 +29,9 @@ import { type LoadedLog, loadLog } from '../log/log-loader.ts'
 import { defaultLogSettings, type LogSettings } from '../log/log-settings.ts'
 import { SharedBuilders } from '../log/shared-builders.ts'
 import type { DirectoryLock } from '../platform/file-system.ts'
+import { SheddingFileSystem } from '../platform/shedding-file-system.ts'
 import type { GroupMark } from '../record/group-mark.ts'
+import { SegmentFiles } from '../segment/segment-files.ts'
 import type { Table } from '../table/table.ts'
 import type { CodecChoice, CodecValue } from '../table/table-codec.ts'
 import type { TableEnvironment, TableSpec } from '../table/table-settings.ts'
@@ -103,6 +105,7 @@ export class Store {
   readonly #checkpoints: Checkpoints
   readonly #commit: FlushCoordinator
   readonly #groupHost: GroupHost
+  readonly #files: SegmentFiles
   readonly #builders = new SharedBuilders()
   readonly #topics = new Map<string, Topic>()
   readonly #topicsById = new Map<string, Topic>()
@@ -127,9 +130,11 @@ export class Store {
 
   private constructor(path: string, settings: StoreSettings, lock: DirectoryLock) {
     this.path = path
-    this.#settings = settings
+    const fileSystem = new SheddingFileSystem(settings.fileSystem, () => this.#files.shed())
+    this.#files = new SegmentFiles(fileSystem, settings.maxOpenFiles)
+    this.#settings = { ...settings, fileSystem }
     this.#lock = lock
-    const { fileSystem, logger } = settings
+    const { logger } = settings
     const meta = loadMetaProperties(fileSystem, path, settings)
     this.clusterId = meta.clusterId
     this.nodeId = meta.nodeId
@@ -527,9 +532,9 @@ export class Store {
       const failed = logs.filter((log) => log.failure !== undefined)
       // Whoever asked for it was told how it ended.
       await this.#checkpointing?.catch(() => {})
-      const areClean = await Promise.all(logs.map((log) => log.close()))
-      const isClean = areClean.every(Boolean) && this.#isRecovered
+      const isClean = (await closeAll(logs)) && this.#isRecovered
       await this.#commit.idle()
+      await this.#files.idle()
       const failure = logs.find(
         (log) => log.failure !== undefined && !failed.includes(log),
       )?.failure
@@ -708,6 +713,7 @@ export class Store {
     const { fileSystem, clock, logger, random } = this.#settings
     return {
       fileSystem,
+      files: this.#files,
       clock,
       logger,
       random,
@@ -919,4 +925,20 @@ export class Store {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw new ClosedError(`store ${this.path} is closed`)
   }
+}
+
+/** Logs that close at once: as many as the thread pool has threads, each with three files open. */
+const maxParallelCloses = 4
+
+/** @returns whether everything in every log is on stable storage, in place. */
+async function closeAll(logs: readonly Log[]): Promise<boolean> {
+  const waiting = [...logs]
+  let isClean = true
+  const work = async (): Promise<void> => {
+    for (let log = waiting.pop(); log !== undefined; log = waiting.pop()) {
+      isClean = (await log.close()) && isClean
+    }
+  }
+  await Promise.all(Array.from({ length: maxParallelCloses }, work))
+  return isClean
 }

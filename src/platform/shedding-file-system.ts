@@ -1,0 +1,84 @@
+/**
+ * A file system that is told when the process has no descriptors left: whatever it was about to open
+ * is tried once more after `shed` has closed something. Without anything to close the error stays.
+ */
+import { StorageError } from '../base/errors.ts'
+import type { DirectoryLock, File, FileStat, FileSystem, OpenMode } from './file-system.ts'
+
+export class SheddingFileSystem implements FileSystem {
+  readonly #inner: FileSystem
+  readonly #shed: () => boolean
+
+  /** @param shed closes files if it can, and says whether it did. */
+  constructor(inner: FileSystem, shed: () => boolean) {
+    this.#inner = inner
+    this.#shed = shed
+  }
+
+  #retry<Result>(work: () => Result): Result {
+    try {
+      return work()
+    } catch (error) {
+      if (!isOutOfDescriptors(error) || !this.#shed()) throw error
+      return work()
+    }
+  }
+
+  open(path: string, mode: OpenMode): File {
+    return this.#retry(() => this.#inner.open(path, mode))
+  }
+
+  stat(path: string): FileStat | undefined {
+    return this.#inner.stat(path)
+  }
+
+  readDirectory(path: string): string[] {
+    return this.#retry(() => this.#inner.readDirectory(path))
+  }
+
+  makeDirectory(path: string): void {
+    this.#inner.makeDirectory(path)
+  }
+
+  rename(source: string, target: string): void {
+    this.#inner.rename(source, target)
+  }
+
+  remove(path: string): void {
+    this.#inner.remove(path)
+  }
+
+  removeTree(path: string): void {
+    this.#retry(() => this.#inner.removeTree(path))
+  }
+
+  /** Only opening the directory can end in this error, so no failed sync is tried again. */
+  async syncDirectory(path: string): Promise<void> {
+    try {
+      await this.#inner.syncDirectory(path)
+    } catch (error) {
+      if (!isOutOfDescriptors(error) || !this.#shed()) throw error
+      await this.#inner.syncDirectory(path)
+    }
+  }
+
+  syncDirectorySync(path: string): void {
+    this.#retry(() => this.#inner.syncDirectorySync(path))
+  }
+
+  lockDirectory(path: string): DirectoryLock {
+    return this.#inner.lockDirectory(path)
+  }
+
+  space(path: string): { freeBytes: number; totalBytes: number } {
+    return this.#inner.space(path)
+  }
+
+  maxOpenFiles(): number | undefined {
+    return this.#inner.maxOpenFiles?.()
+  }
+}
+
+function isOutOfDescriptors(error: unknown): boolean {
+  return error instanceof StorageError && (error.errno === 'EMFILE' || error.errno === 'ENFILE')
+}

@@ -1,0 +1,203 @@
+/**
+ * Goal: a store has at most `maxOpenFiles` segment files open, whatever it is used for; only what is
+ * being sent or flushed goes beyond it, no file is closed before it is durable, and a failed flush
+ * on the way is the log's. Method: files counted by the kernel on the real disk, and by their
+ * open and close on the simulated one.
+ */
+import { readdirSync, readlinkSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import type { File, OpenMode } from '../../src/platform/file-system.ts'
+import { nodeFileSystem } from '../../src/platform/node-file-system.ts'
+import { simFailure } from '../../src/platform/sim-failure.ts'
+import { openStore } from '../../src/store/store.ts'
+import { openOn, simDisk } from '../support/log-inspection.ts'
+import { withTemporaryDirectory } from '../support/temporary-directory.ts'
+
+const logCount = 24
+const maxOpenFiles = 5
+
+describe('segment files of a store on the real disk', () => {
+  it.skipIf(nodeFileSystem.maxOpenFiles?.() === undefined)(
+    'are bounded and opened again under appends, reads, slices and flushes [needs /proc]',
+    async () => {
+      await withTemporaryDirectory(async (directory) => {
+        const store = await openStore(directory, { maxOpenFiles })
+        const topic = await store.createTopic('t', { partitions: logCount })
+        const logs = Array.from({ length: logCount }, (_, i) => topic.log(i))
+        for (let round = 0; round < 12; round++) {
+          for (const log of logs) {
+            await log.append(`${log.name} ${round}`, { level: 'os' })
+            expect(openLogs(directory)).toBeLessThanOrEqual(maxOpenFiles)
+          }
+        }
+        for (const log of logs) log.roll()
+        await store.checkpoint()
+        expect(openLogs(directory)).toBeLessThanOrEqual(maxOpenFiles)
+
+        const slices = logs.map(
+          (log) => log.readSlice(0, 1 << 20, { upTo: 12, minOneBatch: true })!,
+        )
+        // Each is of another file, and none may be closed.
+        expect(openLogs(directory)).toBeGreaterThanOrEqual(logCount)
+        const bytes = Buffer.alloc(slices[0]!.length)
+        expect(slices[0]!.file.read(bytes, slices[0]!.position)).toBe(bytes.length)
+        for (const slice of slices) slice.release()
+
+        await Promise.all(logs.map((log) => log.append('durable', { level: 'disk' })))
+        await store.checkpoint()
+        for (const log of logs) {
+          const values: string[] = []
+          for await (const { value } of log.read()) values.push(String(value))
+          const written = Array.from({ length: 12 }, (_, round) => `${log.name} ${round}`)
+          expect(values).toEqual([...written, 'durable'])
+          expect(openLogs(directory)).toBeLessThanOrEqual(maxOpenFiles)
+        }
+        await store.close()
+        expect(openLogs(directory)).toBe(0)
+      })
+    },
+  )
+})
+
+describe('segment files of a store on the simulated disk', () => {
+  it('are flushed before they are closed', async () => {
+    const { disk, openFiles, closed } = countingDisk()
+    const store = await openOn(disk, { maxOpenFiles })
+    const topic = await store.createTopic('t', { partitions: logCount })
+    let unflushed: string[] = []
+    disk.planFault = ({ kind, path }) => {
+      if (!path.endsWith('.log')) return undefined
+      if (kind === 'write') unflushed.push(path)
+      if (kind === 'flush') unflushed = unflushed.filter((other) => other !== path)
+      return undefined
+    }
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < logCount; i++) await topic.log(i).append('a', { level: 'os' })
+    }
+    expect(closed.length).toBeGreaterThan(2 * logCount)
+    expect(unflushed.filter((path) => !openFiles().includes(path))).toEqual([])
+    expect(openFiles().length).toBeLessThanOrEqual(maxOpenFiles)
+    await store.close()
+    expect(openFiles()).toEqual([])
+  })
+
+  it('whose flush fails stay open, and fail their log at its next flush', async () => {
+    const { disk } = countingDisk()
+    const store = await openOn(disk, { maxOpenFiles, journalBytes: 0 })
+    const topic = await store.createTopic('t', { partitions: logCount })
+    let failures = 0
+    disk.planFault = ({ kind, path }) => {
+      if (kind !== 'flush' || !path.includes('/t-3/') || failures > 0) return undefined
+      failures++
+      return { errno: 'EIO' }
+    }
+    for (let i = 0; i < logCount; i++) await topic.log(i).append('a', { level: 'os' })
+    expect(failures).toBe(1)
+    // Nobody waited for it yet; the fault is over, and must not be forgotten all the same.
+    await expect(topic.log(3).append('b', { level: 'disk' })).rejects.toMatchObject({
+      code: 'ERR_LOG_FAILED',
+    })
+    const others = Array.from({ length: logCount }, (_, i) => topic.log(i)).filter(
+      (_, i) => i !== 3,
+    )
+    for (const log of others) await log.append('b', { level: 'disk' })
+    expect(others.every((log) => log.durableOffset === 2)).toBe(true)
+    await store.close()
+  })
+
+  it('stay open while they are flushed', async () => {
+    const { disk, openFiles } = countingDisk()
+    const store = await openOn(disk, { maxOpenFiles: 1, journalBytes: 0 })
+    const topic = await store.createTopic('t', { partitions: 4 })
+    const acks = [0, 1, 2, 3].map((i) => topic.log(i).append('a', { level: 'disk' }))
+    await Promise.all(acks)
+    expect(openFiles().length).toBeLessThanOrEqual(4)
+    await store.checkpoint()
+    await topic.log(0).append('b', { level: 'os' })
+    expect(openFiles().length).toBe(1)
+    await store.close()
+  })
+
+  it('are closed for others when the process has no descriptors left', async () => {
+    const { disk, openFiles, allFiles } = countingDisk()
+    const open = disk.open.bind(disk)
+    let refusals = 0
+    disk.open = (path: string, mode: OpenMode) => {
+      // The lock and the journal take their share.
+      if (allFiles() >= 20) {
+        refusals++
+        throw simFailure('open', path, 'EMFILE')
+      }
+      return open(path, mode)
+    }
+    const store = await openOn(disk)
+    const topic = await store.createTopic('t', { partitions: logCount })
+    const logs = Array.from({ length: logCount }, (_, i) => topic.log(i))
+    for (const log of logs) await log.append('a', { level: 'os' })
+    await Promise.all(logs.map((log) => log.append('b')))
+    expect(refusals).toBeGreaterThan(0)
+    for (const log of logs) expect(log.endOffset).toBe(2)
+    await store.close()
+    expect(openFiles()).toEqual([])
+    const again = await openOn(disk)
+    expect(again.wasClean).toBe(true)
+    await again.close()
+  })
+
+  it('leave the error to the caller when there is none to close', async () => {
+    const { disk } = countingDisk()
+    const store = await openOn(disk)
+    const log = await store.log('t')
+    await log.append('a')
+    const slice = log.readSlice(0, 1 << 20, { upTo: 1, minOneBatch: true })!
+    const { open } = disk
+    disk.open = (path: string) => {
+      throw simFailure('open', path, 'EMFILE')
+    }
+    const failed = store.createTopic('u')
+    await expect(failed).rejects.toMatchObject({ code: 'ERR_STORAGE', errno: 'EMFILE' })
+    disk.open = open
+    slice.release()
+    await store.close()
+  })
+})
+
+/** A simulated disk that knows which files are open. */
+function countingDisk(): {
+  disk: ReturnType<typeof simDisk>
+  /** Paths of open `.log` files, without the store's own log. */
+  openFiles: () => string[]
+  closed: string[]
+  allFiles: () => number
+} {
+  const disk = simDisk()
+  const held = new Set<File>()
+  const closed: string[] = []
+  const open = disk.open.bind(disk)
+  disk.open = (path, mode) => {
+    const file = open(path, mode)
+    const close = file.close.bind(file)
+    held.add(file)
+    file.close = () => {
+      held.delete(file)
+      if (path.endsWith('.log')) closed.push(path)
+      close()
+    }
+    return file
+  }
+  const openFiles = (): string[] =>
+    [...held].map(({ path }) => path).filter((path) => path.endsWith('.log'))
+  return { disk, openFiles, closed, allFiles: () => held.size }
+}
+
+/** Descriptors of this process that are `.log` files below `directory`. */
+function openLogs(directory: string): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`)
+      return path.startsWith(directory) && path.endsWith('.log')
+    } catch {
+      return false // The descriptor that the listing itself used.
+    }
+  }).length
+}

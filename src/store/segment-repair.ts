@@ -14,6 +14,7 @@ import {
   segmentFileName,
   timeIndexSuffix,
 } from '../segment/segment-file-name.ts'
+import { SegmentFiles } from '../segment/segment-files.ts'
 import type { Piece } from '../segment/segment-scrub.ts'
 import { copyStretch, setAside } from './side-file.ts'
 
@@ -71,7 +72,8 @@ export function makeSegment(fileSystem: FileSystem, directory: string, baseOffse
 /** Builds both indexes from the batches, durably. */
 export function rebuildIndexes(fileSystem: FileSystem, segment: SegmentToRepair): void {
   const { directory, baseOffset, settings, mayHaveGaps } = segment
-  const env = { fileSystem, directory, clock: systemClock, settings, mayHaveGaps }
+  const files = new SegmentFiles(fileSystem, 1)
+  const env = { fileSystem, files, directory, clock: systemClock, settings, mayHaveGaps }
   const opened = Segment.open(env, baseOffset)
   try {
     opened.rebuildIndexes()

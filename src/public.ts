@@ -25,10 +25,25 @@ export type {
   RecordHeader,
   RecordInput,
 } from './record/record.ts'
+
 export type { AtomicAck, AtomicOptions, AtomicTransaction } from './store/atomic-group.ts'
 export type { Finding, FindingKind } from './store/finding.ts'
+export type {
+  LogStorage,
+  StorageAck,
+  StorageAppendOptions,
+  StorageChangeOptions,
+  StorageExpectation,
+  StorageGroup,
+  StorageGroupAck,
+  StorageLog,
+  StorageTable,
+  StorageTableSpec,
+  StoredRecord,
+} from './store/log-storage.ts'
 export type { LostRecords, RepairAction } from './store/repair-action.ts'
 export { type RepairOptions, type RepairReport, repairStore } from './store/repair-store.ts'
+
 export { openStore, type Store, type TopicSpec } from './store/store.ts'
 export type { CheckProgress } from './store/store-inspection.ts'
 export type { RecoveryProgress, RecoveryReport, StoreOptions } from './store/store-options.ts'

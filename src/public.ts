@@ -5,8 +5,10 @@ export type { Logger } from './base/logger.ts'
 export type { DurabilityLevel, FilePosition, Offset } from './base/types.ts'
 export type {
   Ack,
+  AppendAck,
   AppendedBatch,
   AppendOptions,
+  AppendProducer,
   FollowOptions,
   Log,
   ReadFrom,

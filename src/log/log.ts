@@ -31,6 +31,7 @@ import { assignOffset, BatchView } from '../record/batch-view.ts'
 import { type CodecName, codecNames } from '../record/codec-name.ts'
 import { rebuildBatch } from '../record/rebuild-batch.ts'
 import type { RecordInput } from '../record/record.ts'
+import { maxSequence } from '../record/sequence.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
 import { maxRelativeOffset, maxSegmentBytes, Segment } from '../segment/segment.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
@@ -66,6 +67,26 @@ export type AppendOptions = {
   readonly compression?: CodecName
   /** Append only if the first record gets this offset; else ConflictError, and nothing is written. */
   readonly expect?: number
+  /**
+   * Makes the batch an idempotent producer's: sent again, also after a restart or a crash, it is not
+   * written again but answered as it was the first time, whatever `expect` says.
+   */
+  readonly producer?: AppendProducer
+}
+
+/** Where a batch stands among those of its producer; the same window as on the wire. */
+export type AppendProducer = {
+  /** From `store.allocateProducerId()`. */
+  readonly id: number
+  /** 0 to 32,767. A higher one than before fences the lower ones, and begins at sequence 0. */
+  readonly epoch: number
+  /** Of the batch's first record: one after the last record before it; after 2^31 − 1 comes 0. */
+  readonly sequence: number
+}
+
+export type AppendAck = Ack & {
+  /** The batch was in the log already: `offset` is where. */
+  readonly isDuplicate: boolean
 }
 
 /** A valid batch at `bytes[start, end)`, to be placed and written before the caller yields. */
@@ -241,44 +262,47 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * rejects with LogFailedError or ClosedError after the batch was written, the batch may still be
    * found in the log.
    *
-   * @throws (rejects) InvalidOptionError, ConflictError, BatchTooLargeError, InvalidBatchError, StorageError
-   *         (disk full: nothing was appended, try again when there is room), LogFailedError,
-   *         ClosedError.
+   * @throws (rejects) InvalidOptionError, ConflictError, OutOfOrderSequenceError,
+   *         ProducerFencedError, BatchTooLargeError, InvalidBatchError, StorageError (disk full:
+   *         nothing was appended, try again when there is room), LogFailedError, ClosedError.
    */
-  append(input: RecordInput | readonly RecordInput[], options: AppendOptions = {}): Promise<Ack> {
+  append(
+    input: RecordInput | readonly RecordInput[],
+    options: AppendOptions = {},
+  ): Promise<AppendAck> {
     try {
       const level = this.#levelOption(options.level)
-      if (options.expect !== undefined) {
-        this.assertEnd(integerOption('expect', options.expect, { default: 0, min: 0 }))
-      }
+      const expect = this.#expectOption(options.expect)
       const builder = this.#env.builders.take(this.#codecOption(options.compression))
       const now = this.#env.clock.now()
       if (!Array.isArray(input)) builder.add(input as RecordInput, now)
       else if (input.length > 0) builder.addAll(input, now)
       else
         throw new InvalidOptionError({ option: 'records', value: input, expected: 'one or more' })
-      const { baseOffset, lastOffset } = this.appendBuilt(builder, level)
-      return this.#acked(baseOffset, lastOffset, level)
+      if (options.producer !== undefined) setProducer(builder, options.producer)
+      return this.#acked(this.appendBuilt(builder, level, expect), level)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  async #acked(offset: Offset, lastOffset: Offset, level: DurabilityLevel): Promise<Ack> {
+  async #acked(appended: AppendedBatch, level: DurabilityLevel): Promise<AppendAck> {
+    const { baseOffset: offset, lastOffset, isDuplicate } = appended
     if (level === 'disk') await this.settled(level, lastOffset + 1)
     // A batch is handed to the kernel at once, so `memory` is never the level reached.
-    return { offset, lastOffset, level: level === 'memory' ? 'os' : level }
+    return { offset, lastOffset, level: level === 'memory' ? 'os' : level, isDuplicate }
   }
 
   /**
    * Finishes and appends what `builder` holds: trusted, except for its size. The limit on the
    * uncompressed size is the one that reads have, so that nothing is stored that cannot be read.
    *
-   * @param level what the caller will wait for.
+   * @param level  what the caller will wait for.
+   * @param expect offset the first record must get, else ConflictError; undefined: any.
    */
-  appendBuilt(builder: BatchBuilder, level: DurabilityLevel): AppendedBatch {
+  appendBuilt(builder: BatchBuilder, level: DurabilityLevel, expect?: number): AppendedBatch {
     this.#assertWritable()
-    return this.#store(this.#finish(builder), level)
+    return this.#store(this.#finish(builder), level, expect)
   }
 
   #finish(builder: BatchBuilder): CheckedBatch {
@@ -308,9 +332,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * the topic stores another codec.
    *
    * A batch an idempotent producer sent before is not written again: the answer names its offsets.
-   * With `level`, what the caller will wait for, `disk` costs it less.
+   * With `level`, what the caller will wait for, `disk` costs it less; `expect` as in AppendOptions.
    *
-   * @throws InvalidBatchError, CorruptBatchError, UnsupportedMagicError, UnsupportedCodecError,
+   * @throws InvalidOptionError, ConflictError, InvalidBatchError, CorruptBatchError, UnsupportedMagicError, UnsupportedCodecError,
    *         TimestampError, BatchTooLargeError, OutOfOrderSequenceError, ProducerFencedError,
    *         StorageError, LogFailedError, ClosedError. Nothing is appended then.
    */
@@ -318,10 +342,16 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     bytes: Buffer,
     start: number,
     end: number,
-    options: { readonly allowZstd: boolean; readonly level?: DurabilityLevel },
+    options: {
+      readonly allowZstd: boolean
+      readonly level?: DurabilityLevel
+      readonly expect?: number
+    },
   ): AppendedBatch {
     this.#assertWritable()
-    return this.#store(this.#check(bytes, start, end, options.allowZstd), options.level ?? 'os')
+    const expect = this.#expectOption(options.expect)
+    const batch = this.#check(bytes, start, end, options.allowZstd)
+    return this.#store(batch, options.level ?? 'os', expect)
   }
 
   #check(bytes: Buffer, start: number, end: number, allowZstd: boolean): CheckedBatch {
@@ -352,7 +382,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   /** Gives a valid batch its place and writes it. The one way into the active segment. */
-  #store(batch: CheckedBatch, level: DurabilityLevel): AppendedBatch {
+  #store(batch: CheckedBatch, level: DurabilityLevel, expect?: number): AppendedBatch {
     const { bytes, start, end, appendTimeMs } = batch
     const { producers } = this.#loaded
     const view = this.#view.at(bytes, start)
@@ -367,6 +397,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
         }
       }
     }
+    if (expect !== undefined) this.assertEnd(expect)
     this.#makeRoom(view)
     const baseOffset = this.#offsets.logEnd
     const position = this.#write(view, bytes, start, end)
@@ -939,9 +970,26 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return oneOfOption('level', level, { default: this.#env.settings.level, choices: levels })
   }
 
+  #expectOption(expect: number | undefined): number | undefined {
+    if (expect === undefined) return undefined
+    return integerOption('expect', expect, { default: 0, min: 0 })
+  }
+
   #codecOption(codec: CodecName | undefined): CodecName {
     const { compression } = this.#env.settings
     const preset = compression === 'producer' ? 'none' : compression
     return oneOfOption('compression', codec, { default: preset, choices: codecNames })
   }
+}
+
+function setProducer(builder: BatchBuilder, producer: AppendProducer): void {
+  knownOptions('producer', producer, ['id', 'epoch', 'sequence'])
+  const { id, epoch, sequence } = producer
+  // Required, unlike other options: there is nothing to assume.
+  const rule = { default: Number.NaN, min: 0 }
+  builder.setProducer({
+    producerId: integerOption('producer.id', id, rule),
+    producerEpoch: integerOption('producer.epoch', epoch, { ...rule, max: 0x7fff }),
+    baseSequence: integerOption('producer.sequence', sequence, { ...rule, max: maxSequence }),
+  })
 }

@@ -10,7 +10,7 @@ describe('a store', () => {
       const store = await openStore(directory)
       const orders = await store.log('orders')
       const ack = await orders.append({ key: 'o-17', value: 'hello' })
-      expect(ack).toEqual({ offset: 0, lastOffset: 0, level: 'disk' })
+      expect(ack).toEqual({ offset: 0, lastOffset: 0, level: 'disk', isDuplicate: false })
       await orders.append(['a', 'b', 'c'], { level: 'os', compression: 'lz4' })
       await store.close()
       const again = await openStore(directory)

@@ -227,8 +227,7 @@ export class FlushCoordinator {
     // Voided meanwhile, and all that was in it with it.
     if (this.#journal !== journal) return
     try {
-      await journal.free(region)
-      targets.clear()
+      await journal.free(region, () => targets.clear())
     } catch (error) {
       this.#fail(error)
     }

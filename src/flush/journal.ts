@@ -122,12 +122,16 @@ export class Journal {
    * Everything in `region` stands in the segments, durably: it may be used again once its header is
    * gone for good. Else a crash in the middle of the next use could find the old header over new
    * frames, and take the frames of the other region for ones with a gap before them.
+   *
+   * @param freed called in the moment in which it may be used again: a frame may go there in the
+   *              next, before the caller hears that the promise has resolved.
    */
-  async free(region: number): Promise<void> {
+  async free(region: number, freed: () => void = () => {}): Promise<void> {
     assert(region !== this.#active, 'the region in use is not freed')
     this.#file.write(Buffer.alloc(journalPageBytes), region * this.#regionBytes)
     await this.flush()
     this.#isHeld[region] = false
+    freed()
   }
 
   /** Hands `frame`, for which there is room, to the kernel. @returns its region. */

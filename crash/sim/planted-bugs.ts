@@ -88,6 +88,9 @@ class ForgetfulFileSystem implements FileSystem {
   remove(path: string): void {
     if (this.#leftOut.remove?.(path) !== true) this.#disk.remove(path)
   }
+  async removeLater(path: string): Promise<void> {
+    if (this.#leftOut.remove?.(path) !== true) await this.#disk.removeLater(path)
+  }
   removeTree(path: string): void {
     this.#disk.removeTree(path)
   }

@@ -89,6 +89,14 @@ class NodeFileSystem implements FileSystem {
     }
   }
 
+  async removeLater(path: string): Promise<void> {
+    try {
+      await fs.promises.unlink(path)
+    } catch (error) {
+      throw storageFailure('remove', path, error)
+    }
+  }
+
   removeTree(path: string): void {
     try {
       // Without this `rm` would take a file too, and its errors differ between Node versions.

@@ -12,6 +12,9 @@
  *
  * Operations that change the disk or make it durable are numbered from 1, reads likewise. `stopAt`
  * ends the world at one of them with `SimCrash`, `failOperation` and `failRead` make them fail.
+ *
+ * Past 500 lines because each call of the interface is a few lines here, between the numbering and
+ * the faults that all of them go through.
  */
 import { assert } from '../base/assert.ts'
 import { InvalidOptionError, StoreLockedError } from '../base/errors.ts'
@@ -279,6 +282,10 @@ export class SimFileSystem implements FileSystem {
     this.#begin('remove', path)
     this.#state.tree.remove(place)
     this.#release(node)
+  }
+
+  async removeLater(path: string): Promise<void> {
+    await this.#later(() => this.remove(path))
   }
 
   removeTree(path: string): void {

@@ -320,6 +320,17 @@ export function describeFileSystemContract(name: string, make: () => DiskUnderTe
         expect(disk.readDirectory(root)).toEqual([])
       })
 
+      it('removes a file off the calling thread, also one that is open', async () => {
+        fill('a', 'x')
+        const file = disk.open(`${root}/a`, 'read')
+        await disk.removeLater(`${root}/a`)
+        expect(disk.stat(`${root}/a`)).toBeUndefined()
+        expect(file.size()).toBe(1)
+        file.close()
+        await expect(disk.removeLater(`${root}/a`)).rejects.toThrow(failing('ENOENT'))
+        await expect(disk.removeLater(`${root}/missing/a`)).rejects.toThrow(StorageError)
+      })
+
       it('makes names durable, where there is a directory', async () => {
         fill('a', '')
         await disk.syncDirectory(root)

@@ -309,7 +309,7 @@ function* recover(
   segments: SegmentList,
   epochs: LeaderEpochs,
   snapshots: ProducerStateFiles,
-  { recoveryPoint, indexSeal, lastFrame }: LogCheckpoint,
+  { recoveryPoint, logStart, indexSeal, lastFrame }: LogCheckpoint,
 ): Generator<number, Pick<LoadedLog, 'cut' | 'checkedBytes'>> {
   const all = [...segments]
   const suspects = all.filter((_, i) => isSuspect(all, i, recoveryPoint))
@@ -323,7 +323,14 @@ function* recover(
   snapshots.removeAbove(Math.max(recoveryPoint, suspects[0]?.baseOffset ?? 0) as Offset)
   let cut: LoadedLog['cut']
   let checkedBytes = 0
-  for (const segment of suspects) {
+  for (const [i, segment] of suspects.entries()) {
+    // A trim that a crash cut short leaves some of what lies below the start, perhaps with holes.
+    const after = suspects[i + 1]
+    if (after !== undefined && after.baseOffset <= logStart) {
+      segments.push(segment)
+      expected = undefined
+      continue
+    }
     if (cut === undefined && isDense && (expected ?? segment.baseOffset) !== segment.baseOffset) {
       const reason = `the segment before it ends at offset ${expected}`
       if ((expected as Offset) < recoveryPoint) throw segment.corruption(0, reason)

@@ -46,6 +46,33 @@ describe('a log', () => {
     expect([again.startOffset, again.endOffset]).toEqual([2, 3])
   })
 
+  it('loses nothing above its start, whichever of the files below it came back', async () => {
+    let states = 0
+    for (let seed = 0; seed < 20; seed++) {
+      const disk = simDisk(seed)
+      const log = await openLog(disk)
+      await log.append('a')
+      // Acknowledged by the journal, while their segments are being synced.
+      for (let i = 0; i < 4; i++) {
+        log.roll()
+        await log.append(['b', 'c'])
+      }
+      const found: SimFileSystem[] = []
+      disk.onOperation = ({ kind, path }) => {
+        if (kind !== 'sync-directory' || path !== '/data/t-0') return
+        if (disk.stat(firstSegment) !== undefined) return
+        for (let i = 0; i < 5; i++) found.push(disk.crash({ class: 'random-sectors', seed: i }))
+      }
+      log.trim(8)
+      for (const state of found) {
+        const again = await openLog(state)
+        expect([again.startOffset, valuesIn(again)]).toEqual([8, ['c']])
+        states++
+      }
+    }
+    expect(states).toBe(100)
+  })
+
   it('knows where an epoch began although a truncation came after the file was written', async () => {
     const disk = simDisk()
     await (await openLog(disk)).append(['a', 'b', 'c'])

@@ -130,11 +130,10 @@ export function trim(life: Life, { log, model }: Target, to: number): void {
   life.trace.note(`trim ${log.name} to ${to}`)
   model.maxStart = Math.max(model.maxStart, to)
   model.trimmedTo = Math.max(model.trimmedTo, to)
-  const { count } = log.segments
   log.trim(to)
-  // No offset below the start is ever given out again, and files go after the start is durable.
+  // No offset below the start is ever given out again, and the start is durable.
   model.ackedAtDisk(to)
-  if (log.segments.count < count) model.minStart = Math.max(model.minStart, to)
+  model.minStart = Math.max(model.minStart, to)
 }
 
 export function truncate(life: Life, { log, model }: Target, to: number): void {

@@ -30,6 +30,8 @@ export type LogSettings = SegmentSettings & {
   readonly requiresKeys: boolean
   /** When data nobody waits for is flushed. */
   readonly flush: FlushPolicy
+  /** How long files of a removed segment stay on disk, under another name; 0 = not at all. */
+  readonly deleteDelayMs: number
   /** An idempotent producer silent for this long is forgotten. */
   readonly producerExpiryMs: number
   /** Level an append waits for unless it says otherwise. */
@@ -50,6 +52,7 @@ export const defaultLogSettings: LogSettings = {
   compression: 'producer',
   requiresKeys: false,
   flush: neverFlush,
+  deleteDelayMs: 0,
   producerExpiryMs: dayMs,
   level: 'disk',
 }

@@ -51,6 +51,7 @@ import {
 } from './log-search.ts'
 import { LogWriter, type WriterTarget } from './log-writer.ts'
 import { type RecordStream, recordStream } from './record-stream.ts'
+import { SegmentRemoval } from './segment-removal.ts'
 
 export type Ack = {
   /** Offset of the first record. */
@@ -166,6 +167,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   #jitterMs = 0
   #expiryCheckAt = firstExpiryCheckAt
   readonly #flusher: LogFlusher
+  readonly #removal: SegmentRemoval
+  /** The log start that a crash keeps; below it at most until the start is written. */
+  #durableStart: Offset
   /** Size of the active segment when indexes and producer state were written last. */
   #savedBytes = 0
   #indexSeal: IndexSeal | undefined
@@ -177,6 +181,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#loaded = loaded
     this.#offsets = new LogOffsets(loaded.logStart, loaded.recoveryPoint, loaded.logEnd)
     this.#flusher = new LogFlusher(env, loaded, this.#offsets, this)
+    this.#removal = new SegmentRemoval(env)
+    this.#durableStart = loaded.logStart
     this.#drawJitter()
     this.#sealIndexes()
   }
@@ -764,28 +770,49 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   /**
-   * Drops records below `to` (at most the high watermark): readers get OffsetOutOfRangeError there,
-   * and segments wholly below are deleted. Durable on return. A lower `to` than the log start
-   * changes nothing.
+   * Drops records below `to` (at most the high watermark): readers get OffsetOutOfRangeError there.
+   * Segments wholly below are deleted: their names are gone on return, their space is free
+   * `file.delete.delay.ms` later. Durable on return. A lower `to` than the log start changes nothing.
    */
   trim(to: number): void {
+    const target = this.raiseStart(to)
+    if (target === undefined) return
+    this.#env.onRecoveryPointLowered()
+    this.freeBelow(target)
+  }
+
+  /**
+   * Store only, the first half of a trim: readers see the new start, and nothing is deleted yet.
+   * @returns what is to be made durable before `freeBelow`; undefined when it is so already.
+   */
+  raiseStart(to: number): Offset | undefined {
     this.#assertWritable()
     const target = integerOption('to', to, {
       default: 0,
       min: 0,
       max: this.highWatermark,
     }) as Offset
-    if (target <= this.startOffset) return
-    const { segments, epochs } = this.#loaded
-    // An offset below the start was durable, or it could be given out again after a crash.
-    if (target > this.durableOffset) this.#flushNow()
-    this.#offsets.trimmed(target)
-    this.#generation++
-    epochs.cutStart(target)
-    // The start must be durable before files go: a crash may bring back any of them.
-    this.#env.onRecoveryPointLowered()
-    if (segments.count === 1 || this.#secondBase() > target) return
-    while (segments.count > 1 && this.#secondBase() <= target) segments.shift().delete()
+    if (target <= this.#durableStart) return undefined
+    if (target > this.startOffset) {
+      // An offset below the start was durable, or it could be given out again after a crash.
+      if (target > this.durableOffset) this.#flushNow()
+      this.#offsets.trimmed(target)
+      this.#generation++
+      this.#loaded.epochs.cutStart(target)
+    }
+    return target
+  }
+
+  /** Store only, the second half: the start is durable at `start` or above, so files may go. */
+  freeBelow(start: Offset): void {
+    this.#assertWritable()
+    if (start > this.#durableStart) this.#durableStart = start
+    const { segments, snapshots } = this.#loaded
+    if (segments.count === 1 || this.#secondBase() > start) return
+    while (segments.count > 1 && this.#secondBase() <= start) {
+      this.#removal.take(segments.shift())
+    }
+    snapshots.prune(segments)
     this.#env.fileSystem.syncDirectorySync(this.directory)
   }
 
@@ -827,6 +854,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       throw this.#failure
     }
     this.#offsets.truncated(end)
+    if (end < this.#durableStart) this.#durableStart = end
     this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))
     try {
       // First, so that a crash in the middle has what is left of the tail checked.
@@ -881,6 +909,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       }
       await this.#env.commit.sync(this.#flusher)
     }
+    await this.#removal.finish()
     const { logEnd, synced } = this.#offsets
     const isClean = isSaved && this.#state === 'open' && synced === logEnd
     this.#end()
@@ -926,6 +955,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   abandon(): void {
     if (this.#state === 'closed') return
     this.#env.commit.forget(this.#flusher)
+    this.#removal.cancel()
     this.#end()
   }
 

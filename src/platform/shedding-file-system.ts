@@ -48,6 +48,10 @@ export class SheddingFileSystem implements FileSystem {
     this.#inner.remove(path)
   }
 
+  removeLater(path: string): Promise<void> {
+    return this.#inner.removeLater(path)
+  }
+
   removeTree(path: string): void {
     this.#retry(() => this.#inner.removeTree(path))
   }

@@ -25,6 +25,7 @@ import { BatchScanner } from './batch-scanner.ts'
 import type { IndexSeal } from './index-seal.ts'
 import type { SegmentFile } from './segment-file.ts'
 import {
+  deletedSuffix,
   logSuffix,
   offsetIndexSuffix,
   segmentFileName,
@@ -688,10 +689,27 @@ export class Segment {
   /** Closes the segment and removes its files. Transfers under way finish. */
   delete(): void {
     this.close()
-    for (const suffix of [offsetIndexSuffix, timeIndexSuffix, transactionIndexSuffix, logSuffix]) {
-      const path = this.#pathOf(suffix)
-      if (this.#env.fileSystem.stat(path) !== undefined) this.#env.fileSystem.remove(path)
-    }
+    for (const path of this.#paths()) this.#env.fileSystem.remove(path)
+  }
+
+  /**
+   * Closes the segment and renames its files to names that every open removes. Transfers under way
+   * finish.
+   * @returns the new paths.
+   */
+  setAside(): string[] {
+    this.close()
+    return this.#paths().map((path) => {
+      this.#env.fileSystem.rename(path, path + deletedSuffix)
+      return path + deletedSuffix
+    })
+  }
+
+  /** Of the files that are there, the `.log` last. */
+  #paths(): string[] {
+    const suffixes = [offsetIndexSuffix, timeIndexSuffix, transactionIndexSuffix, logSuffix]
+    const paths = suffixes.map((suffix) => this.#pathOf(suffix))
+    return paths.filter((path) => this.#env.fileSystem.stat(path) !== undefined)
   }
 
   corruption(position: number, reason: string): CorruptionError {

@@ -21,6 +21,7 @@ import type { TableCodecs, Topic } from './topic.ts'
  */
 export const tableConfig: Readonly<Record<string, string>> = {
   'cleanup.policy': 'delete',
+  'file.delete.delay.ms': '0',
   'message.timestamp.type': 'CreateTime',
   'retention.bytes': '-1',
   'retention.ms': '-1',

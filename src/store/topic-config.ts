@@ -312,6 +312,7 @@ export class TopicConfig {
         compression === 'uncompressed' ? 'none' : (compression as 'producer' | CodecName),
       requiresKeys: listItems(this.get('cleanup.policy')).includes('compact'),
       level: this.get(levelName) as DurabilityLevel,
+      deleteDelayMs: this.#number('file.delete.delay.ms'),
       flush: {
         maxUnflushedRecords: infinite(this.#number('flush.messages')),
         maxUnflushedMs: infinite(this.#number('flush.ms')),

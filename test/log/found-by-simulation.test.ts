@@ -34,7 +34,7 @@ describe('a log', () => {
     log.roll()
     await log.append('c')
     disk.onOperation = ({ kind, path, number }) => {
-      if (kind === 'remove' && path === firstSegment) disk.stopAt(number + 1)
+      if (kind === 'rename' && path === firstSegment) disk.stopAt(number + 1)
     }
     expect(() => log.trim(2)).toThrow('stopped')
     const back = disk.crash({ class: 'nothing-unsynced' })

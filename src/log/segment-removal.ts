@@ -1,0 +1,64 @@
+/**
+ * Segments that left their log: their files take names that every open removes, at once, and are
+ * removed when `file.delete.delay.ms` has passed, one after the other and off the loop's thread.
+ * Until then whoever copies the directory from outside finds them whole.
+ */
+import type { Timer } from '../base/clock.ts'
+import type { Segment } from '../segment/segment.ts'
+import type { LogEnvironment } from './log-environment.ts'
+
+export class SegmentRemoval {
+  readonly #env: LogEnvironment
+  readonly #waiting = new Map<readonly string[], Timer>()
+  #removing: Promise<void> = Promise.resolve()
+  #isCancelled = false
+
+  constructor(env: LogEnvironment) {
+    this.#env = env
+  }
+
+  /** The names are durably gone only after a sync of the directory. @throws StorageError. */
+  take(segment: Segment): void {
+    const { clock, settings } = this.#env
+    if (settings.deleteDelayMs === 0) {
+      segment.delete()
+      return
+    }
+    const paths = segment.setAside()
+    const timer = clock.after(settings.deleteDelayMs, () => this.#remove(paths))
+    this.#waiting.set(paths, timer)
+  }
+
+  #remove(paths: readonly string[]): void {
+    this.#waiting.get(paths)?.cancel()
+    this.#waiting.delete(paths)
+    this.#removing = this.#removing.then(async () => {
+      for (const path of paths) await this.#removeOne(path)
+    })
+  }
+
+  async #removeOne(path: string): Promise<void> {
+    if (this.#isCancelled) return
+    try {
+      await this.#env.fileSystem.removeLater(path)
+    } catch (error) {
+      if (this.#isCancelled) return
+      // The next open removes what has this name.
+      const fields = { log: this.#env.name, file: path, error: String(error) }
+      this.#env.logger.warn(fields, 'a removed segment stays on disk')
+    }
+  }
+
+  /** Removes what waits now, and resolves when it is gone. */
+  finish(): Promise<void> {
+    for (const paths of [...this.#waiting.keys()]) this.#remove(paths)
+    return this.#removing
+  }
+
+  /** Leaves everything where it is: the directory goes as a whole. */
+  cancel(): void {
+    this.#isCancelled = true
+    for (const timer of this.#waiting.values()) timer.cancel()
+    this.#waiting.clear()
+  }
+}

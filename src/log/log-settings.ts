@@ -7,6 +7,7 @@ import { dayMs, gibibyte, mebibyte } from '../base/units.ts'
 import { type FlushPolicy, neverFlush } from '../flush/flush-policy.ts'
 import type { CodecName } from '../record/codec-name.ts'
 import type { SegmentSettings } from '../segment/segment.ts'
+import { keepForever, type RetentionPolicy } from './retention.ts'
 
 export type LogSettings = SegmentSettings & {
   /** A segment that would grow past this rolls first; no append is larger. */
@@ -30,6 +31,8 @@ export type LogSettings = SegmentSettings & {
   readonly requiresKeys: boolean
   /** When data nobody waits for is flushed. */
   readonly flush: FlushPolicy
+  /** When old segments go by themselves. */
+  readonly retention: RetentionPolicy
   /** How long files of a removed segment stay on disk, under another name; 0 = not at all. */
   readonly deleteDelayMs: number
   /** An idempotent producer silent for this long is forgotten. */
@@ -52,6 +55,7 @@ export const defaultLogSettings: LogSettings = {
   compression: 'producer',
   requiresKeys: false,
   flush: neverFlush,
+  retention: keepForever,
   deleteDelayMs: 0,
   producerExpiryMs: dayMs,
   level: 'disk',

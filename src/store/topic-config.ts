@@ -9,6 +9,7 @@ import type { DurabilityLevel } from '../base/types.ts'
 import { dayMs, gibibyte, hourMs, mebibyte, minuteMs } from '../base/units.ts'
 import type { LogSettings } from '../log/log-settings.ts'
 import { defaultLogSettings } from '../log/log-settings.ts'
+import type { RetentionPolicy } from '../log/retention.ts'
 import type { CodecName } from '../record/codec-name.ts'
 
 export type ConfigType = 'boolean' | 'string' | 'int' | 'long' | 'double' | 'list'
@@ -23,6 +24,8 @@ export type ConfigDefinition = {
   readonly min?: number
   readonly max?: number
   readonly choices?: readonly string[]
+  /** What each item of a list must match, where there are no choices. */
+  readonly itemPattern?: RegExp
 }
 
 export type ConfigEntry = {
@@ -49,6 +52,9 @@ const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
 export const levelName = 'stratalog.level'
 export const acks1LevelName = 'stratalog.acks.1.level'
 export const acksAllLevelName = 'stratalog.acks.all.level'
+/** Settings Kafka has no name for. */
+export const retainForName = 'stratalog.retain.for'
+export const retainMaxBytesName = 'stratalog.retain.max.bytes'
 
 const definitions: readonly ConfigDefinition[] = [
   list(
@@ -211,6 +217,23 @@ const definitions: readonly ConfigDefinition[] = [
   ),
   long('segment.jitter.ms', 0, 0, 'log.roll.jitter.ms', 'Spread of rolls by time, in ms.'),
   long('segment.ms', 7 * 24 * hourMs, 1, 'log.roll.ms', 'Age at which a segment is sealed, in ms.'),
+  {
+    ...list(
+      retainForName,
+      '',
+      [],
+      retainForName,
+      'Named consumers whose unread records old segments are kept for.',
+    ),
+    itemPattern: /^[a-zA-Z0-9._-]{0,249}$/,
+  },
+  long(
+    retainMaxBytesName,
+    10 * gibibyte,
+    0,
+    retainMaxBytesName,
+    'Most bytes of a log kept for named consumers beyond its other limits.',
+  ),
   choice(
     levelName,
     'disk',
@@ -312,11 +335,26 @@ export class TopicConfig {
         compression === 'uncompressed' ? 'none' : (compression as 'producer' | CodecName),
       requiresKeys: listItems(this.get('cleanup.policy')).includes('compact'),
       level: this.get(levelName) as DurabilityLevel,
+      retention: this.#retention(),
       deleteDelayMs: this.#number('file.delete.delay.ms'),
       flush: {
         maxUnflushedRecords: infinite(this.#number('flush.messages')),
         maxUnflushedMs: infinite(this.#number('flush.ms')),
       },
+    }
+  }
+
+  #retention(): RetentionPolicy {
+    const policies = this.get('cleanup.policy').split(',')
+    const deletes = policies.some((item) => item.trim() === 'delete')
+    const maxAgeMs = deletes ? this.#number('retention.ms') : -1
+    const maxBytes = deletes ? this.#number('retention.bytes') : -1
+    const retainFor = this.get(retainForName).split(',')
+    return {
+      maxAgeMs: maxAgeMs < 0 ? Infinity : infinite(maxAgeMs),
+      maxBytes: maxBytes < 0 ? Infinity : infinite(maxBytes),
+      retainFor: retainFor.map((name) => name.trim()).filter((name) => name !== ''),
+      maxHeldBytes: infinite(this.#number(retainMaxBytesName)),
     }
   }
 
@@ -343,8 +381,12 @@ function checkValue(name: string, value: unknown): void {
 
 /** What a value should have been; undefined when it is right. */
 function faultOf(definition: ConfigDefinition, value: unknown): string | undefined {
-  const { type, choices, min = -Infinity, max = Infinity } = definition
+  const { type, choices, itemPattern, min = -Infinity, max = Infinity } = definition
   if (typeof value !== 'string') return 'a string'
+  if (itemPattern !== undefined) {
+    const isKnown = value.split(',').every((item) => itemPattern.test(item.trim()))
+    return isKnown ? undefined : 'a comma-separated list of names of a–z A–Z 0–9 . _ -'
+  }
   if (type === 'list') {
     const isKnown = listItems(value).every((item) => choices?.includes(item) ?? true)
     return isKnown ? undefined : `a comma-separated list of ${choices?.join(', ')}`

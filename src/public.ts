@@ -29,6 +29,8 @@ export type {
 } from './record/record.ts'
 
 export type { AtomicAck, AtomicOptions, AtomicTransaction } from './store/atomic-group.ts'
+export type { Consumer, ConsumerOptions, EncodedCommit } from './store/consumer.ts'
+export type { ConsumerLag, PositionEntry } from './store/consumer-position.ts'
 export type { Finding, FindingKind } from './store/finding.ts'
 export type {
   LogStorage,
@@ -45,8 +47,8 @@ export type {
 } from './store/log-storage.ts'
 export type { LostRecords, RepairAction } from './store/repair-action.ts'
 export { type RepairOptions, type RepairReport, repairStore } from './store/repair-store.ts'
-
 export { openStore, type Store, type TopicSpec } from './store/store.ts'
+export type { ConsumerReport } from './store/store-consumers.ts'
 export type { CheckProgress } from './store/store-inspection.ts'
 export type { RecoveryProgress, RecoveryReport, StoreOptions } from './store/store-options.ts'
 export type { Topic } from './store/topic.ts'

@@ -32,6 +32,7 @@ export type LogErrorCode =
   | 'ERR_TABLE_CODEC'
   | 'ERR_TABLE_FULL'
   | 'ERR_WATCH_OVERFLOW'
+  | 'ERR_COMMIT_STALE'
 
 export abstract class LogError extends Error {
   abstract readonly code: LogErrorCode
@@ -392,5 +393,24 @@ export class WatchOverflowError extends LogError {
     )
     this.table = details.table
     this.maxBuffered = details.maxBuffered
+  }
+}
+
+/** A commit of a named consumer would go back below what is committed. Nothing was written. */
+export class StaleCommitError extends LogError {
+  override readonly name = 'StaleCommitError'
+  override readonly code = 'ERR_COMMIT_STALE'
+  readonly consumer: string
+  readonly offset: number
+  readonly committed: Offset
+
+  constructor(details: { consumer: string; log: string; offset: number; committed: Offset }) {
+    const { consumer, log, offset, committed } = details
+    super(
+      `consumer ${consumer} of ${log} has committed ${committed}: a commit of ${offset} goes back`,
+    )
+    this.consumer = consumer
+    this.offset = offset
+    this.committed = committed
   }
 }

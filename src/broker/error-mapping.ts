@@ -31,6 +31,7 @@ const codes: Record<LogErrorCode, ErrorCode> = {
   ERR_TABLE_CODEC: errorCodes.kafkaStorageError,
   ERR_TABLE_FULL: errorCodes.kafkaStorageError,
   ERR_WATCH_OVERFLOW: errorCodes.unknownServerError,
+  ERR_COMMIT_STALE: errorCodes.unknownServerError,
 }
 
 /**

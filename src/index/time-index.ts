@@ -65,6 +65,13 @@ export class TimeIndex extends SparseIndex {
     return low - 1
   }
 
+  /** Timestamp of the last entry whose offset is below `offset`; −1 when there is none. O(log n). */
+  timestampBefore(offset: Offset): number {
+    const wanted = Math.min(offset - this.baseOffset - 1, 0xffffffff)
+    const found = wanted < 0 ? 0 : this.table.countAtOrBelow(relativeOffsetAt, wanted)
+    return found === 0 ? -1 : this.timestampOf(found - 1)
+  }
+
   /** Whether the entries could belong to a segment whose log goes up to `nextOffset`. O(1). */
   isPlausible(nextOffset: Offset): boolean {
     const { count } = this.table

@@ -87,6 +87,22 @@ export function bytesBetween(segments: SegmentList, from: Offset, upTo: Offset):
   return bytes
 }
 
+/**
+ * What indexes tell, without a look at batches, of the way from `from` to the end: its bytes, too many
+ * by an index interval and a batch at most, and a time that records shortly before `from` had.
+ */
+export function indexedDistance(
+  segments: SegmentList,
+  from: Offset,
+): { readonly bytes: number; readonly timestamp: number } {
+  const first = segments.floor(from) ?? segments.first
+  let bytes = first.sizeBytes - first.indexedPosition(from)
+  for (let next = segments.after(first); next !== undefined; next = segments.after(next)) {
+    bytes += next.sizeBytes
+  }
+  return { bytes, timestamp: first.indexedTimestamp(from) }
+}
+
 /** Position in `segment` at which the batches below `upTo` end. */
 function endOf(segments: SegmentList, segment: Segment, upTo: Offset): number {
   const next = segments.after(segment)

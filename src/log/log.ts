@@ -45,6 +45,7 @@ import {
   bytesBetween,
   findByTimestamp,
   findMaxTimestamp,
+  indexedDistance,
   type LogSlice,
   sliceOf,
   type TimedOffset,
@@ -735,6 +736,13 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.assertReadable()
     this.#assertInRange(from)
     return bytesBetween(this.#loaded.segments, from as Offset, upTo as Offset)
+  }
+
+  /** What indexes alone tell of the way from `from` to the log end; see log-search.ts. */
+  indexedDistance(from: number): { readonly bytes: number; readonly timestamp: number } {
+    this.assertReadable()
+    this.#assertInRange(from)
+    return indexedDistance(this.#loaded.segments, from as Offset)
   }
 
   /** The first record with a timestamp of `timestampMs` or later. */

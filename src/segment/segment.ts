@@ -412,6 +412,20 @@ export class Segment {
     return this.#loadOffsetIndex().borderAtOrBelow(position)
   }
 
+  /** Where a scan for `target` may start, as the index says without a look at the batches. */
+  indexedPosition(target: Offset): FilePosition {
+    return this.#loadOffsetIndex().lookup(target < this.baseOffset ? this.baseOffset : target)
+  }
+
+  /**
+   * A time that records shortly before `offset` had: of the time index's entry before it or, when
+   * there is none, of the segment's first batch. −1 when these have none.
+   */
+  indexedTimestamp(offset: Offset): number {
+    const timestamp = this.#loadTimeIndex().timestampBefore(offset)
+    return timestamp >= 0 ? timestamp : (this.firstTimestamp ?? -1)
+  }
+
   /** Offset after the last record, found from the last index entry on by headers alone. */
   findNextOffset(): Offset {
     let next = this.baseOffset

@@ -22,13 +22,20 @@ export const metaPropertiesFileName = 'meta.properties'
 export const partitionMetadataFileName = 'partition.metadata'
 /** Topic of the store's own table. */
 export const systemTopic = '__stratalog'
+/** Table of the positions of named consumers. */
+export const positionsTopic = '__stratalog_positions'
 
 const maxTopicLength = 249
 const maxDirectoryNameLength = 255
 
 /** Topics that belong to the store or to a broker's own bookkeeping. */
 export function isInternalTopic(topic: string): boolean {
-  return topic === systemTopic || topic === '__consumer_offsets' || topic === '__transaction_state'
+  return isStoreTopic(topic) || topic === '__consumer_offsets' || topic === '__transaction_state'
+}
+
+/** Topics that only the store itself makes, writes and deletes. */
+export function isStoreTopic(topic: string): boolean {
+  return topic === systemTopic || topic === positionsTopic
 }
 
 /** Throws InvalidTopicError unless `topic` may name a topic. */

@@ -43,6 +43,8 @@ import {
   runAtomicGroup,
 } from './atomic-group.ts'
 import { Checkpoints } from './checkpoints.ts'
+import type { Consumer, ConsumerOptions } from './consumer.ts'
+import { type PositionTable, positionsSpec } from './consumer-position.ts'
 import {
   bytesToRecover,
   type FoundDirectories,
@@ -50,13 +52,16 @@ import {
   segmentBytes,
 } from './log-directories.ts'
 import { loadMetaProperties, readTopicId, writeTopicId } from './meta-properties.ts'
+import { type ConsumerReport, StoreConsumers } from './store-consumers.ts'
 import {
   checkTopicName,
   cleanShutdownFileName,
   deletedDirectoryName,
+  isStoreTopic,
   logDirectoryName,
   parseLogDirectoryName,
   partitionMetadataFileName,
+  positionsTopic,
   systemTopic,
 } from './store-layout.ts'
 import { StoreMetadata, type TopicEntry } from './store-metadata.ts'
@@ -116,6 +121,7 @@ export class Store {
     create: (name, table) => this.#createTable(name, table),
     environment: (log, topic) => this.#tableEnvironment(log, () => topic.config.settings.level),
   })
+  readonly #consumers: StoreConsumers
   #metadata!: StoreMetadata
   #systemLog!: Log
   #leaderEpoch = 0
@@ -159,6 +165,13 @@ export class Store {
       level: settings.level,
       now: () => settings.clock.now(),
     }
+    this.#consumers = new StoreConsumers({
+      openTable: () => this.#tables.open(positionsTopic, positionsSpec) as Promise<PositionTable>,
+      hasTable: () => this.#topics.has(positionsTopic),
+      topic: (name) => this.#topics.get(name),
+      level: () => settings.level,
+      logger,
+    })
   }
 
   static async open(path: string, options: StoreOptions): Promise<Store> {
@@ -253,7 +266,7 @@ export class Store {
     integerOption('replicationFactor', spec.replicationFactor, { default: 1, min: 1, max: 32_767 })
     integerOption('partitions', spec.partitions, { default: 1, min: 1, max: maxPartitions })
     this.topicConfig(spec.config)
-    if (name === systemTopic) throw new InvalidTopicError(`${name} belongs to the store itself`)
+    if (isStoreTopic(name)) throw ownTopic(name)
     if (this.#topics.has(name) || this.#pendingNames.has(name)) {
       throw new TopicExistsError(`topic ${name} exists already`)
     }
@@ -368,6 +381,7 @@ export class Store {
     const renamed = this.#setAside(name, topic.partitionCount)
     await this.#settings.fileSystem.syncDirectory(this.path)
     this.#removeInBackground(renamed, [topic.id])
+    await this.#consumers.topicDeleted()
   }
 
   /** Grows a topic to `total` partitions, durably; `assignments` are then of all of them. */
@@ -437,17 +451,21 @@ export class Store {
     name: string,
     spec: TableSpec<KeyCodec, ValueCodec>,
   ): Promise<Table<CodecValue<KeyCodec>, CodecValue<ValueCodec>>> {
+    if (isStoreTopic(name)) return Promise.reject(ownTopic(name))
     return this.#tables.open(name, spec)
   }
 
   /** All tables by name, with the names of their codecs. */
   tables(): Map<string, TableCodecs> {
-    const tables = [...this.#topics.values()].filter((topic) => topic.table !== undefined)
+    const tables = [...this.#topics.values()].filter((topic) => {
+      return topic.table !== undefined && !isStoreTopic(topic.name)
+    })
     return new Map(tables.map((topic) => [topic.name, topic.table as TableCodecs]))
   }
 
   /** Deletes a table as `deleteTopic` does a topic. @throws (rejects) UnknownTopicError, ClosedError. */
   async deleteTable(name: string): Promise<void> {
+    if (isStoreTopic(name)) throw ownTopic(name)
     await this.#settled(name)
     const topic = this.#known(name)
     if (topic.table === undefined) throw new UnknownTopicError(`no table ${name}`)
@@ -458,7 +476,7 @@ export class Store {
   }
 
   #createTable(name: string, table: TableCodecs): Promise<Topic> {
-    this.validateTopic(name)
+    if (name !== positionsTopic) this.validateTopic(name)
     return this.#create(name, { id: randomId(), partitions: 1, config: tableConfig, table })
   }
 
@@ -481,6 +499,28 @@ export class Store {
   ): Promise<AtomicAck> {
     this.#assertOpen()
     return runAtomicGroup(this.#groupHost, collect, options)
+  }
+
+  /**
+   * A named consumer of `log`: an iteration that goes on, also after a restart, where it committed;
+   * see Consumer. `log` is one of this store's.
+   * @throws (rejects) InvalidOptionError, OffsetOutOfRangeError (`from`), StoreFormatError, ClosedError.
+   */
+  consumer(name: string, log: Log, options: ConsumerOptions = {}): Promise<Consumer> {
+    return this.#consumers.open(name, log, options)
+  }
+
+  /** Every named consumer with the logs it has committed in, and its lag there. Opens these logs. */
+  consumers(): Promise<ConsumerReport[]> {
+    return this.#consumers.list()
+  }
+
+  /**
+   * Forgets what a consumer has committed, durably, and closes its handles. One that is not known is
+   * no error. @throws (rejects) InvalidOptionError, ClosedError.
+   */
+  deleteConsumer(name: string): Promise<void> {
+    return this.#consumers.delete(name)
   }
 
   /** A producer id never given out before by this store. */
@@ -526,6 +566,7 @@ export class Store {
     this.#checkpointTimer?.cancel()
     try {
       await this.#removals
+      this.#consumers.closeAll()
       await this.#tables.closeAll()
       await this.#metadata.close()
       const logs = [...this.#openLogs()]
@@ -941,4 +982,8 @@ async function closeAll(logs: readonly Log[]): Promise<boolean> {
   }
   await Promise.all(Array.from({ length: maxParallelCloses }, work))
   return isClean
+}
+
+function ownTopic(name: string): InvalidTopicError {
+  return new InvalidTopicError(`${name} belongs to the store itself`)
 }

@@ -72,7 +72,7 @@ describe('the contract', () => {
   })
 
   it('sees a storage that drops a tail', async () => {
-    const failures = await failuresOf(() => altered({ onReopenedLog: dropTail }))
+    const failures = await failuresOf(() => altered({ onReopenLog: dropTail }))
     expect(failures).toContain('reopening > finds logs as they were')
     expect(failures).toContain('process crash > keeps what is acknowledged at os')
     expect(failures).toContain('power loss > keeps what is acknowledged at disk')
@@ -164,12 +164,12 @@ async function failuresOf(
 
 type Alterations = {
   readonly onLog?: (log: MemoryLog) => void
-  readonly onReopenedLog?: (log: MemoryLog) => void
+  readonly onReopenLog?: (log: MemoryLog) => void
   readonly onTable?: (table: MemoryTable) => void
 }
 
 /** The storage in memory, with something done to each of its logs and tables. */
-function altered({ onLog, onReopenedLog, onTable }: Alterations): StorageUnderTest {
+function altered({ onLog, onReopenLog, onTable }: Alterations): StorageUnderTest {
   const place = memoryStorage()
   let opens = 0
   return {
@@ -185,7 +185,7 @@ function altered({ onLog, onReopenedLog, onTable }: Alterations): StorageUnderTe
       }
       const { log, table } = storage
       storage.log = async (name) =>
-        once(await log.call(storage, name), isReopened ? onReopenedLog : onLog)
+        once(await log.call(storage, name), isReopened ? onReopenLog : onLog)
       storage.table = async (name, spec) => once(await table.call(storage, name, spec), onTable)
       return storage
     },

@@ -13,6 +13,7 @@ import type { DurabilityLevel } from '../base/types.ts'
 import { gibibyte, mebibyte, minuteMs } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import { nodeFileSystem } from '../platform/node-file-system.ts'
+import type { RetentionWarning } from './store-retention.ts'
 
 /** How far recovery after an unclean stop has come. */
 export type RecoveryProgress = {
@@ -58,6 +59,10 @@ export type StoreOptions = {
    * at most 16,384; 768 where the system does not tell.
    */
   readonly maxOpenFiles?: number
+  /** How often old segments are looked for, in ms. Default 300,000. */
+  readonly retentionIntervalMs?: number
+  /** Called, once each time, when what is kept for a named consumer comes near its cap. */
+  readonly onRetentionWarning?: (warning: RetentionWarning) => void
   /** Called while an unclean stop is recovered from. */
   readonly onRecovery?: (progress: RecoveryProgress) => void
   readonly logger?: Logger
@@ -76,6 +81,8 @@ export type StoreSettings = {
   readonly checkpointBytes: number
   readonly journalBytes: number
   readonly maxOpenFiles: number
+  readonly retentionIntervalMs: number
+  readonly onRetentionWarning: (warning: RetentionWarning) => void
   readonly onRecovery: (progress: RecoveryProgress) => void
   readonly logger: Logger
   readonly clock: Clock
@@ -92,6 +99,8 @@ const names: readonly (keyof StoreOptions)[] = [
   'checkpointBytes',
   'journalBytes',
   'maxOpenFiles',
+  'retentionIntervalMs',
+  'onRetentionWarning',
   'onRecovery',
   'logger',
   'clock',
@@ -147,6 +156,11 @@ export function checkStoreOptions(options: StoreOptions): StoreSettings {
       default: defaultOpenFiles(fileSystem),
       min: 1,
     }),
+    retentionIntervalMs: integerOption('retentionIntervalMs', options.retentionIntervalMs, {
+      default: 5 * minuteMs,
+      min: 1,
+    }),
+    onRetentionWarning: options.onRetentionWarning ?? (() => {}),
     onRecovery: options.onRecovery ?? (() => {}),
     logger: implementationOption('logger', options.logger, {
       default: silentLogger,

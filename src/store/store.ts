@@ -71,6 +71,7 @@ import {
   type StoreOptions,
   type StoreSettings,
 } from './store-options.ts'
+import { type RetentionReport, StoreRetention } from './store-retention.ts'
 import { expectNoTable, StoreTables, tableConfig } from './store-tables.ts'
 import { type Placement, type ReplicaAssignments, type TableCodecs, Topic } from './topic.ts'
 import { levelName, TopicConfig } from './topic-config.ts'
@@ -122,6 +123,7 @@ export class Store {
     environment: (log, topic) => this.#tableEnvironment(log, () => topic.config.settings.level),
   })
   readonly #consumers: StoreConsumers
+  readonly #retention: StoreRetention
   #metadata!: StoreMetadata
   #systemLog!: Log
   #leaderEpoch = 0
@@ -171,6 +173,20 @@ export class Store {
       topic: (name) => this.#topics.get(name),
       level: () => settings.level,
       logger,
+    })
+    this.#retention = new StoreRetention({
+      clock: settings.clock,
+      logger,
+      intervalMs: settings.retentionIntervalMs,
+      onWarning: settings.onRetentionWarning,
+      topics: () => this.#topics.values(),
+      isThere: (topic) => this.#topics.get(topic.name) === topic,
+      environment: (topic, partition) => {
+        return this.#environment(topic.name, partition, () => topic.config.settings)
+      },
+      logStart: (name) => this.#checkpoints.logStart(name),
+      writeStarts: () => this.#checkpoints.write(this.#openLogs()),
+      positions: () => this.#consumers.positions(),
     })
   }
 
@@ -523,6 +539,16 @@ export class Store {
     return this.#consumers.delete(name)
   }
 
+  /**
+   * Removes the segments that the topics' retention settings let go now; the store does so by itself
+   * every `retentionIntervalMs`. A log that cannot be trimmed does not keep the others.
+   * @throws (rejects) the first failure, in the end: StorageError, LogFailedError. ClosedError.
+   */
+  async enforceRetention(): Promise<RetentionReport> {
+    this.#assertOpen()
+    return this.#retention.run()
+  }
+
   /** A producer id never given out before by this store. */
   allocateProducerId(): Promise<number> {
     this.#assertOpen()
@@ -566,6 +592,7 @@ export class Store {
     this.#checkpointTimer?.cancel()
     try {
       await this.#removals
+      await this.#retention.stop()
       this.#consumers.closeAll()
       await this.#tables.closeAll()
       await this.#metadata.close()
@@ -628,6 +655,7 @@ export class Store {
     this.#commit.enableJournal()
     this.#removeInBackground([...found.deleted, ...leftovers], this.#metadata.deletedIds())
     this.#scheduleCheckpoint()
+    this.#retention.start()
   }
 
   /** What a crash left in the journal; after a clean stop there is nothing to say in it. */

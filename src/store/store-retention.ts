@@ -150,7 +150,7 @@ export class StoreRetention {
     positions: PositionTable | undefined,
   ): Promise<Raised | undefined> {
     if (!this.#host.isThere(topic)) return undefined
-    const isOpen = topic.openedLog(partition) !== undefined
+    const isOpen = topic.openLog(partition) !== undefined
     if (!isOpen && !this.#mayGoFromClosed(topic, partition, positions)) return undefined
     const log = topic.partition(partition)
     while (log?.isOpen === true && !this.#isStopped) {

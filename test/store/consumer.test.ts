@@ -368,9 +368,10 @@ describe('lag', () => {
     const before = disk.readCount
     expect(one.lag().records).toBe(27)
     expect([...new Set(read)].sort()).toEqual(['.index', '.timeindex'])
-    expect(disk.readCount - before).toBeLessThanOrEqual(2)
+    // Two mappings, and the headers of the two batches that their entries name.
+    expect(disk.readCount - before).toBeLessThanOrEqual(4)
     one.lag()
-    expect(disk.readCount - before).toBeLessThanOrEqual(2)
+    expect(disk.readCount - before).toBeLessThanOrEqual(4)
   })
 
   it('counts from the log start when the position is below it', async () => {

@@ -32,6 +32,20 @@ const expected: Record<string, readonly RegExp[]> = {
     /^visit in hour 23$/,
   ],
   '05-embedded-server': [/^en: hello$/, /^fr: bonjour$/],
+  '10-kafka-like': [
+    /^o-18: 1 × tea$/,
+    /^o-17: 1 × tea$/,
+    /^o-17: 1 × milk$/,
+    /^o-17: 1 × cups$/,
+    /^0 orders left to bill$/,
+  ],
+  '11-rocketmq-like': [/^new: order 1$/, /^new: order 2$/, /^3 pointers in the queue$/],
+  '12-rabbitmq-like': [
+    /^resize, redelivered: true$/,
+    /^done: resize$/,
+    /^done: archive$/,
+    /^0 messages left$/,
+  ],
 }
 
 const names = readdirSync(join(root, 'examples'))

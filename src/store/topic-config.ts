@@ -347,7 +347,10 @@ export class TopicConfig {
   #retention(): RetentionPolicy {
     const policies = this.get('cleanup.policy').split(',')
     const deletes = policies.some((item) => item.trim() === 'delete')
-    const maxAgeMs = deletes ? this.#number('retention.ms') : -1
+    // A program that embeds a store loses nothing by age unless somebody said so: Kafka's seven days
+    // are a server's default, and the server sets them.
+    const isAgeSet = this.#overrides.has('retention.ms') || this.#defaults.has('retention.ms')
+    const maxAgeMs = deletes && isAgeSet ? this.#number('retention.ms') : -1
     const maxBytes = deletes ? this.#number('retention.bytes') : -1
     const retainFor = this.get(retainForName).split(',')
     return {

@@ -5,6 +5,7 @@
 import { resolve } from 'node:path'
 import { InvalidOptionError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
+import { dayMs } from '../../base/units.ts'
 import { readTextFile } from '../../flush/checkpoint-file.ts'
 import { binding, bindingNote } from '../../native/load-binding.ts'
 import { addressOf, type ListenerOptions } from '../../net/listeners.ts'
@@ -262,7 +263,8 @@ async function open(directory: string, config: ServerConfig, logger: Logger): Pr
     return await openStore(directory, {
       ...(nodeId === undefined ? {} : { nodeId }),
       ...(clusterId === undefined ? {} : { clusterId }),
-      config: config.topicDefaults(),
+      // Kafka's default, which a store opened by a program does not have.
+      config: { 'retention.ms': String(7 * dayMs), ...config.topicDefaults() },
       ...(config.boolean('stratalog.ephemeral') ? { fileSystem: unsyncedFileSystem } : {}),
       checkpointIntervalMs: config.integer('log.flush.offset.checkpoint.interval.ms') as number,
       logger,

@@ -3,8 +3,9 @@
  *
  *     journal := region region                     // of equal size, a multiple of 4096
  *     region  := header page, frame*               // every frame begins at a multiple of 4096
- *     header  := magic u32 = "SLJR", version u16 = 1, region u16, regionBytes u32, journalId u32,
+ *     header  := magic u32 = "SLJR" or "SLJE", version u16 = 1, region u16, regionBytes u32, journalId u32,
  *                firstSequence i64, crc u32         // CRC-32C of the 24 bytes before it
+ *                // SLJE: the region is free, and all frames below firstSequence are written back
  *     frame   := magic u32 = "SLJF", length u32, crc u32, recordCount u32, sequence i64, record*
  *                // length: whole frame without padding; CRC-32C of bytes 12 … length
  *     record  := kind u8, nameLength u8, idLength u8, 0 u8, position u32, baseOffset i64,
@@ -26,6 +27,7 @@ export const journalVersion = 1
 export const minRegionBytes = 2 * journalPageBytes
 
 const regionMagic = 0x534c_4a52
+const freeRegionMagic = 0x534c_4a45
 const frameMagic = 0x534c_4a46
 const regionCrcAt = 24
 const regionHeaderSize = 28
@@ -71,14 +73,16 @@ export type RegionHeader = {
   readonly regionBytes: number
   /** Random: tells the frames of this journal from those of one before it. */
   readonly journalId: number
+  /** Number of the region's first frame; of a free one, of the first frame still needed. */
   readonly firstSequence: number
+  readonly isFree: boolean
 }
 
-/** The header page of a region, to be written together with its first frame. */
+/** The header page of a region, to be written together with its first frame or to free it. */
 export function encodeRegionHeader(region: number, header: RegionHeader): Buffer {
-  const { regionBytes, journalId, firstSequence } = header
+  const { regionBytes, journalId, firstSequence, isFree } = header
   const page = Buffer.alloc(journalPageBytes)
-  page.writeUInt32BE(regionMagic, 0)
+  page.writeUInt32BE(isFree ? freeRegionMagic : regionMagic, 0)
   page.writeUInt16BE(journalVersion, 4)
   page.writeUInt16BE(region, 6)
   page.writeUInt32BE(regionBytes, 8)
@@ -93,7 +97,9 @@ export function encodeRegionHeader(region: number, header: RegionHeader): Buffer
  * @throws StoreFormatError it is one of a later version.
  */
 export function decodeRegionHeader(page: Buffer, path: string): RegionHeader | undefined {
-  if (page.length < regionHeaderSize || readUint32(page, 0) !== regionMagic) return undefined
+  if (page.length < regionHeaderSize) return undefined
+  const magic = readUint32(page, 0)
+  if (magic !== regionMagic && magic !== freeRegionMagic) return undefined
   if (crc32c(page, 0, regionCrcAt) !== readUint32(page, regionCrcAt)) return undefined
   const version = page.readUInt16BE(4)
   if (version !== journalVersion) {
@@ -104,6 +110,7 @@ export function decodeRegionHeader(page: Buffer, path: string): RegionHeader | u
     regionBytes: readUint32(page, 8),
     journalId: readUint32(page, 12),
     firstSequence: readInt64OrNaN(page, 16),
+    isFree: magic === freeRegionMagic,
   }
 }
 

@@ -161,14 +161,21 @@ export function* readJournal(
     regions.sort((one, other) => one.header.firstSequence - other.header.firstSequence)
     let next: number | undefined
     let last: GroupMark | undefined
+    for (const { header } of regions) {
+      // Frames below were written back: they count as whole, the others when they are found.
+      const { journalId, firstSequence, isFree } = header
+      if (isFree) last = { journalId, sequence: firstSequence - 1 }
+    }
     for (const { start, header } of regions) {
+      if (header.isFree) continue
       // No frame may be missing between two regions. A region that is written again is no region
       // before that: its old header went for good when it became free.
       if (next !== undefined && header.firstSequence !== next) break
       const bytes = Buffer.allocUnsafeSlow(regionBytes)
       const count = file.read(bytes, start)
       next = yield* readRegion(bytes.subarray(0, count), header.firstSequence)
-      last = { journalId: header.journalId, sequence: next - 1 }
+      const sequence = Math.max(next - 1, last?.sequence ?? 0)
+      last = { journalId: header.journalId, sequence }
     }
     return last
   } finally {

@@ -23,6 +23,8 @@ export class Journal {
   /** Where the next frame goes, within the active region. */
   #position = 0
   #sequence = 1
+  /** Number of the first frame of the active region, which may still be to come. */
+  #firstSequence = 1
   #durableSequence = 0
   readonly #id: number
   /** Regions whose frames are still needed. */
@@ -58,7 +60,7 @@ export class Journal {
       }
       const journal = new Journal(file, regionBytes, id)
       // So that a crash always finds the id, and a group whose first frame is torn is known as that.
-      journal.#writeHeader()
+      journal.#writeHeader(0)
       await file.flush()
       await fileSystem.syncDirectory(directory)
       return journal
@@ -115,20 +117,23 @@ export class Journal {
     const left = this.#active
     this.#active = next
     this.#position = 0
+    this.#firstSequence = this.#sequence
     return left
   }
 
   /**
-   * Everything in `region` stands in the segments, durably: it may be used again once its header is
-   * gone for good. Else a crash in the middle of the next use could find the old header over new
-   * frames, and take the frames of the other region for ones with a gap before them.
+   * Everything in `region` stands in the segments, durably: it may be used again once its header says
+   * so for good. Else a crash in the middle of the next use could find the old header over new
+   * frames, and take the frames of the other region for ones with a gap before them. Not a page of
+   * zeros: the header of the other region may never become durable, and then this one is all that
+   * tells the groups of frames that are lost from those of an earlier journal.
    *
    * @param freed called in the moment in which it may be used again: a frame may go there in the
    *              next, before the caller hears that the promise has resolved.
    */
   async free(region: number, freed: () => void = () => {}): Promise<void> {
     assert(region !== this.#active, 'the region in use is not freed')
-    this.#file.write(Buffer.alloc(journalPageBytes), region * this.#regionBytes)
+    this.#writeHeader(region, { isFree: true })
     await this.flush()
     this.#isHeld[region] = false
     freed()
@@ -140,7 +145,7 @@ export class Journal {
     assert(this.hasRoom(frame.paddedBytes), 'the frame fits the region')
     if (isFirst) {
       // In the same sync as the frame: a header without its frame says nothing.
-      this.#writeHeader()
+      this.#writeHeader(this.#active)
       this.#position = journalPageBytes
       this.#isHeld[this.#active] = true
     }
@@ -151,13 +156,14 @@ export class Journal {
     return this.#active
   }
 
-  #writeHeader(): void {
-    const header = encodeRegionHeader(this.#active, {
+  #writeHeader(region: number, { isFree = false } = {}): void {
+    const header = encodeRegionHeader(region, {
       regionBytes: this.#regionBytes,
       journalId: this.#id,
-      firstSequence: this.#sequence,
+      firstSequence: this.#firstSequence,
+      isFree,
     })
-    this.#file.write(header, this.#active * this.#regionBytes)
+    this.#file.write(header, region * this.#regionBytes)
   }
 
   /** Makes durable what was written. A failure is final: never call it again. */

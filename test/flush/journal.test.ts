@@ -82,7 +82,12 @@ describe('a journal frame', () => {
         '612d3069 642d6f66 2d616461 7461',
     )
     expect(
-      encodeRegionHeader(1, { regionBytes: 16_777_216, journalId, firstSequence: 7 })
+      encodeRegionHeader(1, {
+        regionBytes: 16_777_216,
+        journalId,
+        firstSequence: 7,
+        isFree: false,
+      })
         .subarray(0, 28)
         .toString('hex'),
     ).toBe('534c4a52000100010100000001020304000000000000000779d67ce0')
@@ -169,6 +174,36 @@ describe('a journal', () => {
     }
   })
 
+  // Found by the exhaustive search of groups: one region had just become free, the header of the
+  // other was not durable yet, and nothing told that its groups were of this journal.
+  it('knows its last whole frame whatever becomes of the header of the region in use', async () => {
+    const disk = simDisk()
+    const journal = await Journal.create(disk, '/data', regionBytes, journalId)
+    const lastFrame = (found: SimFileSystem) => new JournalReplay(found, '/data').lastFrame
+    expect(lastFrame(disk)).toEqual({ journalId, sequence: 0 })
+    for (let use = 1; use <= 4; use++) {
+      write(journal, [a, 0, 'written back'])
+      await journal.flush()
+      const left = journal.turn() as number
+      write(journal, [a, 12, 'not durable'])
+      const isLost = disk.crash({ class: 'nothing-unsynced' })
+      expect(lastFrame(isLost)).toEqual({ journalId, sequence: 2 * use - 1 })
+      const freed = journal.free(left)
+      // Its header alone reaches the disk.
+      const torn = disk.processCrash()
+      zeroPages(torn, journal.activeRegion, 2)
+      expect(lastFrame(torn)).toEqual({ journalId, sequence: 2 * use - 1 })
+      await freed
+      expect(lastFrame(disk)).toEqual({ journalId, sequence: 2 * use })
+    }
+  })
+
+  function zeroPages(disk: SimFileSystem, region: number, count: number): void {
+    const file = disk.open(path, 'write')
+    file.write(Buffer.alloc(count * journalPageBytes), region * regionBytes)
+    file.close()
+  }
+
   it('says how much room is left', async () => {
     const journal = await Journal.create(simDisk(), '/data', regionBytes, journalId)
     expect(journal.hasRoom(journal.maxFrameBytes)).toBe(true)
@@ -217,7 +252,12 @@ describe('a journal', () => {
     expect(recordsOf(disk)).toEqual([])
     file.write(Buffer.alloc(3 * journalPageBytes, 0x5a), 0)
     expect(recordsOf(disk)).toEqual([])
-    const header = encodeRegionHeader(0, { regionBytes, journalId, firstSequence: 1 })
+    const header = encodeRegionHeader(0, {
+      regionBytes,
+      journalId,
+      firstSequence: 1,
+      isFree: false,
+    })
     header.writeUInt16BE(2, 4)
     const { crc32c } = await import('../../src/platform/crc32c.ts')
     header.writeUInt32BE(crc32c(header, 0, 24), 24)

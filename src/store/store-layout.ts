@@ -13,6 +13,7 @@
  *         leader-epoch-checkpoint
  *         partition.metadata              topic id
  *       __stratalog-0/                    the store's own table: topics, producer ids, epoch
+ *       __stratalog_groups-0/             consumer groups and their offsets, once there are any
  *       <topic>-<partition>.<id>-delete/  a log on its way out
  */
 import { InvalidTopicError } from '../base/errors.ts'
@@ -24,13 +25,22 @@ export const partitionMetadataFileName = 'partition.metadata'
 export const systemTopic = '__stratalog'
 /** Table of the positions of named consumers. */
 export const positionsTopic = '__stratalog_positions'
+/** Topic of the table in which a broker keeps consumer groups and their offsets. */
+export const groupsTopic = '__stratalog_groups'
 
 const maxTopicLength = 249
 const maxDirectoryNameLength = 255
 
+const internalTopics: ReadonlySet<string> = new Set([
+  systemTopic,
+  groupsTopic,
+  '__consumer_offsets',
+  '__transaction_state',
+])
+
 /** Topics that belong to the store or to a broker's own bookkeeping. */
 export function isInternalTopic(topic: string): boolean {
-  return isStoreTopic(topic) || topic === '__consumer_offsets' || topic === '__transaction_state'
+  return isStoreTopic(topic) || internalTopics.has(topic)
 }
 
 /** Topics that only the store itself makes, writes and deletes. */

@@ -4,21 +4,32 @@ import { alterPartitionReassignments } from './api/alter-partition-reassignments
 import { apiVersions } from './api/api-versions.ts'
 import { createPartitions } from './api/create-partitions.ts'
 import { createTopics } from './api/create-topics.ts'
+import { deleteGroups } from './api/delete-groups.ts'
 import { deleteRecords } from './api/delete-records.ts'
 import { deleteTopics } from './api/delete-topics.ts'
 import { describeCluster } from './api/describe-cluster.ts'
 import { describeConfigs } from './api/describe-configs.ts'
+import { describeGroups } from './api/describe-groups.ts'
 import { describeLogDirs } from './api/describe-log-dirs.ts'
 import { describeTopicPartitions } from './api/describe-topic-partitions.ts'
 import { electLeaders } from './api/elect-leaders.ts'
 import { fetch } from './api/fetch.ts'
+import { findCoordinator } from './api/find-coordinator.ts'
+import { heartbeat } from './api/heartbeat.ts'
 import { incrementalAlterConfigs } from './api/incremental-alter-configs.ts'
 import { initProducerId } from './api/init-producer-id.ts'
+import { joinGroup } from './api/join-group.ts'
+import { leaveGroup } from './api/leave-group.ts'
+import { listGroups } from './api/list-groups.ts'
 import { listOffsets } from './api/list-offsets.ts'
 import { listPartitionReassignments } from './api/list-partition-reassignments.ts'
 import { metadata } from './api/metadata.ts'
+import { offsetCommit } from './api/offset-commit.ts'
+import { offsetDelete } from './api/offset-delete.ts'
+import { offsetFetch } from './api/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './api/offset-for-leader-epoch.ts'
 import { produce } from './api/produce.ts'
+import { syncGroup } from './api/sync-group.ts'
 import type { ServedApi } from './served-api.ts'
 
 export const servedApis: readonly ServedApi[] = [
@@ -26,6 +37,15 @@ export const servedApis: readonly ServedApi[] = [
   fetch,
   listOffsets,
   metadata,
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
+  describeGroups,
+  listGroups,
   apiVersions,
   createTopics,
   deleteTopics,
@@ -33,7 +53,9 @@ export const servedApis: readonly ServedApi[] = [
   describeConfigs,
   alterConfigs,
   createPartitions,
+  deleteGroups,
   incrementalAlterConfigs,
+  offsetDelete,
   describeCluster,
   deleteRecords,
   offsetForLeaderEpoch,

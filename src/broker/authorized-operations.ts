@@ -26,3 +26,5 @@ export const topicOperations: number = bits(
 export const clusterOperations: number = bits(
   ...[create, alter, describe, clusterAction, describeConfigs, alterConfigs, idempotentWrite],
 )
+
+export const groupOperations: number = bits(read, remove, describe)

@@ -2,6 +2,7 @@
  * What this broker answers when asked for its own settings, under Kafka's names. Values are what
  * the server really does; all are fixed while it runs.
  */
+import { minuteMs } from '../base/units.ts'
 import type { ConfigType } from '../store/topic-config.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
 import {
@@ -11,6 +12,7 @@ import {
   configTypes,
 } from './config-entry.ts'
 import type { ListenerContext } from './frame-handler.ts'
+import type { GroupSettings } from './groups/group-settings.ts'
 
 export function brokerConfig(
   broker: BrokerEnvironment,
@@ -68,7 +70,43 @@ export function brokerConfig(
       'When a connection on which nothing moves is closed.',
     ),
   ]
-  return [...own, ...topicDefaults(broker)]
+  return [...own, ...groupConfig(settings.groups), ...topicDefaults(broker)]
+}
+
+function groupConfig(groups: GroupSettings): ConfigDescription[] {
+  return [
+    fixed(
+      'group.initial.rebalance.delay.ms',
+      'int',
+      String(groups.initialRebalanceDelayMs),
+      'How long the first rebalance of an empty group waits for more members.',
+    ),
+    fixed(
+      'group.min.session.timeout.ms',
+      'int',
+      String(groups.minSessionTimeoutMs),
+      'Shortest session timeout a member may ask for.',
+    ),
+    fixed(
+      'group.max.session.timeout.ms',
+      'int',
+      String(groups.maxSessionTimeoutMs),
+      'Longest session timeout a member may ask for.',
+    ),
+    fixed('group.max.size', 'int', String(groups.maxSize), 'Most members of one group.'),
+    fixed(
+      'offsets.retention.minutes',
+      'int',
+      String(Math.ceil(groups.offsetsRetentionMs / minuteMs)),
+      'How long offsets of a group without members are kept.',
+    ),
+    fixed(
+      'offset.metadata.max.bytes',
+      'int',
+      String(groups.offsetMetadataMaxBytes),
+      'Bytes of the text that may go with a committed offset.',
+    ),
+  ]
 }
 
 /** Defaults of topic settings, under the names brokers have for them. */

@@ -7,6 +7,8 @@ import type { Topic } from '../store/topic.ts'
 import type { Cluster } from './cluster.ts'
 import type { ParkingLot } from './delayed-fetch.ts'
 import type { FetchSessions } from './fetch-sessions.ts'
+import type { GroupCoordinator } from './groups/group-coordinator.ts'
+import type { GroupSettings } from './groups/group-settings.ts'
 
 export type BrokerSettings = {
   /** Metadata for a topic that is not there creates it, when the client allows. */
@@ -30,6 +32,7 @@ export type BrokerSettings = {
   /** Shown as `socket.request.max.bytes` and `connections.max.idle.ms`. */
   readonly maxRequestBytes: number
   readonly idleTimeoutMs: number
+  readonly groups: GroupSettings
 }
 
 /** One line of an ApiVersions answer. */
@@ -47,6 +50,7 @@ export type BrokerEnvironment = {
   readonly apiVersions: readonly ApiVersionRange[]
   readonly parking: ParkingLot
   readonly fetchSessions: FetchSessions
+  readonly groups: GroupCoordinator
   /** Topics being created because somebody asked for them, by name. */
   readonly creations: Map<string, Promise<Topic>>
   readonly clock: Clock

@@ -33,6 +33,8 @@ import {
   type PendingAnswer,
   RefusedRequestError,
 } from './frame-handler.ts'
+import { GroupCoordinator } from './groups/group-coordinator.ts'
+import { openGroupTable } from './groups/group-table.ts'
 import { releaseSlices } from './release-slices.ts'
 import type { RequestContext, ServedApi } from './served-api.ts'
 
@@ -60,11 +62,34 @@ export class Broker implements FrameHandler {
     assert(this.#served.size === servedApis.length, 'every API is served once')
     const parking = new ParkingLot(details.clock)
     const apiVersions = servedApis.map(versionRangeOf)
-    const cluster = new Cluster(details.store.nodeId, details.settings.brokerCount)
-    const fetchSessions = new FetchSessions(details.clock, details.settings.fetchSessionSlots)
-    const shared = { cluster, parking, fetchSessions, creations: new Map(), apiVersions }
+    const { store, settings, clock, logger } = details
+    const cluster = new Cluster(store.nodeId, settings.brokerCount)
+    const fetchSessions = new FetchSessions(clock, settings.fetchSessionSlots)
+    const groups = new GroupCoordinator({
+      settings: settings.groups,
+      level: settings.acksLevels.all,
+      clock,
+      logger,
+      topicId: (name) => store.topic(name)?.id,
+    })
+    const shared = { cluster, parking, fetchSessions, groups, creations: new Map(), apiVersions }
     this.#environment = { ...details, ...shared }
-    for (const topic of details.store.topics()) warnOfCompaction(details.logger, topic)
+    for (const topic of store.topics()) warnOfCompaction(logger, topic)
+  }
+
+  /**
+   * Reads what is kept of groups; until then their requests are answered that it is being loaded.
+   *
+   * @throws (rejects) StoreFormatError, CorruptionError, StorageError.
+   */
+  async open(): Promise<void> {
+    const { store, groups } = this.#environment
+    groups.load(await openGroupTable(store))
+  }
+
+  /** Ends all timers and answers what is parked for a group; the store may be closed then. */
+  async close(): Promise<void> {
+    await this.#environment.groups.close()
   }
 
   handle(frame: Buffer, connection: ConnectionContext): Answer | PendingAnswer {

@@ -15,9 +15,10 @@ import { mebibyte, minuteMs } from '../base/units.ts'
 import { Broker } from '../broker/broker.ts'
 import type { BrokerSettings } from '../broker/broker-environment.ts'
 import { Cluster, maxNodeId } from '../broker/cluster.ts'
+import { defaultGroupSettings, type GroupSettings } from '../broker/groups/group-settings.ts'
 import { Store } from '../store/store.ts'
 import { addressOf, checkListeners, type ListenerOptions } from './listeners.ts'
-import { listen, type ServerOptions } from './server.ts'
+import { type KafkaServer, listen, type ServerOptions } from './server.ts'
 
 export type ServeOptions = {
   /** Address to listen on. Default 127.0.0.1: only this machine. */
@@ -47,6 +48,20 @@ export type ServeOptions = {
   readonly defaultReplicationFactor?: number
   /** Accept topics that ask for more replicas than there are brokers. Default false. */
   readonly lenientReplicationFactor?: boolean
+  /**
+   * How long the first rebalance of an empty consumer group waits for more members, in ms. Default
+   * 0 (Kafka's is 3000): one consumer starts at once, several that start together rebalance again.
+   */
+  readonly groupInitialRebalanceDelayMs?: number
+  /** Session timeouts that members of groups may ask for, in ms. Default 6,000 to 1,800,000. */
+  readonly groupMinSessionTimeoutMs?: number
+  readonly groupMaxSessionTimeoutMs?: number
+  /** Most members of one group. Default 10,000. */
+  readonly groupMaxSize?: number
+  /** How long offsets of a group without members are kept, in ms. Default 7 days. */
+  readonly offsetsRetentionMs?: number
+  /** Bytes of the text that may go with a committed offset. Default 4,096. */
+  readonly offsetMetadataMaxBytes?: number
   /** Largest request taken, in bytes. Default 104,857,600. */
   readonly maxRequestBytes?: number
   /** Record bytes one fetch answer may hold. Default 57,671,680. */
@@ -90,7 +105,7 @@ export interface LogServer {
   /** Open connections. */
   readonly connectionCount: number
   /**
-   * Stops accepting, answers what has begun (parked fetches at once) and closes the connections;
+   * Stops accepting, answers what has begun (what is parked at once) and closes the connections;
    * what is left after `deadlineMs` (default 5000) is cut off. The store stays open. A second call
    * waits for the first.
    */
@@ -116,6 +131,12 @@ const names: readonly (keyof ServeOptions)[] = [
   'acksLevels',
   'defaultReplicationFactor',
   'lenientReplicationFactor',
+  'groupInitialRebalanceDelayMs',
+  'groupMinSessionTimeoutMs',
+  'groupMaxSessionTimeoutMs',
+  'groupMaxSize',
+  'offsetsRetentionMs',
+  'offsetMetadataMaxBytes',
   'maxRequestBytes',
   'fetchMaxBytes',
   'maxFetchSessions',
@@ -131,7 +152,8 @@ const names: readonly (keyof ServeOptions)[] = [
 /**
  * Serves `store` over TCP until `close`. Close the server before the store.
  *
- * @throws (rejects) InvalidOptionError; ListenError when the address cannot be had.
+ * @throws (rejects) InvalidOptionError; ListenError when the address cannot be had;
+ *         StoreFormatError, CorruptionError when what is kept of consumer groups cannot be read.
  */
 export async function serve(store: Store, options: ServeOptions = {}): Promise<LogServer> {
   if (!(store instanceof Store)) {
@@ -144,7 +166,8 @@ export async function serve(store: Store, options: ServeOptions = {}): Promise<L
   const settings = checkBrokerSettings(options, serverOptions)
   const { clock, logger } = serverOptions
   const broker = new Broker({ store, settings, clock, logger })
-  const server = await listen(broker, serverOptions)
+  await broker.open()
+  const server = await listenWith(broker, serverOptions)
   const listeners = server.endpoints.map(({ listener, nodeId, port }) => {
     const { name, host } = listener
     return { name, nodeId, host, port, address: addressOf(host, port) }
@@ -163,6 +186,7 @@ export async function serve(store: Store, options: ServeOptions = {}): Promise<L
       knownOptions('close', closeOptions, ['deadlineMs'])
       const rule = { default: 5000, min: 0, max: maxInt }
       await server.close({ deadlineMs: integerOption('deadlineMs', closeOptions.deadlineMs, rule) })
+      await broker.close()
     },
   }
 }
@@ -172,6 +196,16 @@ function checkedNodeId(store: Store, brokerCount: number): number {
   if (store.nodeId + brokerCount - 1 <= maxNodeId) return store.nodeId
   const expected = `no more than leave node ids up to ${maxNodeId} from ${store.nodeId} on`
   throw new InvalidOptionError({ option: 'brokers', value: brokerCount, expected })
+}
+
+/** A broker that nobody can reach is closed again. */
+async function listenWith(broker: Broker, options: ServerOptions): Promise<KafkaServer> {
+  try {
+    return await listen(broker, options)
+  } catch (error) {
+    await broker.close()
+    throw error
+  }
 }
 
 function checkServerOptions(options: ServeOptions, nodeIds: readonly number[]): ServerOptions {
@@ -271,5 +305,49 @@ function checkBrokerSettings(options: ServeOptions, server: ServerOptions): Brok
     }),
     maxRequestBytes: server.maxRequestBytes,
     idleTimeoutMs: server.idleTimeoutMs,
+    groups: checkGroupSettings(options),
+  }
+}
+
+function checkGroupSettings(options: ServeOptions): GroupSettings {
+  const defaults = defaultGroupSettings
+  const timeout = (name: string, value: number | undefined, preset: number, min: number): number =>
+    integerOption(name, value, { default: preset, min, max: maxInt })
+  const { groupMinSessionTimeoutMs, groupMaxSessionTimeoutMs } = options
+  const minSessionTimeoutMs = timeout(
+    'groupMinSessionTimeoutMs',
+    groupMinSessionTimeoutMs,
+    defaults.minSessionTimeoutMs,
+    1,
+  )
+  return {
+    initialRebalanceDelayMs: timeout(
+      'groupInitialRebalanceDelayMs',
+      options.groupInitialRebalanceDelayMs,
+      defaults.initialRebalanceDelayMs,
+      0,
+    ),
+    minSessionTimeoutMs,
+    maxSessionTimeoutMs: timeout(
+      'groupMaxSessionTimeoutMs',
+      groupMaxSessionTimeoutMs,
+      Math.max(defaults.maxSessionTimeoutMs, minSessionTimeoutMs),
+      minSessionTimeoutMs,
+    ),
+    maxSize: timeout('groupMaxSize', options.groupMaxSize, defaults.maxSize, 1),
+    offsetsRetentionMs: integerOption('offsetsRetentionMs', options.offsetsRetentionMs, {
+      default: defaults.offsetsRetentionMs,
+      min: 1,
+    }),
+    offsetMetadataMaxBytes: integerOption(
+      'offsetMetadataMaxBytes',
+      options.offsetMetadataMaxBytes,
+      {
+        default: defaults.offsetMetadataMaxBytes,
+        min: 0,
+        // What the protocol's strings can hold.
+        max: 32_767,
+      },
+    ),
   }
 }

@@ -1,8 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { InvalidOptionError, ListenError } from '../../src/base/errors.ts'
+import { heartbeatApi } from '../../src/broker/api/heartbeat.ts'
+import { joinGroupApi } from '../../src/broker/api/join-group.ts'
 import { metadataApi } from '../../src/broker/api/metadata.ts'
 import { produceApi } from '../../src/broker/api/produce.ts'
 import { type LogServer, type ServeOptions, serve } from '../../src/net/serve.ts'
+import { errorCodes } from '../../src/protocol/error-codes.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import { batchOf, recordsOf } from '../support/broker-harness.ts'
 import { KafkaClient } from '../support/kafka-client.ts'
@@ -105,6 +108,27 @@ describe('a served store', () => {
     expect(counts).toEqual([600, 600, 300, 10])
     const last = recordsIn(await client.fetchOne(12, fetchRequest(599))).at(-1)!
     expect(last).toEqual({ offset: 599, value: `59-9-${value}` })
+  })
+
+  it('answers members that wait to join when it closes', async () => {
+    const store = await open()
+    const server = await start(store)
+    const [member, other] = [await connect(server), await connect(server)]
+    const request = {
+      groupId: 'g',
+      sessionTimeoutMs: 10_000,
+      memberId: '',
+      protocolType: 'consumer',
+      protocols: [{ name: 'range', metadata: Buffer.alloc(0) }],
+    }
+    const { memberId } = await member.ask(joinGroupApi, 3, request)
+    const waiting = other.ask(joinGroupApi, 3, request)
+    const beat = { groupId: 'g', generationId: 1, memberId }
+    while ((await member.ask(heartbeatApi, 1, beat)).errorCode !== errorCodes.rebalanceInProgress) {
+      // The other's request is still on its way.
+    }
+    await server.close()
+    expect((await waiting).errorCode).toBe(errorCodes.coordinatorNotAvailable)
   })
 
   it('keeps the order of requests in flight, acks=0 among them', async () => {

@@ -2,12 +2,13 @@
  * A broker over a store on a simulated disk, spoken to in whole frames as a connection would: what
  * a test asks is written by the schema, decoded by the broker, answered, and read back.
  */
-import { systemClock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { fetchApi } from '../../src/broker/api/fetch.ts'
 import { produceApi } from '../../src/broker/api/produce.ts'
 import { Broker } from '../../src/broker/broker.ts'
 import type { BrokerSettings } from '../../src/broker/broker-environment.ts'
 import { type ConnectionContext, isPending } from '../../src/broker/frame-handler.ts'
+import { defaultGroupSettings } from '../../src/broker/groups/group-settings.ts'
 import { releaseFrame } from '../../src/net/response-writer.ts'
 import { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import {
@@ -36,6 +37,7 @@ export const testSettings: BrokerSettings = {
   fetchSessionSlots: 1000,
   maxRequestBytes: 104_857_600,
   idleTimeoutMs: 600_000,
+  groups: defaultGroupSettings,
 }
 
 export class BrokerHarness {
@@ -46,21 +48,26 @@ export class BrokerHarness {
   readonly abort: AbortController = new AbortController()
   readonly #brokerCount: number
   clientId: string | null = 'test'
+  /** Which of the nodes is asked: its place among them. */
+  node = 0
 
   static async start(
     settings: Partial<BrokerSettings> = {},
     disk: SimFileSystem = new SimFileSystem({ seed: 1, directories: ['/data'] }),
+    clock: Clock = systemClock,
   ): Promise<BrokerHarness> {
     const store = await openStore('/data', { fileSystem: disk })
-    return new BrokerHarness(disk, store, { ...testSettings, ...settings })
+    const harness = new BrokerHarness(disk, store, { ...testSettings, ...settings }, clock)
+    await harness.broker.open()
+    return harness
   }
 
-  private constructor(disk: SimFileSystem, store: Store, settings: BrokerSettings) {
+  private constructor(disk: SimFileSystem, store: Store, settings: BrokerSettings, clock: Clock) {
     this.disk = disk
     this.store = store
     this.#brokerCount = settings.brokerCount
     this.logger = new RecordingLogger()
-    this.broker = new Broker({ store, settings, clock: systemClock, logger: this.logger })
+    this.broker = new Broker({ store, settings, clock, logger: this.logger })
   }
 
   /** Rejects with RefusedRequestError where a connection would be closed. */
@@ -96,7 +103,7 @@ export class BrokerHarness {
       host: 'log.test',
       port: 9092 + i,
     }))
-    const listener = { name: 'PLAINTEXT', ...brokers[0]!, brokers }
+    const listener = { name: 'PLAINTEXT', ...brokers[this.node]!, brokers }
     return { listener, peer: '127.0.0.1:1', signal: this.abort.signal }
   }
 
@@ -148,6 +155,7 @@ export class BrokerHarness {
 
   async stop(): Promise<void> {
     this.abort.abort()
+    await this.broker.close()
     await this.store.close()
   }
 }

@@ -64,7 +64,10 @@ function isSame(a: AskedTopic, b: AskedTopic): boolean {
   return a.name === null ? a.topicId === b.topicId : a.name === b.name
 }
 
-async function remove({ store, logger }: BrokerEnvironment, asked: AskedTopic): Promise<Result> {
+async function remove(
+  { store, groups, logger }: BrokerEnvironment,
+  asked: AskedTopic,
+): Promise<Result> {
   const isById = asked.topicId !== zeroUuid
   if (isById === (asked.name !== null)) {
     return reject(asked, errorCodes.invalidRequest, 'name a topic by name or by id')
@@ -74,9 +77,13 @@ async function remove({ store, logger }: BrokerEnvironment, asked: AskedTopic): 
     const code = isById ? errorCodes.unknownTopicId : errorCodes.unknownTopicOrPartition
     return reject(asked, code, 'there is no such topic')
   }
+  if (topic.isInternal) {
+    return reject(asked, errorCodes.invalidTopicException, 'the topic is internal')
+  }
   try {
     await store.deleteTopic(topic.name)
     logger.info({ topic: topic.name }, 'topic deleted')
+    await groups.onTopicDeleted(topic.name)
     return { name: topic.name, topicId: topic.id, errorCode: errorCodes.none }
   } catch (error) {
     return reject(asked, errorCodeOf(error), errorMessageOf(error))

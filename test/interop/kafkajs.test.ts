@@ -1,6 +1,6 @@
 /**
  * kafkajs, unmodified, against the server in this process; what it sent is then read through the
- * library and through raw Fetch requests. Its consumer needs groups, which are not served yet.
+ * library and through raw Fetch requests. Its consumers are in groups.test.ts.
  */
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

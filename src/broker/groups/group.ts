@@ -57,6 +57,8 @@ export interface GroupHost {
 
 /** Sessions are prolonged in steps: a commit every millisecond must not set a timer each. */
 const sessionStepMs = 100
+/** The least time between two looks at a group that nobody rejoins. */
+const silentWaitMs = 1_000
 
 export class Group {
   readonly id: string
@@ -434,8 +436,9 @@ export class Group {
     })
   }
 
-  #waitForJoins(): void {
-    this.#setJoinTimer(rebalanceTimeoutMs(this.#members), () => this.#completeJoins())
+  #waitForJoins(leastMs = 0): void {
+    const delayMs = Math.max(rebalanceTimeoutMs(this.#members), leastMs)
+    this.#setJoinTimer(delayMs, () => this.#completeJoins())
   }
 
   #setJoinTimer(delayMs: number, task: () => void): void {
@@ -458,7 +461,7 @@ export class Group {
     const leader = chooseLeader(this.#members, this.#leaderId)
     if (leader === undefined && this.#members.size > 0) {
       // Static members alone, all silent: they come back, or their sessions end.
-      this.#waitForJoins()
+      this.#waitForJoins(silentWaitMs)
     } else {
       this.#leaderId = leader?.id
       this.#beginGeneration()

@@ -111,6 +111,26 @@ describe('a static member', () => {
     expect(group.group.memberCount).toBe(0)
   })
 
+  it('that is silent is not waited for without a pause, however impatient it was', () => {
+    const group = new TestGroup()
+    const joins = ['a', 'b'].map((name) => group.join({ ...fixed(name), rebalanceTimeoutMs: 1 }))
+    group.clock.advance(0)
+    const ids = joins.map(({ result }) => result!.memberId)
+    group.syncAll(ids)
+    group.group.leave([{ memberId: ids[1]!, instanceId: 'b' }])
+    let timers = 0
+    const after = group.clock.after.bind(group.clock)
+    group.clock.after = (delayMs, run) => {
+      timers++
+      return after(delayMs, run)
+    }
+    group.clock.advance(9_999)
+    expect(group.group.memberCount).toBe(1)
+    expect(timers).toBeLessThanOrEqual(11)
+    group.clock.advance(1)
+    expect(group.group).toMatchObject({ state: 'Empty', memberCount: 0 })
+  })
+
   it('may be taken out by its instance id alone, not under another’s member id', () => {
     const { group, leader } = stable()
     expect(group.group.leave([{ memberId: leader, instanceId: 'b' }])).toEqual([

@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
+import { InvalidOptionError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import {
   type Api,
@@ -53,9 +54,13 @@ export type BrokerDetails = {
   readonly logger: Logger
 }
 
+/** Stores whose groups a broker keeps: two would overwrite each other's table. */
+const storesWithGroups = new WeakSet<Store>()
+
 export class Broker implements FrameHandler {
   readonly #environment: BrokerEnvironment
   readonly #served: ReadonlyMap<number, ServedApi>
+  #ownsGroups = false
 
   constructor(details: BrokerDetails) {
     this.#served = new Map(servedApis.map((served) => [served.api.key, served]))
@@ -80,16 +85,31 @@ export class Broker implements FrameHandler {
   /**
    * Reads what is kept of groups; until then their requests are answered that it is being loaded.
    *
-   * @throws (rejects) StoreFormatError, CorruptionError, StorageError.
+   * @throws (rejects) InvalidOptionError when another broker serves the store; StoreFormatError,
+   *         CorruptionError, StorageError, LogFailedError.
    */
   async open(): Promise<void> {
     const { store, groups } = this.#environment
-    groups.load(await openGroupTable(store))
+    if (storesWithGroups.has(store)) {
+      const expected = 'a store that no other server serves'
+      throw new InvalidOptionError({ option: 'store', value: store.path, expected })
+    }
+    storesWithGroups.add(store)
+    this.#ownsGroups = true
+    try {
+      groups.load(await openGroupTable(store))
+    } catch (error) {
+      await this.close()
+      throw error
+    }
   }
 
   /** Ends all timers and answers what is parked for a group; the store may be closed then. */
   async close(): Promise<void> {
-    await this.#environment.groups.close()
+    const { store, groups } = this.#environment
+    await groups.close()
+    if (this.#ownsGroups) storesWithGroups.delete(store)
+    this.#ownsGroups = false
   }
 
   handle(frame: Buffer, connection: ConnectionContext): Answer | PendingAnswer {

@@ -110,6 +110,15 @@ describe('a served store', () => {
     expect(last).toEqual({ offset: 599, value: `59-9-${value}` })
   })
 
+  it('is served once at a time: two servers would overwrite what the other keeps of groups', async () => {
+    const store = await open()
+    const first = await start(store)
+    await expect(serve(store, { port: 0 })).rejects.toThrow(InvalidOptionError)
+    await expect(connect(first)).resolves.toBeDefined()
+    await first.close()
+    await start(store)
+  })
+
   it('answers members that wait to join when it closes', async () => {
     const store = await open()
     const server = await start(store)
@@ -198,6 +207,6 @@ describe('serve', () => {
   it('says when its port is taken', async () => {
     const store = await open()
     const server = await start(store)
-    await expect(serve(store, { port: server.port })).rejects.toThrow(ListenError)
+    await expect(serve(await open(), { port: server.port })).rejects.toThrow(ListenError)
   })
 })

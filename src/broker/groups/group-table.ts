@@ -33,6 +33,13 @@ export interface GroupTable<Value> {
 
 /** A record of a group of thousands of members is larger than what clients may send. */
 const maxBatchBytes = 64 * mebibyte
+/** Nothing but a rewrite may drop what is in the log, however old it is. */
+const topicConfig = {
+  'max.message.bytes': String(maxBatchBytes),
+  'cleanup.policy': 'delete',
+  'retention.ms': '-1',
+  'retention.bytes': '-1',
+}
 const minRewriteBytes = 64 * mebibyte
 const rewriteFactor = 4
 const rewriteBatchBytes = 256 * kibibyte
@@ -117,9 +124,9 @@ class LogTable<Value> implements GroupTable<Value> {
   }
 
   async #create(): Promise<Log> {
-    const config = { 'max.message.bytes': String(maxBatchBytes) }
     const topic =
-      this.#store.topic(groupsTopic) ?? (await this.#store.createTopic(groupsTopic, { config }))
+      this.#store.topic(groupsTopic) ??
+      (await this.#store.createTopic(groupsTopic, { config: topicConfig }))
     return topic.log(0)
   }
 

@@ -48,6 +48,11 @@ export function isStoreTopic(topic: string): boolean {
   return topic === systemTopic || topic === positionsTopic
 }
 
+/** Whether two names are one to Kafka, whose metrics write "." as "_". */
+export function isSameTopicName(one: string, other: string): boolean {
+  return one.replaceAll('.', '_') === other.replaceAll('.', '_')
+}
+
 /** Throws InvalidTopicError unless `topic` may name a topic. */
 export function checkTopicName(topic: unknown): asserts topic is string {
   if (

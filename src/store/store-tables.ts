@@ -14,18 +14,21 @@ import {
 import { checkTopicName } from './store-layout.ts'
 import type { TableCodecs, Topic } from './topic.ts'
 
+const tableSegmentBytes = 16 * mebibyte
+
 /**
  * Settings of a table's topic: its snapshots alone decide what may go, and its log holds its records
  * as they were written, whatever the store's defaults are. Segments are small because removing one
- * makes the loop wait: 7 ms for 16 MiB.
+ * makes the loop wait: 7 ms for 16 MiB. A batch may fill one: its size is the owner's affair.
  */
 export const tableConfig: Readonly<Record<string, string>> = {
   'cleanup.policy': 'delete',
   'file.delete.delay.ms': '0',
+  'max.message.bytes': String(tableSegmentBytes),
   'message.timestamp.type': 'CreateTime',
   'retention.bytes': '-1',
   'retention.ms': '-1',
-  'segment.bytes': String(16 * mebibyte),
+  'segment.bytes': String(tableSegmentBytes),
 }
 
 /** What the tables need of their store. */

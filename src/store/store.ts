@@ -57,6 +57,8 @@ import {
   checkTopicName,
   cleanShutdownFileName,
   deletedDirectoryName,
+  groupsTopic,
+  isSameTopicName,
   isStoreTopic,
   logDirectoryName,
   parseLogDirectoryName,
@@ -275,6 +277,13 @@ export class Store {
 
   /** Throws what `createTopic` would, and creates nothing. */
   validateTopic(name: string, spec: TopicSpec = {}): void {
+    this.#checkNew(name, spec)
+    if (isSameTopicName(name, groupsTopic)) {
+      throw new InvalidTopicError(`${name} is kept for the table of consumer groups`)
+    }
+  }
+
+  #checkNew(name: string, spec: TopicSpec): void {
     this.#assertOpen()
     checkTopicName(name)
     const known = ['partitions', 'config', 'replicationFactor', 'assignments']
@@ -282,12 +291,14 @@ export class Store {
     integerOption('replicationFactor', spec.replicationFactor, { default: 1, min: 1, max: 32_767 })
     integerOption('partitions', spec.partitions, { default: 1, min: 1, max: maxPartitions })
     this.topicConfig(spec.config)
-    if (isStoreTopic(name)) throw ownTopic(name)
+    if (isSameTopicName(name, systemTopic) || isSameTopicName(name, positionsTopic)) {
+      throw ownTopic(name)
+    }
     if (this.#topics.has(name) || this.#pendingNames.has(name)) {
       throw new TopicExistsError(`topic ${name} exists already`)
     }
     for (const other of this.#topics.keys()) {
-      if (other.replaceAll('.', '_') !== name.replaceAll('.', '_')) continue
+      if (!isSameTopicName(other, name)) continue
       throw new InvalidTopicError(
         `topic ${name} collides with ${other}: "." and "_" count as equal`,
       )
@@ -492,7 +503,7 @@ export class Store {
   }
 
   #createTable(name: string, table: TableCodecs): Promise<Topic> {
-    if (name !== positionsTopic) this.validateTopic(name)
+    if (name !== positionsTopic) this.#checkNew(name, {})
     return this.#create(name, { id: randomId(), partitions: 1, config: tableConfig, table })
   }
 

@@ -67,7 +67,7 @@ describe('a table', () => {
     expect([...table]).toEqual([['a', '2']])
     const tooMuch = [
       { key: 'c', value: '3' },
-      { key: 'd', value: 'x'.repeat(2_000_000) },
+      { key: 'd', value: 'x'.repeat(17_000_000) },
     ]
     await expect(table.batch(tooMuch)).rejects.toThrow(BatchTooLargeError)
     expect([table.size, table.log.endOffset]).toEqual([1, 4])

@@ -3,7 +3,7 @@
 // Method: a store on the simulated disk; every class of crash, at random moments, from a seed that
 // is in the test's name.
 import { describe, expect, it } from 'vitest'
-import { StoreFormatError } from '../../../src/base/errors.ts'
+import { InvalidTopicError, StoreFormatError, TableCodecError } from '../../../src/base/errors.ts'
 import { offsetCommitApi } from '../../../src/broker/api/offset-commit.ts'
 import { offsetFetchApi } from '../../../src/broker/api/offset-fetch.ts'
 import { openGroupTable } from '../../../src/broker/groups/group-table.ts'
@@ -78,39 +78,60 @@ describe('the table of groups', () => {
     await store.close()
   })
 
-  it('rewrites its log when most of it is old, and loses nothing', async () => {
-    const disk = simDisk()
-    const store = await openOn(disk)
-    const table = await openGroupTable<Value>(store, { minRewriteBytes: 20_000 })
-    for (let n = 0; n < 2_000; n++) {
-      const key = `k${n % 7}`
-      const change = n % 11 === 0 ? { key, delete: true as const } : { key, value: { n } }
-      await table.batch([change], level)
-    }
-    const log = store.topic(groupsTopic)!.log(0)
-    expect(log.startOffset).toBeGreaterThan(0)
-    expect(log.sizeBytes).toBeLessThan(60_000)
-    const entries = Object.fromEntries(table.range({ prefix: '' }))
-    expect(Object.keys(entries).length).toBeGreaterThan(4)
-    await store.close()
-    expect(await contents(disk)).toEqual(entries)
-  })
-
   it('takes a batch larger than what clients may send', async () => {
-    const store = await openOn(simDisk(), { config: {} })
+    const store = await openOn(simDisk(), { config: { 'max.message.bytes': '1000' } })
     const table = await openGroupTable<{ text: string }>(store)
     await table.batch([{ key: 'a', value: { text: 'x'.repeat(3_000_000) } }], level)
     await store.close()
+  })
+
+  it('has what a killed process wrote on disk before it shows any of it', async () => {
+    const disk = simDisk()
+    const table = await openGroupTable<Value>(await openOn(disk))
+    await table.batch([{ key: 'a', value: { n: 1 } }], { level: 'os' })
+    const killed = disk.processCrash()
+    const seen = await openGroupTable<Value>(await openOn(killed))
+    expect([...seen.range({ prefix: 'a' })]).toEqual([['a', { n: 1 }]])
+    for (const crash of crashClasses) {
+      expect(await contents(killed.crash({ class: crash }))).toEqual({ a: { n: 1 } })
+    }
+  })
+
+  it('is one key after the other also within a batch', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const table = await openGroupTable<Value>(store)
+    const changes = [1, 2, 3].map((n) => ({ key: 'a', value: { n } }))
+    await table.batch(
+      [...changes, { key: 'b', value: { n: 9 } }, { key: 'b', delete: true }],
+      level,
+    )
+    await store.close()
+    expect(await contents(disk)).toEqual({ a: { n: 3 } })
   })
 
   it.each([
     ['a value that is not JSON', { key: 'a', value: '{' }],
     ['a record without a key', { value: '{}' }],
   ])('refuses %s', async (_, record) => {
-    const store = await openOn(simDisk())
-    await (await store.log(groupsTopic)).append(record)
-    const reading = openGroupTable(store).then((table) => [...table.range({ prefix: '' })])
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const made = await store.table(groupsTopic, { key: 'string', value: 'json' })
+    await made.log.append(record)
+    await store.close()
+    const reopened = await openOn(disk)
+    const reading = openGroupTable(reopened).then((table) => [...table.range({ prefix: '' })])
     await expect(reading).rejects.toThrow(StoreFormatError)
+    await reopened.close()
+  })
+
+  it('is nothing that a topic or another table may be named', async () => {
+    const store = await openOn(simDisk())
+    for (const name of [groupsTopic, groupsTopic.replace('_groups', '.groups')]) {
+      await expect(store.createTopic(name)).rejects.toThrow(InvalidTopicError)
+    }
+    await store.table(groupsTopic, { key: 'string', value: 'bytes' })
+    await expect(openGroupTable(store)).rejects.toThrow(TableCodecError)
     await store.close()
   })
 })

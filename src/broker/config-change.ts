@@ -99,6 +99,9 @@ async function changeTopic(
   if (topic === undefined) {
     throw new RefusedChangeError(errorCodes.unknownTopicOrPartition, 'there is no such topic')
   }
+  if (topic.isInternal) {
+    throw new RefusedChangeError(errorCodes.invalidTopicException, 'the topic is internal')
+  }
   const change = (config: Overrides): Overrides =>
     changed(replacesAll ? {} : config, changes, store.topicConfig(config))
   if (validateOnly) {

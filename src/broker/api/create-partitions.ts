@@ -70,6 +70,9 @@ async function grow(
   if (topic === undefined) {
     return reject(asked, errorCodes.unknownTopicOrPartition, 'there is no such topic')
   }
+  if (topic.isInternal) {
+    return reject(asked, errorCodes.invalidTopicException, 'the topic is internal')
+  }
   const added = count - topic.partitionCount
   if (added <= 0) {
     const reason = `${count} partitions in all: there are ${topic.partitionCount} already`

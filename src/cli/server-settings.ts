@@ -3,6 +3,8 @@
  * one), its flag, its default and what values it takes. One table: adding a setting is one row, and
  * a line in docs/server-config.md.
  */
+import { minuteMs } from '../base/units.ts'
+import { defaultGroupSettings, maxOffsetMetadataBytes } from '../broker/groups/group-settings.ts'
 import { TopicConfig } from '../store/topic-config.ts'
 
 export type SettingKind =
@@ -89,6 +91,32 @@ const own: readonly Setting[] = [
     name: 'max.incremental.fetch.session.cache.slots',
     default: '1000',
     kind: integer(0, 100_000),
+  },
+  {
+    name: 'group.initial.rebalance.delay.ms',
+    default: String(defaultGroupSettings.initialRebalanceDelayMs),
+    kind: integer(0),
+  },
+  {
+    name: 'group.min.session.timeout.ms',
+    default: String(defaultGroupSettings.minSessionTimeoutMs),
+    kind: integer(1),
+  },
+  {
+    name: 'group.max.session.timeout.ms',
+    default: String(defaultGroupSettings.maxSessionTimeoutMs),
+    kind: integer(1),
+  },
+  { name: 'group.max.size', default: String(defaultGroupSettings.maxSize), kind: integer(1) },
+  {
+    name: 'offsets.retention.minutes',
+    default: String(defaultGroupSettings.offsetsRetentionMs / minuteMs),
+    kind: integer(1),
+  },
+  {
+    name: 'offset.metadata.max.bytes',
+    default: String(defaultGroupSettings.offsetMetadataMaxBytes),
+    kind: integer(0, maxOffsetMetadataBytes),
   },
   { name: 'max.connections', default: '10000', kind: integer(1, 1_000_000) },
   { name: 'connections.max.idle.ms', default: '600000', kind: integer(1) },

@@ -15,7 +15,11 @@ import { mebibyte, minuteMs } from '../base/units.ts'
 import { Broker } from '../broker/broker.ts'
 import type { BrokerSettings } from '../broker/broker-environment.ts'
 import { Cluster, maxNodeId } from '../broker/cluster.ts'
-import { defaultGroupSettings, type GroupSettings } from '../broker/groups/group-settings.ts'
+import {
+  defaultGroupSettings,
+  type GroupSettings,
+  maxOffsetMetadataBytes,
+} from '../broker/groups/group-settings.ts'
 import { Store } from '../store/store.ts'
 import { addressOf, checkListeners, type ListenerOptions } from './listeners.ts'
 import { type KafkaServer, listen, type ServerOptions } from './server.ts'
@@ -345,8 +349,7 @@ function checkGroupSettings(options: ServeOptions): GroupSettings {
       {
         default: defaults.offsetMetadataMaxBytes,
         min: 0,
-        // What the protocol's strings can hold.
-        max: 32_767,
+        max: maxOffsetMetadataBytes,
       },
     ),
   }

@@ -9,6 +9,7 @@ import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { describeConfigsApi } from '../../src/broker/api/describe-configs.ts'
 import { metadataApi } from '../../src/broker/api/metadata.ts'
 import { openStore } from '../../src/store/store.ts'
 import { KafkaClient } from '../support/kafka-client.ts'
@@ -71,6 +72,11 @@ describe('stratalog', () => {
 
   it.each([
     [[], /no command given/],
+    [['serve', '--override', 'offset.metadata.max.bytes=32768'], /whole number from 0 to 32767/],
+    [
+      ['serve', '--ephemeral', '--override', 'group.min.session.timeout.ms=1800001'],
+      /groupMaxSessionTimeoutMs is 1800000: expected .*1800001/,
+    ],
     [['frob'], /unknown command "frob": expected one of serve, dump, topics, verify, repair/],
     [['toString'], /unknown command "toString"/],
     [['serve', '--port', '70000'], /--port is "70000": expected a whole number from 0 to 65535/],
@@ -265,6 +271,37 @@ describe('stratalog serve', () => {
       expect([store.nodeId, store.topic('t')!.replicationFactor]).toEqual([7, 2])
       await store.close()
     })
+  })
+
+  it('takes the settings of consumer groups, which clients are told', async () => {
+    const asked = {
+      'group.initial.rebalance.delay.ms': '11',
+      'group.min.session.timeout.ms': '12',
+      'group.max.session.timeout.ms': '13000',
+      'group.max.size': '14',
+      'offsets.retention.minutes': '15',
+      'offset.metadata.max.bytes': '16',
+    }
+    const { 'group.max.size': size, 'offsets.retention.minutes': minutes, ...rest } = asked
+    const overrides = Object.entries(rest).flatMap(([key, value]) => [
+      '--override',
+      `${key}=${value}`,
+    ])
+    const variables = {
+      STRATALOG_GROUP_MAX_SIZE: size,
+      STRATALOG_OFFSETS_RETENTION_MINUTES: minutes,
+    }
+    const { child, banner } = await startWith(variables, '--ephemeral', '--port', '0', ...overrides)
+    const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(banner)![1])
+    const client = await KafkaClient.connect(port)
+    const resources = [
+      { resourceType: 4, resourceName: '1', configurationKeys: Object.keys(asked) },
+    ]
+    const { results } = await client.ask(describeConfigsApi, 4, { resources })
+    client.close()
+    const told = results[0]!.configs.map(({ name, value }) => [name, value])
+    expect(Object.fromEntries(told)).toEqual(asked)
+    expect(await stop(child, 'SIGTERM')).toBe(0)
   })
 
   it('leaves nothing behind when it is ephemeral', async () => {

@@ -25,6 +25,8 @@ export const defaultGroupSettings: GroupSettings = {
   offsetMetadataMaxBytes: 4_096,
 }
 
+/** Most that `offsetMetadataMaxBytes` may be: what the protocol's strings can hold. */
+export const maxOffsetMetadataBytes = 32_767
 /** A member whose first join waits longer than this is given up: its client is likely gone. */
 export const newMemberJoinTimeoutMs: number = 5 * minuteMs
 /** How often expired offsets are looked for. */

@@ -5,11 +5,11 @@
 import { resolve } from 'node:path'
 import { InvalidOptionError } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
-import { dayMs } from '../../base/units.ts'
+import { dayMs, minuteMs } from '../../base/units.ts'
 import { readTextFile } from '../../flush/checkpoint-file.ts'
 import { binding, bindingNote } from '../../native/load-binding.ts'
 import { addressOf, type ListenerOptions } from '../../net/listeners.ts'
-import { type LogServer, serve } from '../../net/serve.ts'
+import { type LogServer, type ServeOptions, serve } from '../../net/serve.ts'
 import { nodeFileSystem } from '../../platform/node-file-system.ts'
 import { makeTemporaryDirectory } from '../../platform/temporary-directory.ts'
 import { unsyncedFileSystem } from '../../platform/unsynced-file-system.ts'
@@ -240,6 +240,7 @@ async function start(
       maxRequestBytes: integer('socket.request.max.bytes'),
       fetchMaxBytes: integer('fetch.max.bytes'),
       maxFetchSessions: integer('max.incremental.fetch.session.cache.slots'),
+      ...groupOptions(integer),
       maxConnections: integer('max.connections'),
       idleTimeoutMs: integer('connections.max.idle.ms'),
       maxInFlightRequests: integer('stratalog.max.in.flight.requests'),
@@ -252,6 +253,17 @@ async function start(
     // The settings are checked one by one; what is left is how they go together.
     if (error instanceof InvalidOptionError) throw new UsageError(error.message)
     throw error
+  }
+}
+
+function groupOptions(integer: (name: string) => number): ServeOptions {
+  return {
+    groupInitialRebalanceDelayMs: integer('group.initial.rebalance.delay.ms'),
+    groupMinSessionTimeoutMs: integer('group.min.session.timeout.ms'),
+    groupMaxSessionTimeoutMs: integer('group.max.session.timeout.ms'),
+    groupMaxSize: integer('group.max.size'),
+    offsetsRetentionMs: integer('offsets.retention.minutes') * minuteMs,
+    offsetMetadataMaxBytes: integer('offset.metadata.max.bytes'),
   }
 }
 

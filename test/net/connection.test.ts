@@ -18,6 +18,7 @@ import type { File } from '../../src/platform/file-system.ts'
 import { nodeFileSystem } from '../../src/platform/node-file-system.ts'
 import type { WirePart } from '../../src/protocol/wire-writer.ts'
 import { RecordingLogger } from '../support/recording-logger.ts'
+import { SteppedClock } from '../support/stepped-clock.ts'
 import { TcpClient } from '../support/tcp-client.ts'
 
 // Goal: answers leave whole and in order whatever happens, memory stays bounded, one connection's
@@ -242,10 +243,15 @@ describe('bounds', () => {
   })
 
   it('close a connection on which nothing moves, but not one that waits for us', async () => {
-    const server = await start({ idleTimeoutMs: 40 })
+    const clock = new SteppedClock()
+    const server = await start({ idleTimeoutMs: 40, clock })
     const idle = await client(server)
     const waiting = await client(server)
     waiting.send(Buffer.from('later:1'))
+    await handler.until(1)
+    clock.advance(39)
+    expect(server.connectionCount).toBe(2)
+    clock.advance(11)
     await idle.closed
     handler.release('later:1')
     expect(await text(waiting.receive())).toBe('later:1')

@@ -6,6 +6,8 @@ import { assert } from '../base/assert.ts'
 import { crc32c } from '../platform/crc32c.ts'
 
 const initialEntries = 16
+/** One for all: a table without entries costs no memory of its own. */
+const noBytes = Buffer.alloc(0)
 
 export class EntryTable {
   readonly entrySize: number
@@ -17,7 +19,7 @@ export class EntryTable {
   /** @param borrowed existing entries (a mapped file), read but never written by the table. */
   constructor(entrySize: number, borrowed?: Buffer) {
     this.entrySize = entrySize
-    this.buffer = borrowed ?? Buffer.alloc(0)
+    this.buffer = borrowed ?? noBytes
     this.count = Math.floor(this.buffer.length / entrySize)
     this.#isBorrowed = borrowed !== undefined
   }
@@ -29,7 +31,10 @@ export class EntryTable {
   /** Copies a borrowed table into its own memory, so that what it was borrowed from may go. */
   detach(): void {
     if (!this.#isBorrowed) return
-    this.buffer = Buffer.from(this.bytes)
+    // Of its own, exactly: a piece of a pool would keep the pool.
+    const own = this.count === 0 ? noBytes : Buffer.allocUnsafeSlow(this.count * this.entrySize)
+    this.bytes.copy(own)
+    this.buffer = own
     this.#isBorrowed = false
   }
 

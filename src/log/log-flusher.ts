@@ -36,7 +36,7 @@ export class LogFlusher implements FlushTarget {
   readonly #loaded: LoadedLog
   readonly #offsets: LogOffsets
   readonly #log: FlushedLog
-  readonly #prefix: RedoPrefix
+  #madePrefix: RedoPrefix | undefined
   #durable: Place | undefined
   #staged: Place | undefined
   /** Captured since the last round. */
@@ -59,14 +59,17 @@ export class LogFlusher implements FlushTarget {
     this.#offsets = offsets
     this.#log = log
     this.#stagedEnd = offsets.disk
-    this.#prefix = encodePrefix({
-      directoryName: env.name,
-      topicId: env.topicId,
-    })
     if (offsets.disk === offsets.logEnd) {
       const segment = loaded.segments.active
       this.#durable = this.#staged = { segment, position: segment.sizeBytes }
     }
+  }
+
+  /** What names the log in the journal; made when it first gets there. */
+  get #prefix(): RedoPrefix {
+    const { name: directoryName, topicId } = this.#env
+    this.#madePrefix ??= encodePrefix({ directoryName, topicId })
+    return this.#madePrefix
   }
 
   get isFailed(): boolean {

@@ -35,7 +35,8 @@ export class LogOffsets {
   #os: Offset
   #highWatermark: Offset
   #logEnd: Offset
-  #waiters = new Set<Waiter>()
+  /** Made when somebody waits: most logs of many are idle. */
+  #waiters: Set<Waiter> | undefined
 
   constructor(logStart: Offset, synced: Offset, logEnd: Offset) {
     this.#logStart = logStart
@@ -68,7 +69,7 @@ export class LogOffsets {
 
   /** How many promises wait for a mark. */
   get waiterCount(): number {
-    return this.#waiters.size
+    return this.#waiters?.size ?? 0
   }
 
   /** Records up to `logEnd` have been handed to the kernel. */
@@ -76,7 +77,7 @@ export class LogOffsets {
     assert(logEnd >= this.#logEnd, 'the log end grows')
     this.#logEnd = this.#os = this.#highWatermark = logEnd
     this.#check()
-    if (this.#waiters.size > 0) this.#wake()
+    if (this.#waiters !== undefined) this.#wake(this.#waiters)
   }
 
   /** Records below `offset` are on stable storage. Lower values than before change nothing. */
@@ -84,7 +85,7 @@ export class LogOffsets {
     if (offset <= this.#disk) return
     this.#disk = offset
     this.#check()
-    if (this.#waiters.size > 0) this.#wake()
+    if (this.#waiters !== undefined) this.#wake(this.#waiters)
   }
 
   /** Records below `offset`, all durable, are so in their segments. */
@@ -135,7 +136,7 @@ export class LogOffsets {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
       const stop = (): void => {
-        this.#waiters.delete(waiter)
+        this.#waiters?.delete(waiter)
         reject(signal?.reason)
       }
       const waiter: Waiter = {
@@ -152,32 +153,33 @@ export class LogOffsets {
         },
       }
       signal?.addEventListener('abort', stop, { once: true })
+      this.#waiters ??= new Set()
       this.#waiters.add(waiter)
     })
   }
 
   /** Rejects those who wait for `mark` (or for any, when undefined). */
   fail(error: unknown, mark?: MarkName): void {
-    for (const waiter of this.#waiters) {
+    for (const waiter of this.#waiters ?? []) {
       if (mark !== undefined && waiter.mark !== mark) continue
-      this.#waiters.delete(waiter)
+      this.#waiters?.delete(waiter)
       waiter.reject(error)
     }
   }
 
   /** After a truncation: rejects those who wait for, or stand behind, offsets that are gone. */
   failTruncated(previousEnd: Offset, error: unknown): void {
-    for (const waiter of this.#waiters) {
+    for (const waiter of this.#waiters ?? []) {
       if (waiter.place <= this.#logEnd || waiter.place > previousEnd) continue
-      this.#waiters.delete(waiter)
+      this.#waiters?.delete(waiter)
       waiter.reject(error)
     }
   }
 
-  #wake(): void {
-    for (const waiter of this.#waiters) {
+  #wake(waiters: Set<Waiter>): void {
+    for (const waiter of waiters) {
       if (this.mark(waiter.mark) < waiter.offset) continue
-      this.#waiters.delete(waiter)
+      waiters.delete(waiter)
       waiter.resolve()
     }
   }

@@ -149,6 +149,9 @@ export type LogState = 'open' | 'failed' | 'closed'
 
 const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
 
+/** Looks at one batch at a time, within one call: one for all logs. */
+const sharedView: BatchView = new BatchView()
+
 /** How far the active segment grows before a checkpoint writes its indexes again. */
 const savedStateBytes = 16 * mebibyte
 
@@ -160,8 +163,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   readonly #env: LogEnvironment
   readonly #loaded: LoadedLog
   readonly #offsets: LogOffsets
-  readonly #view: BatchView = new BatchView()
-  readonly #listeners = new Set<() => void>()
+  #listeners: Set<() => void> | undefined
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
   #generation = 0
@@ -392,7 +394,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   #store(batch: CheckedBatch, level: DurabilityLevel, expect?: number): AppendedBatch {
     const { bytes, start, end, appendTimeMs } = batch
     const { producers } = this.#loaded
-    const view = this.#view.at(bytes, start)
+    const view = sharedView.at(bytes, start)
     if (view.producerId >= 0) {
       const known = producers.check(view)
       if (known !== undefined) {
@@ -447,7 +449,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   #tellListeners(): void {
-    for (const listener of this.#listeners) listener()
+    if (this.#listeners !== undefined) for (const listener of this.#listeners) listener()
   }
 
   // ---- for atomic groups; see group-append.ts
@@ -484,7 +486,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /** Makes the place of `batch` final, and puts it into the batch. */
   placeForGroup(batch: Buffer): GroupMember {
     this.#assertWritable()
-    const view = this.#view.at(batch, 0)
+    const view = sharedView.at(batch, 0)
     this.#makeRoom(view)
     const { logEnd } = this.#offsets
     assignOffset(batch, 0, logEnd, this.#env.leaderEpoch)
@@ -493,7 +495,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   /** Writes `batch`, whose group stands in the journal's frame `sequence`. Nobody is told yet. */
   writeForGroup(batch: Buffer, sequence: number): void {
-    const view = this.#view.at(batch, 0)
+    const view = sharedView.at(batch, 0)
     this.#write(view, batch, 0, batch.length)
     this.#flusher.wroteGroup(batch.length, sequence)
   }
@@ -773,8 +775,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   /** Calls `listener` after every append, until the returned function is called. */
   onAppend(listener: () => void): () => void {
+    this.#listeners ??= new Set()
     this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return () => this.#listeners?.delete(listener)
   }
 
   /**
@@ -972,7 +975,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#flusher.end()
     this.#offsets.fail(new ClosedError(`${this.name} was closed`))
     for (const segment of this.#loaded.segments) segment.close()
-    for (const listener of this.#listeners) listener()
+    if (this.#listeners !== undefined) for (const listener of this.#listeners) listener()
   }
 
   assertReadable(): void {

@@ -33,7 +33,8 @@ export type ProducerEntry = {
 }
 
 export class ProducerState {
-  readonly #producers = new Map<number, ProducerEntry>()
+  /** Made with the first producer: most logs have none. */
+  #producers: Map<number, ProducerEntry> | undefined
   /** Offset up to which (exclusive) the state covers the log. */
   endOffset: Offset
 
@@ -42,23 +43,24 @@ export class ProducerState {
   }
 
   get producerCount(): number {
-    return this.#producers.size
+    return this.#producers?.size ?? 0
   }
 
-  entries(): IterableIterator<ProducerEntry> {
-    return this.#producers.values()
+  entries(): Iterable<ProducerEntry> {
+    return this.#producers?.values() ?? []
   }
 
   get(producerId: number): ProducerEntry | undefined {
-    return this.#producers.get(producerId)
+    return this.#producers?.get(producerId)
   }
 
   load(entry: ProducerEntry): void {
+    this.#producers ??= new Map()
     this.#producers.set(entry.producerId, entry)
   }
 
   clear(endOffset: Offset): void {
-    this.#producers.clear()
+    this.#producers = undefined
     this.endOffset = endOffset
   }
 
@@ -72,7 +74,7 @@ export class ProducerState {
   check(batch: BatchView): ProducerBatch | undefined {
     const { producerId, producerEpoch, baseSequence } = batch
     assert(producerId >= 0, 'only idempotent batches are checked')
-    const entry = this.#producers.get(producerId)
+    const entry = this.#producers?.get(producerId)
     if (entry === undefined) return undefined
     if (producerEpoch < entry.epoch) {
       throw new ProducerFencedError(
@@ -135,15 +137,15 @@ export class ProducerState {
 
   /** Forgets producers silent since before `beforeMs`, except those with an open transaction. */
   expire(beforeMs: number): void {
-    for (const [producerId, entry] of this.#producers) {
+    for (const [producerId, entry] of this.#producers ?? []) {
       if (entry.transactionFirstOffset < 0 && entry.lastTimestamp <= beforeMs) {
-        this.#producers.delete(producerId)
+        this.#producers?.delete(producerId)
       }
     }
   }
 
   #entryOf(producerId: number): ProducerEntry {
-    let entry = this.#producers.get(producerId)
+    let entry = this.#producers?.get(producerId)
     if (entry === undefined) {
       entry = {
         producerId,
@@ -153,7 +155,7 @@ export class ProducerState {
         coordinatorEpoch: -1,
         transactionFirstOffset: -1,
       }
-      this.#producers.set(producerId, entry)
+      this.load(entry)
     }
     return entry
   }

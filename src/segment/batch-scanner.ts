@@ -27,11 +27,15 @@ const minimumBatchLength = batchHeaderSize - batchOverhead
 const headerWindowBytes = 8 * 1024
 const wholeWindowBytes = 1024 * 1024
 
+/** Window of the last scan of headers that has ended, for the next one: there are many small ones. */
+let spareWindow: Buffer | undefined
+const noBytes = Buffer.alloc(0)
+
 export class BatchScanner {
   readonly view: BatchView = new BatchView()
   readonly #file: ScanSource
   readonly #mode: ScanMode
-  #window: Buffer = Buffer.alloc(0)
+  #window: Buffer = noBytes
   #windowStart = 0
   #windowEnd = 0
   #next = 0
@@ -57,10 +61,20 @@ export class BatchScanner {
     return this
   }
 
+  /** Nothing more of the view is looked at: the window may serve another scan. */
+  release(): void {
+    if (this.#window.length === headerWindowBytes) spareWindow = this.#window
+    this.#window = noBytes
+    this.#windowEnd = this.#windowStart = 0
+  }
+
   next(): ScanStep {
     this.#position = this.#next as FilePosition
     const remaining = this.#limit - this.#next
-    if (remaining === 0) return 'end'
+    if (remaining === 0) {
+      this.release()
+      return 'end'
+    }
     if (remaining < batchHeaderSize) return 'incomplete'
     if (!this.#load(batchHeaderSize)) return 'incomplete'
     const at = this.#next - this.#windowStart
@@ -80,10 +94,17 @@ export class BatchScanner {
     if (this.#next >= this.#windowStart && this.#next + count <= this.#windowEnd) return true
     const preferred = this.#mode === 'whole' ? wholeWindowBytes : headerWindowBytes
     const wanted = Math.min(Math.max(count, preferred), this.#limit - this.#next)
-    if (this.#window.length < wanted) this.#window = Buffer.allocUnsafeSlow(wanted)
+    if (this.#window.length < wanted) this.#window = takeWindow(wanted)
     const read = this.#file.read(this.#window.subarray(0, wanted), this.#next)
     this.#windowStart = this.#next
     this.#windowEnd = this.#next + read
     return read >= count
   }
+}
+
+function takeWindow(sizeBytes: number): Buffer {
+  if (sizeBytes > headerWindowBytes) return Buffer.allocUnsafeSlow(sizeBytes)
+  const window = spareWindow ?? Buffer.allocUnsafeSlow(headerWindowBytes)
+  spareWindow = undefined
+  return window
 }

@@ -41,6 +41,10 @@ export const maxSegmentBytes = 0x7fff_ffff
 /** How far behind the last time entry a later timestamp is looked for when an index is loaded. */
 const closingScanBytes = mebibyte
 
+/** Index files up to this size are read: a mapping takes a page, and longer to make. */
+const smallIndexBytes = 4096
+const noMappings: readonly MappedFile[] = []
+
 /** How much is written at once where a segment is written again. */
 const rewriteBytes = 1024 * 1024
 
@@ -83,7 +87,7 @@ export class Segment {
   #state: SegmentState
   #sizeBytes: number
   #handle: SegmentFile | undefined
-  #indexMappings: MappedFile[] = []
+  #indexMappings = noMappings
   #offsetIndex: OffsetIndex | undefined
   #timeIndex: TimeIndex | undefined
   #bytesSinceEntry = 0
@@ -189,6 +193,7 @@ export class Segment {
     if (this.#firstTimestamp === undefined && this.#sizeBytes > 0) {
       const scanner = this.scan('headers')
       if (scanner.next() === 'batch') this.#firstTimestamp = scanner.view.maxTimestamp
+      scanner.release()
     }
     return this.#firstTimestamp
   }
@@ -314,7 +319,10 @@ export class Segment {
         this.#visit(entryOf, visit)
         return
       }
-      if (visit(view, position)) return
+      if (visit(view, position)) {
+        scanner.release()
+        return
+      }
       expected = view.nextOffset
     }
   }
@@ -749,7 +757,7 @@ export class Segment {
 
   #unmapIndexes(): void {
     for (const mapping of this.#indexMappings) mapping.unmap()
-    this.#indexMappings = []
+    this.#indexMappings = noMappings
   }
 
   #loadOffsetIndex(): OffsetIndex {
@@ -828,8 +836,12 @@ export class Segment {
     try {
       const sizeBytes = file.size()
       if (sizeBytes === 0) return new EntryTable(entrySize)
+      if (sizeBytes <= smallIndexBytes) {
+        const bytes = Buffer.allocUnsafeSlow(sizeBytes)
+        return new EntryTable(entrySize, bytes.subarray(0, file.read(bytes, 0)))
+      }
       const mapping = file.map(sizeBytes)
-      this.#indexMappings.push(mapping)
+      this.#indexMappings = [...this.#indexMappings, mapping]
       return new EntryTable(entrySize, mapping.bytes)
     } finally {
       file.close()

@@ -52,6 +52,11 @@ import {
   segmentBytes,
 } from './log-directories.ts'
 import { loadMetaProperties, readTopicId, writeTopicId } from './meta-properties.ts'
+import {
+  PartitionEnvironment,
+  type SharedEnvironment,
+  type TopicEnvironment,
+} from './partition-environment.ts'
 import { type ConsumerReport, StoreConsumers } from './store-consumers.ts'
 import {
   checkTopicName,
@@ -129,6 +134,7 @@ export class Store {
   #metadata!: StoreMetadata
   #systemLog!: Log
   #leaderEpoch = 0
+  #shared: SharedEnvironment | undefined
   #recovery: RecoveryReport | undefined
   #lastFrame: GroupMark | undefined
   /** Every log was recovered: false when damage kept one from it. */
@@ -184,7 +190,8 @@ export class Store {
       topics: () => this.#topics.values(),
       isThere: (topic) => this.#topics.get(topic.name) === topic,
       environment: (topic, partition) => {
-        return this.#environment(topic.name, partition, () => topic.config.settings)
+        const shared = this.#topicEnvironment(topic.name, () => topic.config.settings)
+        return new PartitionEnvironment(this.#sharedEnvironment(), shared, partition)
       },
       logStart: (name) => this.#checkpoints.logStart(name),
       writeStarts: () => this.#checkpoints.write(this.#openLogs()),
@@ -692,7 +699,8 @@ export class Store {
       fileSystem.makeDirectory(directory)
       await fileSystem.syncDirectory(this.path)
     }
-    const env = this.#environment(systemTopic, 0, () => defaultLogSettings)
+    const topic = this.#topicEnvironment(systemTopic, () => defaultLogSettings)
+    const env = new PartitionEnvironment(this.#sharedEnvironment(), topic, 0)
     this.#systemLog = this.#openLog(env)
     this.#metadata = await StoreMetadata.open(this.#tableEnvironment(this.#systemLog, () => 'disk'))
   }
@@ -748,13 +756,15 @@ export class Store {
   #register(name: string, entry: TopicEntry): Topic {
     const { id, table } = entry
     const identity = table === undefined ? { name, id } : { name, id, table }
+    let shared: TopicEnvironment | undefined
     const topic = new Topic(
       identity,
       entry.partitions,
       this.topicConfig(entry.config),
       (self, index) => {
         this.#assertOpen()
-        return this.#openLog(this.#environment(name, index, () => self.config.settings))
+        shared ??= this.#topicEnvironment(name, () => self.config.settings)
+        return this.#openLog(new PartitionEnvironment(this.#sharedEnvironment(), shared, index))
       },
     )
     topic.place(entry)
@@ -788,27 +798,40 @@ export class Store {
     if (isChanged) await fileSystem.syncDirectory(this.path)
   }
 
-  #environment(topic: string, partition: number, settings: () => LogSettings): LogEnvironment {
-    const name = logDirectoryName(topic, partition)
-    const { fileSystem, clock, logger, random } = this.#settings
+  /** What the partitions of a topic share; their settings are those of the moment. */
+  #topicEnvironment(name: string, settings: () => LogSettings): TopicEnvironment {
+    const mayHaveGaps = this.#mayHaveGaps(name, settings())
     return {
+      name,
+      topicId: name === systemTopic ? '' : (this.#metadata.topic(name)?.id ?? ''),
+      get settings() {
+        return settings()
+      },
+      get mayHaveGaps() {
+        return mayHaveGaps || settings().requiresKeys
+      },
+    }
+  }
+
+  /** What all logs share. The leader epoch is known when the first topic's log opens. */
+  #sharedEnvironment(): SharedEnvironment {
+    const { fileSystem, clock, logger, random } = this.#settings
+    const { path } = this
+    const leaderEpoch = this.#leaderEpoch
+    if (this.#shared?.leaderEpoch === leaderEpoch) return this.#shared
+    this.#shared = {
+      path,
       fileSystem,
       files: this.#files,
       clock,
       logger,
       random,
-      name,
-      topicId: topic === systemTopic ? '' : (this.#metadata.topic(topic)?.id ?? ''),
-      directory: `${this.path}/${name}`,
-      get settings() {
-        return settings()
-      },
       commit: this.#commit,
-      leaderEpoch: this.#leaderEpoch,
-      mayHaveGaps: this.#mayHaveGaps(topic, settings()),
+      leaderEpoch,
       builders: this.#builders,
       onRecoveryPointLowered: () => this.#checkpoints.write(this.#openLogs()),
     }
+    return this.#shared
   }
 
   #mayHaveGaps(topic: string, settings: LogSettings): boolean {
@@ -860,8 +883,9 @@ export class Store {
     const { fileSystem, onRecovery } = this.#settings
     const work: { env: LogEnvironment; topic: Topic; partition: number; bytes: number }[] = []
     for (const topic of this.#topics.values()) {
+      const shared = this.#topicEnvironment(topic.name, () => topic.config.settings)
       for (let partition = 0; partition < topic.partitionCount; partition++) {
-        const env = this.#environment(topic.name, partition, () => topic.config.settings)
+        const env = new PartitionEnvironment(this.#sharedEnvironment(), shared, partition)
         const recoveryPoint = this.#checkpoints.recoveryPoint(env.name)
         const indexSeal = this.#checkpoints.indexSeal(env.name)
         const bytes = bytesToRecover(fileSystem, env.directory, { recoveryPoint, indexSeal })

@@ -79,6 +79,9 @@ export class LeaderEpochs {
 
   /** Forgets epochs that end at `startOffset` or before; the one that spans it begins there. */
   cutStart(startOffset: Offset): void {
+    const [first, second] = this.#entries
+    if (first?.startOffset === startOffset && (second?.startOffset ?? Infinity) > startOffset)
+      return
     let spanning: EpochEntry | undefined
     while ((this.#entries[0]?.startOffset ?? Infinity) <= startOffset) {
       spanning = this.#entries.shift()

@@ -83,9 +83,10 @@ export class LogFlusher implements FlushTarget {
   wrote(bytes: Buffer, start: number, end: number, position: number, isAwaited: boolean): void {
     const { commit } = this.#env
     commit.wrote(end - start)
+    if (!isAwaited) return
     const staged = this.#staged
     const { active } = this.#loaded.segments
-    if (!isAwaited || staged?.segment !== active || staged.position !== position) return
+    if (staged?.segment !== active || staged.position !== position) return
     if (this.#capturedBytes + end - start > maxStagedBytes) return
     const { logEnd } = this.#offsets
     const { baseOffset } = active
@@ -275,6 +276,11 @@ export class LogFlusher implements FlushTarget {
       return
     }
     this.#offsets.syncedTo(logEnd)
+  }
+
+  /** No name and no index file was touched since the log was loaded. */
+  get isUntouched(): boolean {
+    return this.#touches === 1
   }
 
   /** Files were written whose names, or index content, the next sync must make durable. */

@@ -52,6 +52,8 @@ export type LoadedLog = {
   readonly logStart: Offset
   readonly logEnd: Offset
   readonly recoveryPoint: Offset
+  /** All is as a clean stop left it, durably: nothing was made, cut or dropped. */
+  readonly isAsStored: boolean
   /** Bytes that recovery looked at. */
   readonly checkedBytes: number
   /** What recovery cut, for the operator; undefined when nothing was lost. */
@@ -118,6 +120,7 @@ function* load(
   }
   const producers = snapshots.rebuild(segments, logStart, logEnd)
   producers.expire(env.clock.now() - env.settings.producerExpiryMs)
+  const isAsStored = checkpoint.isClean && found.length > 0 && found.length === segments.count
   return {
     segments,
     epochs,
@@ -126,6 +129,7 @@ function* load(
     logStart,
     logEnd,
     recoveryPoint,
+    isAsStored,
     checkedBytes,
     cut,
   }

@@ -908,6 +908,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    */
   async close(): Promise<boolean> {
     if (this.#state === 'closed') return true
+    if (this.#isAsStored) {
+      this.#end()
+      return true
+    }
     let isSaved = false
     if (this.#state === 'open') {
       try {
@@ -925,6 +929,16 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const isClean = isSaved && this.#state === 'open' && synced === logEnd
     this.#end()
     return isClean
+  }
+
+  /** Nothing changed since a clean stop: there is nothing to write or to flush. */
+  get #isAsStored(): boolean {
+    const { isAsStored, logEnd, segments } = this.#loaded
+    if (!isAsStored || this.#state !== 'open' || !this.#flusher.isUntouched) return false
+    // What was truncated or trimmed may have grown to the same end again.
+    if (this.#generation > 0 || this.endOffset !== logEnd) return false
+    for (const segment of segments) if (segment.areIndexFilesUnsynced) return false
+    return true
   }
 
   #saveState(): void {

@@ -6,7 +6,7 @@ import type { Offset } from '../base/types.ts'
 import type { Segment } from './segment.ts'
 
 export class SegmentList {
-  readonly #segments: Segment[] = []
+  #segments: Segment[] = []
 
   get count(): number {
     return this.#segments.length
@@ -33,7 +33,9 @@ export class SegmentList {
       this.count === 0 || segment.baseOffset > this.active.baseOffset,
       'segments are added in offset order',
     )
-    this.#segments.push(segment)
+    // Most logs have one segment, and an array that grows has room for many.
+    if (this.count === 0) this.#segments = [segment]
+    else this.#segments.push(segment)
   }
 
   /** The segment with the greatest base offset at or below `offset`, or undefined. O(log n). */

@@ -98,6 +98,8 @@ export class Segment {
   #indexWrites = 0
   #syncedIndexWrites = 0
   #isTorn = false
+  /** Size of an index that would not be full; −1 where entries came since that was found. */
+  #roomForBytes = -1
   /** Headers out of order were found: not looked for again. */
   #isLogDamaged = false
 
@@ -201,10 +203,13 @@ export class Segment {
   /** No room for another index entry (the time index keeps one slot for its closing entry). */
   get areIndexesFull(): boolean {
     const { indexBytes } = this.#env.settings
-    return (
+    // Asked before every append, and an entry comes with few of them.
+    if (indexBytes === this.#roomForBytes) return false
+    const areFull =
       this.#loadOffsetIndex().entryCount >= Math.floor(indexBytes / offsetIndexEntrySize) ||
       this.#loadTimeIndex().entryCount >= Math.floor(indexBytes / timeIndexEntrySize) - 1
-    )
+    this.#roomForBytes = areFull ? -1 : indexBytes
+    return areFull
   }
 
   /**
@@ -254,6 +259,7 @@ export class Segment {
       this.#maxTimestampOffset = lastOffset
     }
     if (this.#bytesSinceEntry <= this.#env.settings.indexIntervalBytes) return
+    this.#roomForBytes = -1
     this.#loadOffsetIndex().append(lastOffset, position)
     this.#offerMaxTimestamp()
     this.#bytesSinceEntry = 0
@@ -560,6 +566,7 @@ export class Segment {
   /** Makes the last segment of a log take appends again (after open or truncation). */
   activate(): void {
     assert(this.#state === 'sealed', 'only a sealed segment is activated')
+    this.#roomForBytes = -1
     this.#loadOffsetIndex()
     const timeIndex = this.#loadTimeIndex()
     this.#maxTimestamp = timeIndex.lastTimestamp

@@ -54,7 +54,8 @@ export class FlushCoordinator {
   #journalState: 'disabled' | 'wanted' | 'made' | 'closed' = 'disabled'
   #making: Promise<void> | undefined
   #makeError: unknown
-  #rounds = 0
+  /** Syncs of segments that rounds have cost for want of a journal. */
+  #syncsInstead = 0
   readonly #pace = new SyncPace()
   #wasInline = false
   /** Targets with frames in a region, until it is free for good. */
@@ -159,7 +160,10 @@ export class FlushCoordinator {
       if (plan === 'staged') {
         staged.push(target)
         inFrame.add(target)
-      } else if (plan === 'sync') void this.sync(target)
+      } else if (plan === 'sync') {
+        this.#syncsInstead++
+        void this.sync(target)
+      }
     }
     this.#wantJournal()
     try {
@@ -233,10 +237,9 @@ export class FlushCoordinator {
     }
   }
 
-  /** Makes the journal once there were about as many rounds as zeroing it costs. */
+  /** Makes the journal once there were about as many syncs as zeroing it costs. */
   #wantJournal(): void {
-    this.#rounds++
-    const isWorth = this.#rounds * mebibyte > 2 * this.#regionBytes
+    const isWorth = this.#syncsInstead * mebibyte > 2 * this.#regionBytes
     if (this.#journalState !== 'wanted' || !isWorth || this.#making !== undefined) return
     this.#making = this.#makeJournal()
   }
@@ -254,7 +257,7 @@ export class FlushCoordinator {
       // Segments are synced directly then, as before: slower, and as durable.
       logger.warn({ error: String(error) }, 'the journal could not be made')
       this.#makeError = error
-      this.#rounds = 0
+      this.#syncsInstead = 0
     } finally {
       this.#making = undefined
     }

@@ -22,11 +22,11 @@ import { measureRecoveries } from './durable/compare-recovery.ts'
 import { ourNames } from './durable/durable-engine.ts'
 import { parseDurableOptions, usage } from './durable/options.ts'
 import { measureOsLevel } from './durable/os-level.ts'
-import type { PartResult } from './durable/part.ts'
 import { measureRecovery, type WriteProgress, writeUnderLoad } from './durable/recovery-load.ts'
-import { printTargets } from './durable/target.ts'
 import { inDataDirectory } from './support/data-directory.ts'
 import { machineLine, repositoryRoot, warmMemory } from './support/machine.ts'
+import type { PartResult } from './support/part.ts'
+import { printTargets } from './support/target.ts'
 
 export { usage }
 

@@ -1,13 +1,15 @@
 /** Durable appends: bare, ours and the peers in turn, one appender and 64. */
+
 import { inDataDirectory } from '../support/data-directory.ts'
+import { PartFailedError, runPart } from '../support/own-process.ts'
+import type { PartResult } from '../support/part.ts'
 import { type Latency, median } from '../support/statistics.ts'
 import { figure, printTable } from '../support/table.ts'
+import { atLeast, atMost, type Target } from '../support/target.ts'
 import type { AppendLoad, AppendMeasures } from './appenders.ts'
 import type { BareSync, BareSyncLoad } from './bare-sync.ts'
 import { type DurableEngineName, environmentOf, ourNames, peerNames } from './durable-engine.ts'
-import { PartFailedError, runPart } from './own-process.ts'
-import type { PartResult } from './part.ts'
-import { atLeast, atMost, type Target } from './target.ts'
+import { durableParts } from './part-script.ts'
 
 type Run = { readonly name: DurableEngineName; readonly appenders: number }
 
@@ -36,7 +38,7 @@ export async function compareAppenders(roundCount: number): Promise<PartResult> 
   for (let round = 0; round < roundCount; round++) {
     rounds.bare.push(
       await inDataDirectory('bare', { tiny: false }, (directory) =>
-        runPart<BareSync>('bare-sync', directory, bareLoad),
+        runPart<BareSync>(durableParts, 'bare-sync', directory, bareLoad),
       ),
     )
     for (const run of runs) {
@@ -62,7 +64,7 @@ async function runOnce({ name, appenders }: Run): Promise<AppendMeasures | strin
   }
   try {
     return await inDataDirectory(name.replace(' ', '-'), { tiny: false }, (directory) =>
-      runPart<AppendMeasures>('appenders', directory, input, environmentOf(name)),
+      runPart<AppendMeasures>(durableParts, 'appenders', directory, input, environmentOf(name)),
     )
   } catch (error) {
     const isPeer = peerNames.some((peer) => peer === name)

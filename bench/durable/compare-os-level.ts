@@ -1,12 +1,14 @@
 /** Level `os` in this tree and in an earlier revision, in turn. */
+
 import { inDataDirectory } from '../support/data-directory.ts'
+import { runPart } from '../support/own-process.ts'
+import type { PartResult } from '../support/part.ts'
 import { median } from '../support/statistics.ts'
 import { figure, printTable } from '../support/table.ts'
+import { atLeast } from '../support/target.ts'
 import { buildBaseline, buildWorkingTree } from './baseline-build.ts'
 import type { OsLevelLoad, OsLevelMeasures } from './os-level.ts'
-import { runPart } from './own-process.ts'
-import type { PartResult } from './part.ts'
-import { atLeast } from './target.ts'
+import { durableParts } from './part-script.ts'
 
 const load = { warmUpBatches: 300, batches: 3000, warmUpSingles: 20_000, singles: 150_000 }
 const leastShare = 0.95
@@ -33,7 +35,7 @@ export async function compareOsLevel(revision: string, roundCount: number): Prom
       const input: OsLevelLoad = { entry: entries[side]!, ...load }
       measures[side].push(
         await inDataDirectory('os-level', { tiny: false }, (directory) =>
-          runPart<OsLevelMeasures>('os-level', directory, input),
+          runPart<OsLevelMeasures>(durableParts, 'os-level', directory, input),
         ),
       )
     }

@@ -1,11 +1,13 @@
 /** A store is written, killed under load, and opened again. */
+
 import { statfsSync } from 'node:fs'
 import { benchDataFolder, inDataDirectory } from '../support/data-directory.ts'
+import { runPart, runUntilKilled } from '../support/own-process.ts'
+import type { PartResult } from '../support/part.ts'
 import { printTable } from '../support/table.ts'
-import { runPart, runUntilKilled } from './own-process.ts'
-import type { PartResult } from './part.ts'
+import { atMost } from '../support/target.ts'
+import { durableParts } from './part-script.ts'
 import type { RecoveryMeasures, WriteProgress } from './recovery-load.ts'
-import { atMost } from './target.ts'
 
 const roundCount = 3
 const mostMs = 1000
@@ -25,12 +27,13 @@ export async function measureRecoveries(gigabytes: number): Promise<PartResult> 
     rounds.push(
       await inDataDirectory('recovery', { tiny: false }, async (directory) => {
         const acked = await runUntilKilled<WriteProgress>(
+          durableParts,
           'recovery-write',
           directory,
           {},
           (progress) => progress.writtenBytes >= bytes,
         )
-        return runPart<RecoveryMeasures>('recovery-open', directory, acked)
+        return runPart<RecoveryMeasures>(durableParts, 'recovery-open', directory, acked)
       }),
     )
   }

@@ -1,7 +1,10 @@
-/** Runs one part of the bench (run-part.ts, compiled) in a process of its own. */
+/** Runs one part of a bench (its run-part.ts, compiled) in a process of its own. */
 import { spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+
+/** The compiled `run-part.js` of a bench, and what Node is told before it. */
+export type PartScript = { readonly url: URL; readonly nodeArguments?: readonly string[] }
 
 const timeoutMs = 120_000
 
@@ -11,12 +14,13 @@ export class PartFailedError extends Error {
 
 /** What the part printed. Throws PartFailedError, with the first error line, when it failed. */
 export function runPart<T>(
+  script: PartScript,
   part: string,
   directory: string,
   input: unknown,
   environment: Readonly<Record<string, string>> = {},
 ): T {
-  const result = spawnSync(process.execPath, argumentsOf(part, directory, input), {
+  const result = spawnSync(process.execPath, argumentsOf(script, part, directory, input), {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
@@ -31,12 +35,13 @@ export function runPart<T>(
  * @returns the last line that arrived; the process is gone.
  */
 export async function runUntilKilled<T>(
+  script: PartScript,
   part: string,
   directory: string,
   input: unknown,
   isEnough: (line: T) => boolean,
 ): Promise<T> {
-  const child = spawn(process.execPath, argumentsOf(part, directory, input), {
+  const child = spawn(process.execPath, argumentsOf(script, part, directory, input), {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
@@ -62,9 +67,13 @@ export async function runUntilKilled<T>(
   return last
 }
 
-function argumentsOf(part: string, directory: string, input: unknown): string[] {
-  const script = fileURLToPath(new URL('./run-part.js', import.meta.url))
-  return [script, part, directory, JSON.stringify(input)]
+function argumentsOf(
+  { url, nodeArguments = [] }: PartScript,
+  part: string,
+  directory: string,
+  input: unknown,
+): string[] {
+  return [...nodeArguments, fileURLToPath(url), part, directory, JSON.stringify(input)]
 }
 
 function failure(part: string, stderr: string): PartFailedError {

@@ -3,7 +3,7 @@ import type { Target } from './target.ts'
 
 export type PartResult = {
   readonly targets: readonly Target[]
-  /** For bench/results/durable.json. */
+  /** For the file of results. */
   readonly figures: unknown
   /** One line for each thing that could not be measured, with the reason. */
   readonly skipped: readonly string[]

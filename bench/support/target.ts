@@ -1,5 +1,5 @@
 /** What the figures must reach, and whether they do. */
-import { figure, printTable } from '../support/table.ts'
+import { figure, printTable } from './table.ts'
 
 export type Target = {
   readonly what: string

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { compile, root, run } from './compiled.mjs'
 
 const [name = 'canonical', ...benchArguments] = process.argv.slice(2)
-const comparesWithPeers = ['canonical', 'durable', 'kernel/table'].includes(name)
+const comparesWithPeers = ['canonical', 'durable', 'kernel', 'kernel/table'].includes(name)
 
 if (!existsSync(join(root, 'bench', `${name}.bench.ts`))) {
   const names = readdirSync(join(root, 'bench'), { recursive: true })

@@ -9,8 +9,9 @@ import type { LogEnvironment } from './log-environment.ts'
 
 export class SegmentRemoval {
   readonly #env: LogEnvironment
-  readonly #waiting = new Map<readonly string[], Timer>()
-  #removing: Promise<void> = Promise.resolve()
+  /** Both made with the first removal: most logs of many never see one. */
+  #waiting: Map<readonly string[], Timer> | undefined
+  #removing: Promise<void> | undefined
   #isCancelled = false
 
   constructor(env: LogEnvironment) {
@@ -26,13 +27,15 @@ export class SegmentRemoval {
     }
     const paths = segment.setAside()
     const timer = clock.after(settings.deleteDelayMs, () => this.#remove(paths))
+    this.#waiting ??= new Map()
     this.#waiting.set(paths, timer)
   }
 
   #remove(paths: readonly string[]): void {
-    this.#waiting.get(paths)?.cancel()
-    this.#waiting.delete(paths)
-    this.#removing = this.#removing.then(async () => {
+    this.#waiting?.get(paths)?.cancel()
+    this.#waiting?.delete(paths)
+    const before = this.#removing ?? Promise.resolve()
+    this.#removing = before.then(async () => {
       for (const path of paths) await this.#removeOne(path)
     })
   }
@@ -51,14 +54,14 @@ export class SegmentRemoval {
 
   /** Removes what waits now, and resolves when it is gone. */
   finish(): Promise<void> {
-    for (const paths of [...this.#waiting.keys()]) this.#remove(paths)
-    return this.#removing
+    for (const paths of [...(this.#waiting?.keys() ?? [])]) this.#remove(paths)
+    return this.#removing ?? Promise.resolve()
   }
 
   /** Leaves everything where it is: the directory goes as a whole. */
   cancel(): void {
     this.#isCancelled = true
-    for (const timer of this.#waiting.values()) timer.cancel()
-    this.#waiting.clear()
+    for (const timer of this.#waiting?.values() ?? []) timer.cancel()
+    this.#waiting?.clear()
   }
 }

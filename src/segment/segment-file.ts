@@ -16,10 +16,16 @@ export interface SegmentFileKeeper {
   closed(file: SegmentFile): void
 }
 
+/** Who opened it, and opens another when it must. */
+export interface SegmentFileOwner {
+  /** The keeper has closed it. */
+  fileEvicted(): void
+}
+
 export class SegmentFile {
   readonly #file: File
   readonly #keeper: SegmentFileKeeper
-  readonly #onEvicted: () => void
+  readonly #owner: SegmentFileOwner
   #holders = 1
   #isDirty = false
   #writes = 0
@@ -27,11 +33,10 @@ export class SegmentFile {
   /** Was used since the keeper looked last. */
   wasUsed = true
 
-  /** @param onEvicted the keeper has closed it: whoever opened it opens another when it must. */
-  constructor(file: File, keeper: SegmentFileKeeper, onEvicted: () => void) {
+  constructor(file: File, keeper: SegmentFileKeeper, owner: SegmentFileOwner) {
     this.#file = file
     this.#keeper = keeper
-    this.#onEvicted = onEvicted
+    this.#owner = owner
   }
 
   /** Only its segment holds it: no slice, and no flush under way. */
@@ -123,7 +128,7 @@ export class SegmentFile {
   /** Keeper only: closes a file that is idle and not dirty, to have its descriptor. */
   evict(): void {
     assert(this.isIdle && !this.#isDirty, 'a file in use, or not durable, stays open')
-    this.#onEvicted()
+    this.#owner.fileEvicted()
     this.release()
   }
 

@@ -14,7 +14,7 @@
  * chance), so that a use costs one store and no list is kept in order.
  */
 import type { File, FileSystem } from '../platform/file-system.ts'
-import { SegmentFile, type SegmentFileKeeper } from './segment-file.ts'
+import { SegmentFile, type SegmentFileKeeper, type SegmentFileOwner } from './segment-file.ts'
 
 /** Flushes in the background at once: the thread pool has four threads, and others need them. */
 const maxWriteBacks = 2
@@ -38,11 +38,10 @@ export class SegmentFiles implements SegmentFileKeeper {
     return this.#clean.size + this.#dirty.size
   }
 
-  /** @param onEvicted see SegmentFile. */
-  open(path: string, mode: 'create' | 'write', onEvicted: () => void): SegmentFile {
+  open(path: string, mode: 'create' | 'write', owner: SegmentFileOwner): SegmentFile {
     while (this.openCount >= this.#maxOpen && this.#closeOne());
     const file: File = this.#fileSystem.open(path, mode)
-    const opened = new SegmentFile(file, this, onEvicted)
+    const opened = new SegmentFile(file, this, owner)
     this.#clean.add(opened)
     return opened
   }

@@ -23,7 +23,7 @@ import type { File, FileSystem, MappedFile } from '../platform/file-system.ts'
 import type { BatchView } from '../record/batch-view.ts'
 import { BatchScanner } from './batch-scanner.ts'
 import type { IndexSeal } from './index-seal.ts'
-import type { SegmentFile } from './segment-file.ts'
+import type { SegmentFile, SegmentFileOwner } from './segment-file.ts'
 import {
   deletedSuffix,
   logSuffix,
@@ -80,7 +80,7 @@ export type BatchPlace = {
 
 export type SegmentState = 'active' | 'sealed' | 'closed'
 
-export class Segment {
+export class Segment implements SegmentFileOwner {
   readonly baseOffset: Offset
   readonly #env: SegmentEnvironment
   readonly #createdMs: number
@@ -757,9 +757,12 @@ export class Segment {
   }
 
   #open(mode: 'create' | 'write'): SegmentFile {
-    return this.#env.files.open(this.path, mode, () => {
-      this.#handle = undefined
-    })
+    return this.#env.files.open(this.path, mode, this)
+  }
+
+  /** Its file was closed for others; the next use opens it again. */
+  fileEvicted(): void {
+    this.#handle = undefined
   }
 
   #unmapIndexes(): void {

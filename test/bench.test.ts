@@ -7,9 +7,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parseDurableOptions } from '../bench/durable/options.ts'
-import { atLeast, atMost, verdict } from '../bench/support/target.ts'
 import { latencyOf, median, percentile } from '../bench/support/statistics.ts'
 import { figure } from '../bench/support/table.ts'
+import { atLeast, atMost, verdict } from '../bench/support/target.ts'
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'bench')
 const benches = readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -218,9 +218,20 @@ export class FlushCoordinator {
   #makeRoom(journal: Journal, frame: JournalFrame): boolean {
     if (journal.hasRoom(frame.paddedBytes)) return true
     const left = journal.turn()
-    if (left === undefined) return false
-    this.#draining = this.#drain(journal, left)
+    if (left === undefined) {
+      // The log that kept the other region when it was drained may be gone since.
+      if (this.#draining === undefined) this.#startDrain(journal, journal.otherRegion)
+      return false
+    }
+    this.#startDrain(journal, left)
     return journal.hasRoom(frame.paddedBytes)
+  }
+
+  #startDrain(journal: Journal, region: number): void {
+    const run = this.#drain(journal, region).finally(() => {
+      if (this.#draining === run) this.#draining = undefined
+    })
+    this.#draining = run
   }
 
   /** Writes a region back to the segments, and frees it unless a log in it has failed. */
@@ -327,6 +338,11 @@ export class FlushCoordinator {
       await this.#making
       if (this.#makeError !== undefined) throw this.#makeError
     }
+  }
+
+  /** A group can be written in this turn, if it finds room. */
+  get hasJournal(): boolean {
+    return this.#journal !== undefined
   }
 
   /** What batches of a group must be marked with that is written in this turn. */
@@ -459,9 +475,7 @@ export class FlushCoordinator {
       const work = [this.#round, this.#making, this.#draining, ...this.#syncs.underWay()]
       const running = work.filter((promise) => promise !== undefined)
       if (running.length === 0) return
-      const drained = this.#draining
       await Promise.all(running)
-      if (this.#draining === drained) this.#draining = undefined
     }
   }
 

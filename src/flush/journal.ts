@@ -100,6 +100,10 @@ export class Journal {
     return this.#active
   }
 
+  get otherRegion(): number {
+    return (this.#active + 1) % regionCount
+  }
+
   /** Whether a frame of this size fits the active region. */
   hasRoom(paddedBytes: number): boolean {
     return this.#position === 0
@@ -112,7 +116,7 @@ export class Journal {
    * @returns the region left, which holds frames until `free`; undefined when it could not turn.
    */
   turn(): number | undefined {
-    const next = (this.#active + 1) % regionCount
+    const next = this.otherRegion
     if (this.#isHeld[next]) return undefined
     const left = this.#active
     this.#active = next

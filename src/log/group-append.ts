@@ -38,6 +38,8 @@ export async function appendGroup(
   assert(new Set(parts.map(({ log }) => log)).size === parts.length, 'a log has one part')
   for (;;) {
     await commit.readyForGroup()
+    // A truncation may have voided the journal since.
+    if (!commit.hasJournal) continue
     check()
     // Placing may roll a segment, which leaves more to be staged.
     for (const { log, batch } of parts) log.placeForGroup(batch)

@@ -213,6 +213,30 @@ describe('an atomic group', () => {
     return run()
   }
 
+  // Found by the simulation: groups waited for room that nobody made any more, in a loop.
+  it('is made again when a log that failed, and kept the journal, was deleted', async () => {
+    const disk = simDisk()
+    const target = await opened(disk, { journalBytes: 16_384 })
+    const { store, a } = target
+    const ill = await store.log('ill')
+    await group(target, 1, 'disk')
+    await store.atomic((tx) => {
+      tx.append(a, 'single')
+      tx.append(ill, 'x')
+    })
+    disk.planFault = ({ kind, path }) => {
+      return kind === 'flush' && path.startsWith('/data/ill-0') ? { errno: 'EIO' } : undefined
+    }
+    const fill = async () => {
+      for (let n = 2; n <= 6; n++) await group(target, n, 'disk')
+    }
+    await expect(fill()).rejects.toMatchObject({ code: 'ERR_LOG_FAILED' })
+    await store.deleteTopic('ill')
+    const next = (target.counts.get('n') ?? 0) + 1
+    await group(target, next, 'disk')
+    expect((await groupsIn(disk.crash({ class: 'nothing-unsynced' }))).groups).toBe(next)
+  })
+
   it('is refused as a whole when an expectation does not hold', async () => {
     const target = await opened(simDisk())
     const { store, a, b, counts } = target

@@ -9,6 +9,9 @@
  *
  * A failed sync of the journal is final for the store, one of a segment for its log; neither is ever
  * tried again. Frames of a failed log stay in the journal for the next open to replay.
+ *
+ * Past 500 lines because rounds, truncations and groups share the one forming frame and the one rule of
+ * when a region may be used again.
  */
 import { assert } from '../base/assert.ts'
 import { BatchTooLargeError, InvalidOptionError, LogFailedError } from '../base/errors.ts'
@@ -21,7 +24,7 @@ import { maxStagedBytes, SyncPace } from './flush-policy.ts'
 import type { FlushTarget, GroupMember } from './flush-target.ts'
 import { Journal } from './journal.ts'
 import { journalPageBytes, minRegionBytes, type RedoPrefix } from './journal-format.ts'
-import { JournalFrame, type RedoPlace } from './journal-frame.ts'
+import { type FrameState, JournalFrame, type RedoPlace } from './journal-frame.ts'
 import { removeJournal } from './journal-replay.ts'
 import { SegmentSyncs } from './segment-syncs.ts'
 
@@ -61,6 +64,8 @@ export class FlushCoordinator {
   /** Targets with frames in a region, until it is free for good. */
   readonly #inRegion = [new Set<FlushTarget>(), new Set<FlushTarget>()]
   #draining: Promise<void> | undefined
+  /** What the last group's frame held before the group. */
+  #beforeGroup: FrameState | undefined
   readonly #syncs = new SegmentSyncs()
   #failure: { readonly error: unknown } | undefined
   #bytesSinceCheckpoint = 0
@@ -384,6 +389,7 @@ export class FlushCoordinator {
       ),
     )
     if (isTaken && this.#makeRoom(journal, frame)) {
+      this.#beforeGroup = before
       for (const { target } of members) this.#captured.add(target)
       this.#writeForming(journal)
       return true
@@ -396,6 +402,31 @@ export class FlushCoordinator {
     // What else is in the frame goes first.
     if (!isTaken && this.#makeRoom(journal, frame)) this.#writeForming(journal)
     return false
+  }
+
+  /**
+   * In the turn of `writeGroup`, when a segment of the group could not be written: writes its frame
+   * again without the group, durably, in its old place, for which no room is needed. A batch that a
+   * segment still holds is cut by recovery. Throws when the journal failed, and every log with it:
+   * the group may be there, in all of its logs, when the store is opened again.
+   */
+  takeBackGroup({ prefix }: GroupMember, sequence: number): void {
+    const journal = this.#journal
+    const frame = this.#forming
+    const before = this.#beforeGroup
+    if (journal === undefined || frame === undefined || before === undefined) return
+    assert(frame.isEmpty, 'nothing was added behind the group')
+    try {
+      frame.restore(before)
+      frame.addTakenBack(prefix, sequence)
+      journal.rewriteLast(frame)
+      journal.flushSync()
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    } finally {
+      frame.reset()
+    }
   }
 
   /** Resolves when it is worth trying to write a group again. */

@@ -41,6 +41,8 @@ export const recordKinds = {
   write: 1,
   /** Earlier writes of the log at or after (baseOffset, position) are void: it was truncated. */
   cut: 2,
+  /** The group of frame `baseOffset` was taken back: a segment of it could not be written. */
+  takenBack: 3,
 } as const
 
 /** Whose log a record is about. The id tells a topic from an earlier one of the same name. */

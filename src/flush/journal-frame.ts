@@ -96,8 +96,18 @@ export class JournalFrame {
 
   /** Voids what earlier records say of this log at or after `place`. */
   addCut(prefix: RedoPrefix, place: RedoPlace): boolean {
+    return this.#addWithoutData(recordKinds.cut, prefix, place)
+  }
+
+  /** Says that the group of frame `sequence` was taken back from this log and all others. */
+  addTakenBack(prefix: RedoPrefix, sequence: number): boolean {
+    const place = { baseOffset: sequence as Offset, position: 0, endOffset: 0 as Offset }
+    return this.#addWithoutData(recordKinds.takenBack, prefix, place)
+  }
+
+  #addWithoutData(kind: number, prefix: RedoPrefix, place: RedoPlace): boolean {
     if (!this.#grow(recordHeaderSize + prefix.bytes.length)) return false
-    this.#begin(recordKinds.cut, prefix, place)
+    this.#begin(kind, prefix, place)
     this.#lastAt = -1
     return true
   }

@@ -9,7 +9,7 @@
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import type { File, FileSystem } from '../platform/file-system.ts'
-import type { GroupMark } from '../record/group-mark.ts'
+import type { GroupMark, WholeFrames } from '../record/group-mark.ts'
 import { logSuffix, segmentFileName } from '../segment/segment-file-name.ts'
 import { journalFileName } from './journal.ts'
 import {
@@ -39,6 +39,7 @@ export class JournalReplay {
   readonly #isThere: boolean
   #replayedBytes = 0
   #lastFrame: GroupMark | undefined
+  readonly #takenBack: number[] = []
 
   /** Reads the journal of a data directory, if there is one. @throws StorageError, StoreFormatError */
   constructor(fileSystem: FileSystem, directory: string) {
@@ -65,9 +66,10 @@ export class JournalReplay {
     return [...this.#recordsByLog.keys()]
   }
 
-  /** The last whole frame: groups of later ones are torn. Undefined when there was no journal. */
-  get lastFrame(): GroupMark | undefined {
-    return this.#lastFrame
+  /** Which groups count: those of whole frames. Undefined when there was no journal. */
+  get lastFrame(): WholeFrames | undefined {
+    const last = this.#lastFrame
+    return last === undefined ? undefined : { ...last, takenBack: this.#takenBack }
   }
 
   /** Bytes written back so far. */
@@ -77,6 +79,10 @@ export class JournalReplay {
 
   #note(record: RedoRecord): void {
     const { directoryName } = record
+    if (record.kind === recordKinds.takenBack) {
+      this.#takenBack.push(record.baseOffset)
+      return
+    }
     const known = this.#recordsByLog.get(directoryName) ?? []
     if (record.kind === recordKinds.write) known.push(record)
     this.#recordsByLog.set(

@@ -23,6 +23,8 @@ export class Journal {
   /** Where the next frame goes, within the active region. */
   #position = 0
   #sequence = 1
+  /** Where the last frame is. */
+  #lastPosition = 0
   /** Number of the first frame of the active region, which may still be to come. */
   #firstSequence = 1
   #durableSequence = 0
@@ -155,9 +157,19 @@ export class Journal {
     }
     const bytes = frame.finish(this.#sequence)
     this.#file.write(bytes, this.#active * this.#regionBytes + this.#position)
+    this.#lastPosition = this.#position
     this.#position += bytes.length
     this.#sequence++
     return this.#active
+  }
+
+  /** Puts `frame`, which is not larger, in the place of the last one, under the same number. */
+  rewriteLast(frame: JournalFrame): void {
+    const end = this.#lastPosition + frame.paddedBytes
+    assert(this.#sequence > 1 && end <= this.#position, 'there is a frame to write again')
+    const bytes = frame.finish(this.#sequence - 1)
+    this.#file.write(bytes, this.#active * this.#regionBytes + this.#lastPosition)
+    this.#position = end
   }
 
   #writeHeader(region: number, { isFree = false } = {}): void {

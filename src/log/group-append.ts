@@ -7,10 +7,14 @@
  * A killed process has the frame or not: replay completes the segments, or they have nothing. After a
  * loss of power a member whose frame is not whole is cut by recovery (record/group-mark.ts); a frame
  * that is whole is replayed. One sync of the journal makes the group durable.
+ *
+ * When a segment cannot be written the frame is written again without the group, and says so: whatever
+ * a crash then leaves of its batches in the segments is cut by recovery, as if the frame were torn.
  */
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/types.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
+import type { GroupMember } from '../flush/flush-target.ts'
 import { markGroup } from '../record/group-mark.ts'
 import type { Log } from './log.ts'
 
@@ -55,16 +59,21 @@ export async function appendGroup(
       await commit.roomForGroup()
       continue
     }
-    writeParts(parts, mark.sequence, written)
+    writeParts(commit, parts, { members, sequence: mark.sequence, written })
     return
   }
 }
 
 function writeParts(
+  commit: FlushCoordinator,
   parts: readonly GroupPart[],
-  sequence: number,
-  written: (baseOffsets: readonly Offset[]) => void,
+  group: {
+    readonly members: readonly GroupMember[]
+    readonly sequence: number
+    readonly written: (baseOffsets: readonly Offset[]) => void
+  },
 ): void {
+  const { members, sequence, written } = group
   const baseOffsets = parts.map(({ log }) => log.endOffset)
   let done = 0
   try {
@@ -73,32 +82,19 @@ function writeParts(
       done++
     }
   } catch (error) {
-    undo(parts, baseOffsets, done, error)
+    try {
+      commit.takeBackGroup(members[0] as GroupMember, sequence)
+    } catch {
+      // Every log has failed with the reason; the first error is the one to report.
+    }
+    for (let i = 0; i < done; i++) {
+      const { log } = parts[i] as GroupPart
+      log.undoGroup((members[i] as GroupMember).place.position, baseOffsets[i] as Offset)
+    }
     throw error
   }
   written(baseOffsets)
   parts.forEach(({ log }, i) => {
     log.tellGroupWritten(baseOffsets[i] as Offset)
-  })
-}
-
-/**
- * One segment could not be written: the group must not come back by a replay, and what was written
- * goes again. A log where that fails takes no more appends.
- */
-function undo(
-  parts: readonly GroupPart[],
-  baseOffsets: readonly Offset[],
-  done: number,
-  error: unknown,
-): void {
-  parts.forEach(({ log }, i) => {
-    try {
-      if (i < done) log.truncate(baseOffsets[i] as Offset)
-      else if (log.isOpen) log.voidGroup()
-    } catch {
-      // The log has failed with the reason; the first error is the one to report.
-      log.fail(error)
-    }
   })
 }

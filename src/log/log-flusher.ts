@@ -306,6 +306,11 @@ export class LogFlusher implements FlushTarget {
     this.#truncationCount++
   }
 
+  /** The batch of the last group goes again; its frame says so already. */
+  undoing(): void {
+    this.#truncationCount++
+  }
+
   /** The files end here now, durably. */
   truncated(): void {
     this.#capturedBytes = 0

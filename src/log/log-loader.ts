@@ -7,7 +7,7 @@ import { CorruptBatchError, CorruptionError, StoreFormatError } from '../base/er
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import type { FileSystem } from '../platform/file-system.ts'
-import type { GroupMark } from '../record/group-mark.ts'
+import type { WholeFrames } from '../record/group-mark.ts'
 import { BatchScanner } from '../segment/batch-scanner.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
 import { Segment, type SegmentEnvironment } from '../segment/segment.ts'
@@ -39,7 +39,7 @@ export type LogCheckpoint = {
   /** Index files to begin recovery with, if the last checkpoint kept any. */
   readonly indexSeal: IndexSeal | undefined
   /** The journal's last whole frame, for batches of atomic groups. */
-  readonly lastFrame: GroupMark | undefined
+  readonly lastFrame: WholeFrames | undefined
   /** First offset readers may see; segments may begin below it. */
   readonly logStart: Offset
 }

@@ -500,11 +500,20 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#flusher.wroteGroup(batch.length, sequence)
   }
 
-  /** The group in the journal is void here: its batch could not be written. Durable on return. */
-  voidGroup(): void {
-    const { active } = this.#loaded.segments
-    this.#flusher.cut(active, active.sizeBytes, this.endOffset)
-    this.#flusher.truncated()
+  /**
+   * Takes back the batch at `position` of the active segment, where the log ended at `end`: another
+   * log could not take its part of the group, whose frame says so. A log where that fails takes no
+   * more appends; what is left in its file is cut when it is opened again.
+   */
+  undoGroup(position: number, end: Offset): void {
+    this.#generation++
+    this.#indexSeal = undefined
+    this.#flusher.undoing()
+    try {
+      this.#cutBack(this.#loaded.segments.active, position, end)
+    } catch (error) {
+      if (error !== this.#failure) throw error
+    }
   }
 
   /** Tells those who wait for appends. */
@@ -864,13 +873,19 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       this.fail(error)
       throw this.#failure
     }
+    this.#cutBack(last, place?.position, end)
+  }
+
+  /** Drops what is at `end` and behind it, which is at `position` of `last` or in no segment. */
+  #cutBack(last: Segment | undefined, position: number | undefined, end: Offset): void {
+    const previousEnd = this.endOffset
     this.#offsets.truncated(end)
     if (end < this.#durableStart) this.#durableStart = end
     this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))
     try {
       // First, so that a crash in the middle has what is left of the tail checked.
       this.#env.onRecoveryPointLowered()
-      this.#cutFiles(last, place?.position, end)
+      this.#cutFiles(last, position, end)
       this.#rebuildState(end)
     } catch (error) {
       this.fail(error)

@@ -18,6 +18,15 @@ export type GroupMark = {
   readonly sequence: number
 }
 
+/** Which frames of the journal count, as recovery finds it. */
+export type WholeFrames = {
+  readonly journalId: number
+  /** The last frame that is whole. */
+  readonly sequence: number
+  /** Frames whose groups were taken back, because a segment could not be written. */
+  readonly takenBack: readonly number[]
+}
+
 const firstGroupId = -2
 const sequenceMask = 0x7fff_ffff
 const halfOfSequences = 0x4000_0000
@@ -30,12 +39,15 @@ export function markGroup(bytes: Buffer, { journalId, sequence }: GroupMark): vo
 }
 
 /**
- * Whether `batch` is of a group whose frame is not whole.
+ * Whether `batch` is of a group whose frame is not whole, or that was taken back.
  *
- * @param last the journal's last whole frame; undefined when there was no journal.
+ * @param last undefined when there was no journal.
  */
-export function isOfTornGroup(batch: BatchView, last: GroupMark | undefined): boolean {
+export function isOfTornGroup(batch: BatchView, last: WholeFrames | undefined): boolean {
   if (last === undefined || batch.producerId !== firstGroupId - last.journalId) return false
+  for (const sequence of last.takenBack) {
+    if (((batch.baseSequence - sequence) & sequenceMask) === 0) return true
+  }
   // Frames alive at once are few, so the shorter way round is the right one.
   const ahead = (batch.baseSequence - last.sequence) & sequenceMask
   return ahead > 0 && ahead < halfOfSequences

@@ -14,7 +14,7 @@
 import { LogError } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
 import type { BatchView } from '../record/batch-view.ts'
-import { type GroupMark, isOfTornGroup } from '../record/group-mark.ts'
+import { isOfTornGroup, type WholeFrames } from '../record/group-mark.ts'
 import type { IndexSeal } from './index-seal.ts'
 import { maxRelativeOffset, type Segment } from './segment.ts'
 
@@ -37,7 +37,7 @@ export type RecoveryRules = {
   /** No offset may be missing: false for logs that were compacted. */
   readonly isDense: boolean
   /** The journal's last whole frame, for batches of atomic groups. */
-  readonly lastFrame: GroupMark | undefined
+  readonly lastFrame: WholeFrames | undefined
   /** Every batch of a dense log has a leader epoch from 0 to this. */
   readonly maxLeaderEpoch: number
 }

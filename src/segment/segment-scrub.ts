@@ -28,7 +28,7 @@ import {
   minBatchLength,
 } from '../record/batch-format.ts'
 import { BatchView } from '../record/batch-view.ts'
-import { type GroupMark, isOfTornGroup } from '../record/group-mark.ts'
+import { isOfTornGroup, type WholeFrames } from '../record/group-mark.ts'
 import { readInt32, readInt64OrNaN, readUint32, writeInt32, writeInt64 } from '../record/int64.ts'
 import { RecordCursor } from '../record/record-cursor.ts'
 import { FileWindow } from './file-window.ts'
@@ -48,7 +48,7 @@ export type ScrubRules = {
   /** Records below were durable, so what is wrong with them is damage; Infinity: all of them. */
   readonly durableBelow: number
   /** The journal's last whole frame, for batches of atomic groups that were not durable. */
-  readonly lastFrame: GroupMark | undefined
+  readonly lastFrame: WholeFrames | undefined
   /** Epoch of the last batch before this segment, −1 when there is none. */
   readonly previousEpoch: number
   /** Largest leader epoch there was; Infinity when unknown. */

@@ -8,7 +8,7 @@ import { LeaderEpochs, leaderEpochFileName } from '../log/leader-epochs.ts'
 import { readSnapshot } from '../log/producer-snapshot.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { BatchView } from '../record/batch-view.ts'
-import type { GroupMark } from '../record/group-mark.ts'
+import type { WholeFrames } from '../record/group-mark.ts'
 import { IndexCheck } from '../segment/index-check.ts'
 import { maxSegmentBytes } from '../segment/segment.ts'
 import {
@@ -43,7 +43,7 @@ export type LogFacts = {
   /** Largest leader epoch there was; Infinity when unknown. */
   readonly maxEpoch: number
   /** The journal's last whole frame: batches of groups behind it are not recovered. */
-  readonly lastFrame: GroupMark | undefined
+  readonly lastFrame: WholeFrames | undefined
   /** Id the topic has in the store's table; undefined when it is not there. */
   readonly topicId: string | undefined
 }

@@ -18,7 +18,7 @@ import {
 } from '../flush/offset-checkpoint.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { BatchView } from '../record/batch-view.ts'
-import type { GroupMark } from '../record/group-mark.ts'
+import type { WholeFrames } from '../record/group-mark.ts'
 import { RecordCursor } from '../record/record-cursor.ts'
 import { logSuffix, offsetOfFileName } from '../segment/segment-file-name.ts'
 import type { Finding } from './finding.ts'
@@ -188,7 +188,7 @@ class Inspection {
   }
 
   /** What tells which atomic groups are torn; recovery asks the same. */
-  #readLastFrame(): GroupMark | undefined {
+  #readLastFrame(): WholeFrames | undefined {
     try {
       return new JournalReplay(this.#fileSystem, this.#path).lastFrame
     } catch (error) {

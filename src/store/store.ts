@@ -30,7 +30,7 @@ import { defaultLogSettings, type LogSettings } from '../log/log-settings.ts'
 import { SharedBuilders } from '../log/shared-builders.ts'
 import type { DirectoryLock } from '../platform/file-system.ts'
 import { SheddingFileSystem } from '../platform/shedding-file-system.ts'
-import type { GroupMark } from '../record/group-mark.ts'
+import type { WholeFrames } from '../record/group-mark.ts'
 import { SegmentFiles } from '../segment/segment-files.ts'
 import type { Table } from '../table/table.ts'
 import type { CodecChoice, CodecValue } from '../table/table-codec.ts'
@@ -136,7 +136,7 @@ export class Store {
   #leaderEpoch = 0
   #shared: SharedEnvironment | undefined
   #recovery: RecoveryReport | undefined
-  #lastFrame: GroupMark | undefined
+  #lastFrame: WholeFrames | undefined
   /** Every log was recovered: false when damage kept one from it. */
   #isRecovered = true
   #checkpointTimer: Timer | undefined

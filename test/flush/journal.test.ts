@@ -180,21 +180,21 @@ describe('a journal', () => {
     const disk = simDisk()
     const journal = await Journal.create(disk, '/data', regionBytes, journalId)
     const lastFrame = (found: SimFileSystem) => new JournalReplay(found, '/data').lastFrame
-    expect(lastFrame(disk)).toEqual({ journalId, sequence: 0 })
+    expect(lastFrame(disk)).toEqual({ journalId, sequence: 0, takenBack: [] })
     for (let use = 1; use <= 4; use++) {
       write(journal, [a, 0, 'written back'])
       await journal.flush()
       const left = journal.turn() as number
       write(journal, [a, 12, 'not durable'])
       const isLost = disk.crash({ class: 'nothing-unsynced' })
-      expect(lastFrame(isLost)).toEqual({ journalId, sequence: 2 * use - 1 })
+      expect(lastFrame(isLost)).toEqual({ journalId, sequence: 2 * use - 1, takenBack: [] })
       const freed = journal.free(left)
       // Its header alone reaches the disk.
       const torn = disk.processCrash()
       zeroPages(torn, journal.activeRegion, 2)
-      expect(lastFrame(torn)).toEqual({ journalId, sequence: 2 * use - 1 })
+      expect(lastFrame(torn)).toEqual({ journalId, sequence: 2 * use - 1, takenBack: [] })
       await freed
-      expect(lastFrame(disk)).toEqual({ journalId, sequence: 2 * use })
+      expect(lastFrame(disk)).toEqual({ journalId, sequence: 2 * use, takenBack: [] })
     }
   })
 

@@ -14,7 +14,12 @@
  * when a region may be used again.
  */
 import { assert } from '../base/assert.ts'
-import { BatchTooLargeError, InvalidOptionError, LogFailedError } from '../base/errors.ts'
+import {
+  BatchTooLargeError,
+  ClosedError,
+  InvalidOptionError,
+  LogFailedError,
+} from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
@@ -326,7 +331,7 @@ export class FlushCoordinator {
 
   /**
    * Resolves when a journal is there for an atomic group. @throws (rejects) InvalidOptionError the
-   * store was opened without one; LogFailedError it failed; StorageError it could not be made.
+   * store was opened without one; ClosedError; LogFailedError it failed; StorageError it could not be made.
    */
   async readyForGroup(): Promise<void> {
     while (this.#journal === undefined) {
@@ -334,6 +339,7 @@ export class FlushCoordinator {
         const expected = 'more than 0 for groups of several logs'
         throw new InvalidOptionError({ option: 'journalBytes', value: 0, expected })
       }
+      if (this.#journalState === 'closed') throw new ClosedError('the store is closed')
       if (this.#failure !== undefined || this.#journalState !== 'wanted') {
         throw new LogFailedError('the journal takes no more groups', {
           cause: this.#failure?.error,

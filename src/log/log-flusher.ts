@@ -211,9 +211,10 @@ export class LogFlusher implements FlushTarget {
 
   /** The bytes of the group in frame `sequence` were written, right behind what was staged. */
   wroteGroup(sizeBytes: number, sequence: number): void {
-    this.#env.commit.wrote(sizeBytes)
     this.#groupSequence = sequence
     this.#staged = this.#end()
+    // Last: it may begin a checkpoint, which syncs this log in this turn.
+    this.#env.commit.wrote(sizeBytes)
   }
 
   async sync(): Promise<void> {

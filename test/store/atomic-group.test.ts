@@ -190,6 +190,42 @@ describe('an atomic group', () => {
     console.log(`atomic groups that cannot be written: ${checks} crashes`)
   })
 
+  // Found by the simulation: the checkpoint that a group brought on synced a segment with a batch of
+  // the group before the frame.
+  it('brings on a checkpoint that makes its frame durable first', async () => {
+    for (let checkpointBytes = 100; checkpointBytes <= 600; checkpointBytes += 50) {
+      const disk = simDisk()
+      const target = await opened(disk, { checkpointBytes })
+      await target.a.append('single')
+      await target.store.checkpoint()
+      let hasFrame = false
+      let isEarly = false
+      disk.onOperation = ({ kind, path }) => {
+        if (path.endsWith('.journal')) hasFrame = kind === 'write'
+        else if (kind === 'flush' && path.endsWith('.log')) isEarly ||= hasFrame
+      }
+      for (let n = 1; n <= 3; n++) await group(target, n, 'os')
+      await target.store.flush()
+      expect(isEarly).toBe(false)
+    }
+  })
+
+  it('that waits when the store is closed says so', async () => {
+    const outcomes = new Set<string>()
+    for (let moment = 0; moment < 60; moment++) {
+      const disk = simDisk()
+      const target = await opened(disk, { journalBytes: 16_384 })
+      await target.a.append('single', { level: 'os' })
+      const groups = [group(target, 1, 'disk'), group(target, 2, 'disk')]
+      const closed = afterMicrotasks(moment, () => target.store.close())
+      for (const outcome of await Promise.allSettled(groups)) {
+        outcomes.add(outcome.status === 'rejected' ? outcome.reason.code : 'made')
+      }
+      await closed
+    }
+    expect([...outcomes].sort()).toEqual(['ERR_CLOSED', 'made'])
+  })
+
   it('goes on for longer than the journal is, beside others', async () => {
     const disk = simDisk()
     const target = await opened(disk, { config: { 'segment.bytes': '100000' } })

@@ -408,11 +408,13 @@ export class Store {
   }
 
   async #delete(name: string, topic: Topic): Promise<void> {
+    // More than the topic has, when it could not be grown to these: their directories would be adopted.
+    const partitions = this.#metadata.topic(name)?.partitions ?? topic.partitionCount
     await this.#metadata.deleteTopic(name, topic.id)
     this.#topics.delete(name)
     this.#topicsById.delete(topic.id)
     for (const log of topic.openLogs()) log.abandon()
-    const renamed = this.#setAside(name, topic.partitionCount)
+    const renamed = this.#setAside(name, partitions)
     await this.#settings.fileSystem.syncDirectory(this.path)
     this.#removeInBackground(renamed, [topic.id])
     await this.#consumers.topicDeleted()

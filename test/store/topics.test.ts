@@ -102,6 +102,35 @@ describe('a data directory', () => {
     await store.close()
   })
 
+  // Found by the simulation: the directory that a growth had begun was adopted as a topic of that name.
+  it('do not come back when they are deleted after a growth that failed half-way', async () => {
+    let failures = 0
+    for (let ahead = 1; ; ahead++) {
+      const disk = simDisk()
+      const store = await openOn(disk)
+      await store.createTopic('t')
+      let left = ahead
+      disk.planFault = ({ path }) => {
+        return /\/t-[12]/.test(path) && --left === 0 ? { errno: 'EIO' } : undefined
+      }
+      const isGrown = await store.addPartitions('t', 3).then(
+        () => true,
+        () => false,
+      )
+      if (isGrown) break
+      failures++
+      const isDeleted = await store.deleteTopic('t').then(
+        () => true,
+        () => false,
+      )
+      // What was deleted is removed by then, and remembered no more.
+      for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
+      const topics = [...(await openOn(disk.processCrash())).topics()]
+      if (isDeleted) expect(topics).toEqual([])
+    }
+    expect(failures).toBeGreaterThan(5)
+  })
+
   it('never gives out a producer id twice', async () => {
     let disk = simDisk()
     const seen = new Set<number>()

@@ -213,21 +213,24 @@ async function write(
     ...tables.map(({ table, changes }) => partOf(host, table.log, changes.records)),
   ]
   const bases = new Map<Log, Offset>()
-  let ends: { readonly log: Log; readonly end: Offset }[] = []
+  let settled: Promise<unknown> = Promise.resolve()
   const check = (): void => checkExpectations(group, tables)
   const written = (baseOffsets: readonly Offset[]): void => {
     parts.forEach(({ log }, i) => {
       bases.set(log, baseOffsets[i] as Offset)
     })
-    ends = parts.map(({ log }) => ({ log, end: log.endOffset }))
     for (const { table, changes } of tables) table.apply(changes, bases.get(table.log) as Offset)
+    if (level !== 'disk') return
+    // From this moment on: a truncation in the next one must reject it.
+    settled = Promise.all(parts.map(({ log }) => log.settled(level, log.endOffset)))
+    settled.catch(() => {})
   }
   const [only] = parts
   if (parts.length === 1 && only !== undefined) {
     check()
     written([only.log.appendEncoded(only.batch, level).baseOffset])
   } else if (parts.length > 1) await appendGroup(host.commit, parts, { check, written })
-  if (level === 'disk') await Promise.all(ends.map(({ log, end }) => log.settled(level, end)))
+  await settled
   const reached = level === 'memory' ? 'os' : level
   const appends = group.appends.map(({ log, first, count }) => {
     const offset = ((bases.get(log) as Offset) + first) as Offset

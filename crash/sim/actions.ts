@@ -4,6 +4,7 @@
  */
 import type { DurabilityLevel } from '../../src/base/types.ts'
 import type { CodecName } from '../../src/record/codec-name.ts'
+import { groupActions } from './actions-groups.ts'
 import type { Life, Target } from './life.ts'
 import {
   addPartitions,
@@ -48,6 +49,7 @@ export const actions: readonly Action[] = [
   { name: 'add partitions', weight: 2, run: growSome },
   { name: 'allocate a producer id', weight: 2, run: allocateProducerId },
   { name: 'read', weight: 3, run: readSome },
+  ...groupActions,
 ]
 
 const totalWeight = actions.reduce((sum, { weight }) => sum + weight, 0)

@@ -9,7 +9,9 @@ import { strict as assert } from 'node:assert'
 import { LogError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/log/log.ts'
 import type { Store } from '../../src/store/store.ts'
-import { assertIndexesEqualScan, denseValues } from './inspect.ts'
+import { checkGroups, settleGroups } from './check-groups.ts'
+import { changeAt, settleTables, tableLog } from './check-tables.ts'
+import { assertIndexesEqualScan, denseValues, type TextOf } from './inspect.ts'
 import { type LogModel, type StoreModel, TopicModel } from './model.ts'
 import { sendBatch } from './moves.ts'
 
@@ -24,8 +26,11 @@ export function checkStore(store: Store, model: StoreModel, loss: Loss): FoundBo
   for (const [name, unsure] of [...model.unsure]) {
     settle(store, model, name, unsure)
   }
-  for (const { name } of store.topics()) {
-    assert.ok(model.topics.has(name), `topic ${name} was never created, or is deleted`)
+  settleTables(store, model)
+  settleGroups(store, model)
+  for (const { name, table } of store.topics()) {
+    const known = table === undefined ? model.topics : model.tables
+    assert.ok(known.has(name), `topic ${name} was never created, or is deleted`)
   }
   const found = new Map<string, { start: number; end: number }>()
   for (const [name, topic] of model.topics) {
@@ -36,6 +41,12 @@ export function checkStore(store: Store, model: StoreModel, loss: Loss): FoundBo
       found.set(opened.name, { start: opened.startOffset, end: opened.endOffset })
     })
   }
+  for (const [name, table] of model.tables) {
+    const log = tableLog(store, name, table)
+    checkLog(log, table.logs[0]!, loss, changeAt)
+    found.set(log.name, { start: 0, end: log.endOffset })
+  }
+  checkGroups(store, model)
   return found
 }
 
@@ -75,7 +86,7 @@ function checkTopic(store: Store, name: string, model: TopicModel): void {
   model.growingTo = undefined
 }
 
-function checkLog(log: Log, model: LogModel, loss: Loss): void {
+function checkLog(log: Log, model: LogModel, loss: Loss, textOf?: TextOf): void {
   const { startOffset, endOffset, name } = log
   const { accepted, borders } = model
   const least = loss === 'process' ? model.osEnd : model.diskEnd
@@ -88,7 +99,7 @@ function checkLog(log: Log, model: LogModel, loss: Loss): void {
   if (startOffset < Math.min(model.minStart, endOffset) || startOffset > model.maxStart) {
     assert.fail(`${shape}, its start should be in [${model.minStart}, ${model.maxStart}]`)
   }
-  const values = denseValues(log)
+  const values = denseValues(log, textOf)
   const wrong = values.findIndex((value, i) => value !== accepted[startOffset + i])
   if (wrong >= 0) assert.fail(`${shape}: record ${startOffset + wrong} is not what was accepted`)
   assertIndexesEqualScan(log, model.trimmedTo)

@@ -1,5 +1,5 @@
 /**
- * The exhaustive search: one scripted history, a crash at every operation of its disk and in every
+ * The exhaustive search: a scripted history, a crash at every operation of its disk and in every
  * class, a crash at the operations of the recoveries after that, and a fault at every operation and
  * every read. The seed decides only what the disk does of its own.
  */
@@ -10,18 +10,23 @@ import { SimCrash, type SimFault } from '../../src/platform/sim-failure.ts'
 import type { SimFileSystem, SimOperation } from '../../src/platform/sim-file-system.ts'
 import { SimRandom } from '../../src/platform/sim-random.ts'
 import { checkRetries, checkSameBounds, checkStore, type Loss } from './check.ts'
+import { checkTables } from './check-tables.ts'
 import { HistoryFailure } from './history-failure.ts'
 import { HistoryTrace } from './history-trace.ts'
 import { Life } from './life.ts'
 import { StoreModel } from './model.ts'
 import { readAll } from './moves.ts'
-import { scriptedLives, scriptShape } from './script.ts'
+import { readTable } from './moves-groups.ts'
+import type { Script } from './script.ts'
+import { type ScriptName, scriptNamed } from './scripts.ts'
 import { seedIds } from './seeded-ids.ts'
 import { newDisk, openOn } from './shapes.ts'
 import { SimClock } from './sim-clock.ts'
 
 export type SearchOptions = {
   readonly seed: number
+  /** Which history. Default: `logs`. */
+  readonly script?: ScriptName
   /** Stands between engine and disk: a way to plant bugs. Default: nothing does. */
   readonly wrap?: (disk: SimFileSystem) => FileSystem
   /** Only the crash or fault at this operation or read. Default: each. */
@@ -56,6 +61,7 @@ type End = { readonly disk: SimFileSystem; readonly model: StoreModel }
 
 class Search {
   readonly #options: SearchOptions
+  readonly #script: Script
   #trace = new HistoryTrace()
   #place = ''
   #checks = 0
@@ -65,12 +71,13 @@ class Search {
 
   constructor(options: SearchOptions) {
     this.#options = options
+    this.#script = scriptNamed(options.script ?? 'logs')
   }
 
   async run(): Promise<SearchResult> {
     try {
       const takesSpace: boolean[] = []
-      const whole = await this.#script((disk) => {
+      const whole = await this.#play((disk) => {
         const told = disk.onOperation
         disk.onOperation = (operation) => {
           takesSpace[operation.number] = spaceTakers.includes(operation.kind)
@@ -103,12 +110,14 @@ class Search {
 
   #failure(cause: unknown): HistoryFailure {
     const { seed } = this.#options
-    const where = `STRATALOG_CRASH_SEED=${seed} STRATALOG_CRASH_AT=${this.#at}`
+    const { name } = this.#script
+    const at = this.#at
+    const where = `STRATALOG_CRASH_SCRIPT=${name} STRATALOG_CRASH_SEED=${seed} STRATALOG_CRASH_AT=${at}`
     return new HistoryFailure({
-      place: `script with seed ${seed}, ${this.#place}`,
+      place: `script ${name} with seed ${seed}, ${this.#place}`,
       replay: [
         `${where} npx vitest run --project unit test/crash/exhaustive.test.ts`,
-        `npm run crash -- --mode exhaustive --seed ${seed} --at ${this.#at}`,
+        `npm run crash -- --mode exhaustive --script ${name} --seed ${seed} --at ${at}`,
       ],
       trace: this.#trace.lines(),
       cause,
@@ -116,7 +125,7 @@ class Search {
   }
 
   /** Plays the script on a new disk that `prepare` was told of, as far as the disk goes. */
-  async #script(
+  async #play(
     prepare: (disk: SimFileSystem) => void,
     hasMetFault: (disk: SimFileSystem) => boolean = () => false,
   ): Promise<End & { life?: Life }> {
@@ -129,7 +138,7 @@ class Search {
     const model = new StoreModel()
     const clock = new SimClock()
     let life: Life | undefined
-    for (const steps of scriptedLives) {
+    for (const steps of this.#script.lives) {
       const opened = await this.#openForLife(disk, model, clock)
       if (opened === undefined) break
       life = opened
@@ -143,7 +152,7 @@ class Search {
       if (disk.hasStopped || model.stop !== 'clean') break
     }
     if (life === undefined) return { disk, model }
-    for (const { log, model: known } of life.targets()) {
+    for (const { log, model: known } of life.allLogs()) {
       known.ackedAtDisk(Math.min(log.recoveryPoint, known.accepted.length))
     }
     return { disk, model, life }
@@ -155,10 +164,12 @@ class Search {
     clock: SimClock,
   ): Promise<Life | undefined> {
     try {
-      const store = await openOn(this.#wrapped(disk), scriptShape, clock)
+      const store = await openOn(this.#wrapped(disk), this.#script.shape, clock)
       checkStore(store, model, 'process')
+      const tables = await checkTables(store, model)
       const random = new SimRandom(this.#options.seed)
-      return new Life({ store, disk, model, shape: scriptShape, clock, random, trace: this.#trace })
+      const { shape } = this.#script
+      return new Life({ store, disk, model, shape, clock, random, trace: this.#trace, tables })
     } catch (error) {
       if (!isInterruption(error)) throw error
       // The marker of a clean stop may be gone.
@@ -169,7 +180,7 @@ class Search {
 
   async #crashAt(at: number): Promise<void> {
     this.#place = `crash at operation ${at}`
-    const { disk, model, life } = await this.#script((one) => one.stopAt(at))
+    const { disk, model, life } = await this.#play((one) => one.stopAt(at))
     life?.end()
     for (const [i, crashClass] of drawnClasses.entries()) {
       const found = this.#lose(disk, crashClass, at * 100 + i)
@@ -199,6 +210,7 @@ class Search {
     const isUndecided = loss === 'process' && model.isTruncating
     const store = await this.#open(found)
     const bounds = checkStore(store, model, loss)
+    await checkTables(store, model)
     this.#checks++
     const isPower = loss === 'power' || this.#at % 2 === 0
     const next = this.#lose(found, isPower ? 'nothing-unsynced' : 'process', ++this.#round)
@@ -207,6 +219,7 @@ class Search {
     if (isUndecided && isPower) return
     const again = await this.#open(next)
     const boundsAgain = checkStore(again, model, isPower ? 'power' : 'process')
+    await checkTables(again, model)
     if (loss === 'power') checkSameBounds(bounds, boundsAgain)
     silence(next)
     this.#checks++
@@ -254,9 +267,12 @@ class Search {
     prepare: (disk: SimFileSystem) => void,
     hasMetFault: (disk: SimFileSystem) => boolean,
   ): Promise<void> {
-    const { disk, model, life } = await this.#script(prepare, hasMetFault)
+    const { disk, model, life } = await this.#play(prepare, hasMetFault)
     for (const target of life?.targets() ?? []) {
       if (target.log.state !== 'closed') readAll(life!, target)
+    }
+    for (const target of life?.tables.values() ?? []) {
+      if (target.table.log.state !== 'closed') readTable(life!, target)
     }
     life?.end()
     for (const crashClass of ['nothing-unsynced', 'random-sectors'] as const) {
@@ -266,7 +282,7 @@ class Search {
   }
 
   #open(disk: SimFileSystem) {
-    return openOn(this.#wrapped(disk), scriptShape, new SimClock())
+    return openOn(this.#wrapped(disk), this.#script.shape, new SimClock())
   }
 
   #wrapped(disk: SimFileSystem): FileSystem {

@@ -13,6 +13,7 @@ import { SimRandom } from '../../src/platform/sim-random.ts'
 import type { Store } from '../../src/store/store.ts'
 import { takeAction } from './actions.ts'
 import { checkDamaged, checkRetries, checkSameBounds, checkStore, type Loss } from './check.ts'
+import { checkTables, type OpenTables } from './check-tables.ts'
 import { HistoryFailure } from './history-failure.ts'
 import { HistoryTrace } from './history-trace.ts'
 import { Life } from './life.ts'
@@ -46,7 +47,12 @@ export function runHistory(options: HistoryOptions): Promise<HistoryResult> {
   return new History(options).run()
 }
 
-type Opened = { readonly store: Store; readonly disk: SimFileSystem; readonly clock: SimClock }
+type Opened = {
+  readonly store: Store
+  readonly disk: SimFileSystem
+  readonly clock: SimClock
+  readonly tables: OpenTables
+}
 
 class History {
   readonly #options: HistoryOptions
@@ -108,14 +114,14 @@ class History {
     const fileSystem = this.#options.wrap?.(disk) ?? disk
     const logger = recordingLogger(warnings)
     const store = await openOn(fileSystem, this.#shape, clock, { logger })
-    return { store, disk, clock }
+    return { store, disk, clock, tables: new Map() }
   }
 
   /** Actions, some at the same time, until the crash or the close. */
-  async #live({ store, disk, clock }: Opened, model: StoreModel): Promise<void> {
+  async #live({ store, disk, clock, tables }: Opened, model: StoreModel): Promise<void> {
     const random = this.#random
     const shape = this.#shape
-    const life = new Life({ store, disk, model, shape, clock, random, trace: this.#trace })
+    const life = new Life({ store, disk, model, shape, clock, random, trace: this.#trace, tables })
     this.#trace.note(`life with epoch ${store.leaderEpoch}`)
     const first = disk.operationCount
     if (random.chance(0.75)) disk.stopAt(first + 1 + random.below(160))
@@ -138,7 +144,7 @@ class History {
 
   #endLife(life: Life): void {
     this.#nowMs = life.clock.now()
-    for (const { log, model } of life.targets()) {
+    for (const { log, model } of life.allLogs()) {
       // Not acknowledged to anybody, but said to be durable.
       model.ackedAtDisk(Math.min(log.durableOffset, model.accepted.length))
     }
@@ -158,6 +164,7 @@ class History {
     while (random.chance(0.25)) state = await this.#interruptRecovery(state, model)
     const first = await this.#open(state.disk)
     const bounds = checkStore(first.store, model, state.loss)
+    await checkTables(first.store, model)
     this.#checks++
     if (random.chance(0.3)) await turns(1 + random.below(3))
     const next = this.#crash(first.disk, 0.5)
@@ -166,10 +173,11 @@ class History {
     if (random.chance(0.2)) await this.#damage(next.disk, model)
     const second = await this.#open(next.disk)
     const boundsAgain = checkStore(second.store, model, next.loss)
+    const tables = await checkTables(second.store, model)
     // After a power cut all that was found was durable, so nothing of it may go.
     if (state.loss === 'power') checkSameBounds(bounds, boundsAgain)
     this.#checks++
-    return { opened: second, model }
+    return { opened: { ...second, tables }, model }
   }
 
   #crash(disk: SimFileSystem, processShare: number): { disk: SimFileSystem; loss: Loss } {

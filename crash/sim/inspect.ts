@@ -2,10 +2,14 @@
 import { strict as assert } from 'node:assert'
 import type { Offset } from '../../src/base/types.ts'
 import type { Log } from '../../src/log/log.ts'
+import type { LogCursor } from '../../src/log/log-cursor.ts'
 import type { Segment } from '../../src/segment/segment.ts'
 
+/** Of the record a cursor stands at. */
+export type TextOf = (cursor: LogCursor) => string
+
 /** Every value of a log from its start on, by cursor; asserts that no offset is missing. */
-export function denseValues(log: Log): string[] {
+export function denseValues(log: Log, textOf: TextOf = valueAt): string[] {
   const values: string[] = []
   const { startOffset, endOffset } = log
   const cursor = log.cursor()
@@ -15,11 +19,14 @@ export function denseValues(log: Log): string[] {
         `${log.name}: found offset ${cursor.offset} instead of ${startOffset + values.length}`,
       )
     }
-    const { source, valueStart, valueEnd } = cursor
-    values.push(source.toString('latin1', valueStart, valueEnd))
+    values.push(textOf(cursor))
   }
   assert.equal(startOffset + values.length, endOffset, `${log.name}: offsets that can be read`)
   return values
+}
+
+function valueAt({ source, valueStart, valueEnd }: LogCursor): string {
+  return source.toString('latin1', valueStart, valueEnd)
 }
 
 type ScannedBatch = {

@@ -8,13 +8,23 @@ import { SimCrash, type SimFault } from '../../src/platform/sim-failure.ts'
 import type { SimFileSystem, SimOperation } from '../../src/platform/sim-file-system.ts'
 import type { SimRandom } from '../../src/platform/sim-random.ts'
 import type { Store } from '../../src/store/store.ts'
+import type { Table } from '../../src/table/table.ts'
+import type { OpenTables } from './check-tables.ts'
 import type { HistoryTrace } from './history-trace.ts'
 import type { LogModel, StoreModel } from './model.ts'
+import type { PendingGroup } from './pending-groups.ts'
 import type { HistoryShape } from './shapes.ts'
 import type { SimClock } from './sim-clock.ts'
 
 /** A log that is open, and what the model says of it. */
 export type Target = { readonly log: Log; readonly model: LogModel }
+
+/** A table that is open, and what the model says of its log. */
+export type TableTarget = {
+  readonly name: string
+  readonly table: Table<string, string>
+  readonly model: LogModel
+}
 
 /** What is answered after a crash is of a world that is gone. */
 export class LifeOver extends Error {}
@@ -31,6 +41,10 @@ export class Life {
   readonly clock: SimClock
   readonly random: SimRandom
   readonly trace: HistoryTrace
+  /** Every open table. */
+  readonly tables = new Map<string, TableTarget>()
+  /** Groups that were asked for and not answered, or answered in a way that leaves it open. */
+  readonly groups = new Set<PendingGroup>()
   /** Operations and reads that were made to fail. */
   faultCount = 0
   /** Files of which a flush failed. */
@@ -48,6 +62,7 @@ export class Life {
     clock: SimClock
     random: SimRandom
     trace: HistoryTrace
+    tables: OpenTables
   }) {
     this.store = parts.store
     this.disk = parts.disk
@@ -56,6 +71,9 @@ export class Life {
     this.clock = parts.clock
     this.random = parts.random
     this.trace = parts.trace
+    for (const [name, table] of parts.tables) {
+      this.tables.set(name, { name, table, model: this.model.tables.get(name)!.logs[0]! })
+    }
   }
 
   get isOver(): boolean {
@@ -70,6 +88,8 @@ export class Life {
   /** Everything from here on belongs to a world that is gone. */
   end(): void {
     this.#isOver = true
+    for (const group of this.groups) if (!group.isWritten) this.model.undecidedGroups.push(group)
+    this.groups.clear()
     if (!this.disk.hasStopped) this.disk.stopAt(this.disk.operationCount + 1)
   }
 
@@ -100,7 +120,8 @@ export class Life {
       if (cause instanceof SimCrash || cause instanceof LifeOver) return true
     }
     if (!(error instanceof LogError)) return false
-    return racedCodes.includes(error.code) || (this.hasFaults && faultCodes.includes(error.code))
+    const mayFail = this.hasFaults || this.disk.hasStopped
+    return racedCodes.includes(error.code) || (mayFail && faultCodes.includes(error.code))
   }
 
   /** Every open log of every topic that is there for sure. */
@@ -114,6 +135,14 @@ export class Life {
       }
     }
     return found
+  }
+
+  /** As `targets`, and the logs of tables. */
+  allLogs(): Target[] {
+    const ofTables = Array.from(this.tables.values(), ({ table, model }) => {
+      return { log: table.log, model }
+    })
+    return [...this.targets(), ...ofTables]
   }
 
   /** From here on each operation fails with `probability`, up to operation `last`. */

@@ -1,9 +1,9 @@
 /**
  * The long run, outside of vitest:
  *
- *     npm run crash -- --minutes 10 [--seed 1] [--mode random|exhaustive|both]
+ *     npm run crash -- --minutes 10 [--seed 1] [--mode random|exhaustive|both] [--script logs|groups]
  *     npm run crash -- --mode random --seed 17              that history alone
- *     npm run crash -- --mode exhaustive --seed 1 --at 57   that place alone
+ *     npm run crash -- --mode exhaustive --script groups --seed 1 --at 57   that place alone
  *
  * Without `--minutes` one seed runs. A failure is printed with all it takes to see it again, and
  * makes the exit code 1.
@@ -12,11 +12,12 @@ import { parseArgs } from 'node:util'
 import { searchExhaustively } from './exhaustive.ts'
 import { runHistory } from './history.ts'
 import { HistoryFailure } from './history-failure.ts'
+import { type ScriptName, scriptNames } from './scripts.ts'
 
 const modes = ['random', 'exhaustive', 'both'] as const
 type Mode = (typeof modes)[number]
 
-const usage = `usage: npm run crash -- [--minutes N] [--seed N] [--mode ${modes.join('|')}] [--at N]`
+const usage = `usage: npm run crash -- [--minutes N] [--seed N] [--mode ${modes.join('|')}] [--script ${scriptNames.join('|')}] [--at N]`
 
 /** Random histories between two exhaustive searches, when both run. */
 const historiesPerSearch = 2_000
@@ -26,6 +27,8 @@ type Settings = {
   readonly minutes: number
   readonly seed: number
   readonly mode: Mode
+  /** Scripts that are searched, one after the other. */
+  readonly scripts: readonly ScriptName[]
   readonly at: number | undefined
 }
 
@@ -36,12 +39,18 @@ function readSettings(args: readonly string[]): Settings {
       minutes: { type: 'string' },
       seed: { type: 'string' },
       mode: { type: 'string' },
+      script: { type: 'string' },
       at: { type: 'string' },
     },
   })
   const mode = values.mode ?? 'both'
   if (!isMode(mode)) throw new TypeError(`--mode is ${mode}: expected one of ${modes.join(', ')}`)
+  const { script } = values
+  if (script !== undefined && !isScript(script)) {
+    throw new TypeError(`--script is ${script}: expected one of ${scriptNames.join(', ')}`)
+  }
   return {
+    scripts: script === undefined ? scriptNames : [script],
     minutes: numberOf('minutes', values.minutes) ?? 0,
     seed: integerOf('seed', values.seed) ?? 1,
     mode,
@@ -51,6 +60,10 @@ function readSettings(args: readonly string[]): Settings {
 
 function isMode(text: string): text is Mode {
   return (modes as readonly string[]).includes(text)
+}
+
+function isScript(text: string): text is ScriptName {
+  return (scriptNames as readonly string[]).includes(text)
 }
 
 function numberOf(name: string, text: string | undefined): number | undefined {
@@ -69,7 +82,7 @@ function integerOf(name: string, text: string | undefined): number | undefined {
   return value
 }
 
-async function run({ minutes, seed, mode, at }: Settings): Promise<void> {
+async function run({ minutes, seed, mode, scripts, at }: Settings): Promise<void> {
   const started = performance.now()
   const isOver = (): boolean => performance.now() - started >= minutes * 60_000
   let checks = 0
@@ -85,7 +98,9 @@ async function run({ minutes, seed, mode, at }: Settings): Promise<void> {
     if (hasSearch) {
       const place = at === undefined ? {} : { at }
       const isEnough = minutes > 0 ? isOver : () => false
-      checks += (await searchExhaustively({ seed: next, isEnough, ...place })).checks
+      for (const script of scripts) {
+        checks += (await searchExhaustively({ seed: next, script, isEnough, ...place })).checks
+      }
     }
     if (mode !== 'exhaustive') checks += (await runHistory({ seed: next })).checks
     next++

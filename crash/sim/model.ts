@@ -3,6 +3,8 @@
  * was accepted, how far which promise reaches, and what is undecided because no answer came.
  */
 
+import type { Group, UndecidedGroup } from './model-groups.ts'
+
 /** One batch of an idempotent producer, kept as the client would keep it: to send it again. */
 export type SentBatch = {
   readonly bytes: Buffer
@@ -162,6 +164,13 @@ export type StopKind = 'unclean' | 'clean' | 'either'
 export class StoreModel {
   topics = new Map<string, TopicModel>()
   unsure = new Map<string, UnsureTopic>()
+  /** Tables are topics of one log, whose values are texts of changes. */
+  tables = new Map<string, TopicModel>()
+  /** Tables of which it is not known whether they are there. */
+  unsureTables = new Set<string>()
+  /** Groups that were written and may not be durable yet. */
+  groups: Group[] = []
+  undecidedGroups: UndecidedGroup[] = []
   deletedIds = new Set<string>()
   lastProducerId = -1
   /** Of the last store that opened. */
@@ -181,6 +190,10 @@ export class StoreModel {
     const copy = new StoreModel()
     for (const [name, topic] of this.topics) copy.topics.set(name, topic.clone())
     for (const [name, unsure] of this.unsure) copy.unsure.set(name, { ...unsure })
+    for (const [name, table] of this.tables) copy.tables.set(name, table.clone())
+    copy.unsureTables = new Set(this.unsureTables)
+    copy.groups = [...this.groups]
+    copy.undecidedGroups = [...this.undecidedGroups]
     copy.deletedIds = new Set(this.deletedIds)
     copy.lastProducerId = this.lastProducerId
     copy.leaderEpoch = this.leaderEpoch

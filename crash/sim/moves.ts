@@ -8,6 +8,8 @@ import { BatchBuilder } from '../../src/record/batch-builder.ts'
 import { assertIndexesEqualScan, denseValues } from './inspect.ts'
 import type { Life, Target } from './life.ts'
 import { type SentBatch, TopicModel } from './model.ts'
+import { severGroups } from './model-groups.ts'
+import { isInOpenGroup } from './pending-groups.ts'
 import { maxValueBytesOf } from './shapes.ts'
 
 export async function createTopic(
@@ -84,9 +86,9 @@ export async function append(
 }
 
 /** Nothing yields between a call and the write: the log end tells what was accepted. */
-function noteAccepted(
+export function noteAccepted(
   life: Life,
-  { log, model }: Target,
+  { log, model }: Pick<Target, 'log' | 'model'>,
   values: readonly string[],
   offset: number,
   wasStopped: boolean,
@@ -111,7 +113,7 @@ export async function flush(life: Life, { log, model }: Target): Promise<void> {
 }
 
 export async function flushStore(life: Life): Promise<void> {
-  const flushed = life.targets().filter(({ log }) => log.state === 'open')
+  const flushed = life.allLogs().filter(({ log }) => log.state === 'open')
   const ends = flushed.map(({ log, model }) => ({ end: log.endOffset, was: model.truncations }))
   life.trace.note('flush all')
   await life.during(life.store.flush())
@@ -143,6 +145,7 @@ export function truncate(life: Life, { log, model }: Target, to: number): void {
   model.diskEnd = Math.min(model.diskEnd, border)
   model.osEnd = Math.min(model.osEnd, border)
   model.minStart = Math.min(model.minStart, border)
+  severGroups(life.model, model, border)
   model.isTruncating = true
   log.truncate(to)
   model.isTruncating = false
@@ -204,7 +207,7 @@ function clientBatch(
 
 /** A log reads as the model says, in the middle of everything. */
 export function readAll(life: Life, { log, model }: Target): void {
-  if (life.disk.hasStopped) return
+  if (life.disk.hasStopped || isInOpenGroup(life, log)) return
   life.trace.note(`read ${log.name}`)
   const values = denseValues(log)
   // A truncation that failed half-way has cut the log, and said only that it failed.
@@ -219,10 +222,9 @@ export async function close(life: Life): Promise<void> {
   life.trace.note('close')
   model.stop = 'either'
   // Deleting while closing is no clean stop.
-  const isQuiet = model.unsure.size === 0
+  const isQuiet = model.unsure.size === 0 && model.unsureTables.size === 0
   await life.during(store.close())
-  const targets = life.targets()
-  for (const { log, model: known } of targets) {
+  for (const { log, model: known } of life.allLogs()) {
     if (log.failure !== undefined) continue
     known.diskEnd = known.osEnd = known.accepted.length
     known.minStart = known.maxStart = log.startOffset

@@ -18,11 +18,19 @@ import {
 } from './moves.ts'
 import type { HistoryShape } from './shapes.ts'
 
-type Step = (life: Life) => unknown
+export type Step = (life: Life) => unknown
+
+export type Script = {
+  readonly name: string
+  readonly shape: HistoryShape
+  /** Step by step; what stands in one step begins in the same turn. */
+  readonly lives: readonly (readonly Step[])[]
+}
 
 export const scriptShape: HistoryShape = {
   name: 'script',
   topics: [],
+  tables: [],
   maxPartitions: 3,
   steps: 0,
   configs: [],
@@ -33,8 +41,7 @@ export const scriptShape: HistoryShape = {
   },
 }
 
-/** Both lives, step by step; what stands in one step begins in the same turn. */
-export const scriptedLives: readonly (readonly Step[])[] = [
+const lives: readonly (readonly Step[])[] = [
   [
     (life) => createTopic(life, 'a', 2, {}),
     (life) => createTopic(life, 'producers', 1, {}),
@@ -69,13 +76,16 @@ export const scriptedLives: readonly (readonly Step[])[] = [
   ],
 ]
 
+/** Everything that a store does to plain logs. */
+export const logScript: Script = { name: 'logs', shape: scriptShape, lives }
+
 /** Begins all of them in this turn, and waits for all. */
-function all(...started: readonly unknown[]): Promise<unknown> {
+export function all(...started: readonly unknown[]): Promise<unknown> {
   return Promise.all(started)
 }
 
 /** After a fault nobody may know whether the topic is there. */
-function whenThere<T>(life: Life, name: string, move: () => T): T | undefined {
+export function whenThere<T>(life: Life, name: string, move: () => T): T | undefined {
   const { topics, unsure } = life.model
   return topics.has(name) && !unsure.has(name) ? move() : undefined
 }
@@ -85,7 +95,7 @@ function whenAbsent<T>(life: Life, name: string, move: () => T): T | undefined {
   return topics.has(name) || unsure.has(name) ? undefined : move()
 }
 
-function on<T>(
+export function on<T>(
   life: Life,
   topic: string,
   partition: number,
@@ -97,7 +107,7 @@ function on<T>(
   return target === undefined ? undefined : move(target)
 }
 
-function add(
+export function add(
   life: Life,
   topic: string,
   partition: number,

@@ -21,3 +21,8 @@ export function seedIds(seed: number): void {
   crypto.randomBytes = seededBytes as unknown as typeof crypto.randomBytes
   syncBuiltinESMExports()
 }
+
+/** Uniform in [0, 1), from the same seed. */
+export function seededFraction(): number {
+  return seededBytes(4).readUInt32BE() / 2 ** 32
+}

@@ -6,12 +6,15 @@ import type { FileSystem } from '../../src/platform/file-system.ts'
 import { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import type { StoreOptions } from '../../src/store/store-options.ts'
+import { seededFraction } from './seeded-ids.ts'
 import type { SimClock } from './sim-clock.ts'
 
 export type HistoryShape = {
   readonly name: string
   /** Names that topics are made with; `producers` takes batches of idempotent producers only. */
   readonly topics: readonly string[]
+  /** Names that tables are made with. */
+  readonly tables: readonly string[]
   readonly maxPartitions: number
   /** Actions of one life. */
   readonly steps: number
@@ -21,6 +24,9 @@ export type HistoryShape = {
 }
 
 export const producerTopic = 'producers'
+
+/** Snapshots so often that they are part of every life. */
+export const tableSpec = { key: 'string', value: 'string', snapshotBytes: 700 } as const
 
 /** Segments and index intervals so small that a handful of records crosses all borders. */
 const small = { 'segment.bytes': '1024', 'index.interval.bytes': '150' }
@@ -34,6 +40,7 @@ export const shapes: readonly HistoryShape[] = [
   {
     name: 'few',
     topics: ['a', 'b', producerTopic],
+    tables: ['t', 'u'],
     maxPartitions: 2,
     steps: 25,
     configs: [{}, {}, flushed, { 'segment.ms': '3000' }],
@@ -43,6 +50,7 @@ export const shapes: readonly HistoryShape[] = [
   {
     name: 'many',
     topics: ['a', producerTopic],
+    tables: ['t'],
     maxPartitions: 8,
     steps: 30,
     configs: [{}, medium, flushed],
@@ -52,6 +60,7 @@ export const shapes: readonly HistoryShape[] = [
   {
     name: 'large',
     topics: ['a', 'b', producerTopic],
+    tables: ['t', 'u'],
     maxPartitions: 1,
     steps: 25,
     configs: [
@@ -64,6 +73,7 @@ export const shapes: readonly HistoryShape[] = [
   {
     name: 'without journal',
     topics: ['a', 'b', producerTopic],
+    tables: ['t', 'u'],
     maxPartitions: 2,
     steps: 25,
     configs: [{}, flushed],
@@ -95,6 +105,7 @@ export function openOn(
   clock: SimClock,
   more: StoreOptions = {},
 ): Promise<Store> {
-  // The jitter of rolls by time is 0, so that nothing asks for a random number.
-  return openStore(dataPath, { random: () => 0, ...shape.options, clock, fileSystem, ...more })
+  // Out of the history's seed; every journal has an id of its own, or groups of an earlier one count.
+  const random = seededFraction
+  return openStore(dataPath, { random, ...shape.options, clock, fileSystem, ...more })
 }

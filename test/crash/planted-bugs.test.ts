@@ -27,8 +27,8 @@ it('a failure says how to see it again and what happened last', async () => {
   const { wrap } = plantedBugs[0]!
   const failure = await searchExhaustively({ seed: 1, wrap }).catch((error: unknown) => error)
   const { message } = failure as HistoryFailure
-  const at = Number(/--mode exhaustive --seed 1 --at (\d+)/.exec(message)?.[1])
-  expect(message).toContain(`STRATALOG_CRASH_SEED=1 STRATALOG_CRASH_AT=${at}`)
+  const at = Number(/--mode exhaustive --script logs --seed 1 --at (\d+)/.exec(message)?.[1])
+  expect(message).toContain(`STRATALOG_CRASH_SCRIPT=logs STRATALOG_CRASH_SEED=1 STRATALOG_CRASH_AT=${at}`)
   expect(message).toMatch(/\n {4}\d+ sync-directory \/data/)
   const again = await searchExhaustively({ seed: 1, wrap, at }).catch((error: unknown) => error)
   const lastOf = (text: string) => text.slice(text.indexOf('what happened last'))

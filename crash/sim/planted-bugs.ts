@@ -10,11 +10,18 @@ import type {
   MappedFile,
   OpenMode,
 } from '../../src/platform/file-system.ts'
+import { isFreeHeader, isGroupFrame, withoutLastRecord } from './journal-bugs.ts'
+import type { ScriptName } from './scripts.ts'
 
 export type PlantedBug = {
   readonly name: string
+  /** The searches that must find it. */
+  readonly foundBy: readonly Search[]
   readonly wrap: (disk: FileSystem) => FileSystem
 }
+
+/** Random histories, or the exhaustive search of a script. */
+export type Search = 'random' | ScriptName
 
 /** Calls that are left out; each is asked with the path. */
 type LeftOut = {
@@ -25,6 +32,12 @@ type LeftOut = {
   readonly truncate?: (path: string) => boolean
   /** Flushes that fail are reported as done. */
   readonly flushError?: (path: string) => boolean
+  /** Writes that are left out. */
+  readonly write?: (path: string, bytes: Uint8Array) => boolean
+  /** Writes that come when the file is next flushed, written or read. */
+  readonly late?: (path: string, bytes: Uint8Array) => boolean
+  /** What is written instead. */
+  readonly mangle?: (path: string, bytes: Uint8Array) => Uint8Array
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -46,19 +59,52 @@ export const plantedBugs: readonly PlantedBug[] = [
   bug('does not cut what a failed write left', {
     truncate: (path) => path.endsWith('.log'),
   }),
+  bug('skips a redo record', { mangle: journalWrite(withoutLastRecord) }, ['random', 'logs']),
+  bug(
+    'publishes a group before its last log',
+    { mangle: journalWrite((bytes) => (isGroupFrame(bytes) ? withoutLastRecord(bytes) : bytes)) },
+    ['random', 'groups'],
+  ),
+  bug(
+    'publishes a group before its frame is written',
+    { late: (path, bytes) => isJournal(path) && isGroupFrame(bytes) },
+    ['random', 'groups'],
+  ),
+  bug(
+    'uses a region of the journal again before it is written back',
+    { flush: isSegment, flushSync: isSegment },
+    ['random', 'logs', 'groups'],
+  ),
+  bug(
+    'does not say that a region of the journal is free',
+    { write: (path, bytes) => isJournal(path) && isFreeHeader(bytes) },
+    ['groups'],
+  ),
 ]
+
+function journalWrite(change: (bytes: Uint8Array) => Uint8Array) {
+  return (path: string, bytes: Uint8Array) => (isJournal(path) ? change(bytes) : bytes)
+}
 
 /** Of a topic's log or the journal: the store's own log is found out sooner, by other checks. */
 function isDataFile(path: string): boolean {
-  return /\/[a-z]+-\d+\/\d+\.log$/.test(path) || isJournal(path)
+  return isSegment(path) || isJournal(path)
+}
+
+function isSegment(path: string): boolean {
+  return /\/[a-z]+-\d+\/\d+\.log$/.test(path)
 }
 
 function isJournal(path: string): boolean {
   return path.endsWith('.journal')
 }
 
-function bug(name: string, leftOut: LeftOut): PlantedBug {
-  return { name, wrap: (disk) => new ForgetfulFileSystem(disk, leftOut) }
+function bug(
+  name: string,
+  leftOut: LeftOut,
+  foundBy: readonly Search[] = ['random', 'logs'],
+): PlantedBug {
+  return { name, foundBy, wrap: (disk) => new ForgetfulFileSystem(disk, leftOut) }
 }
 
 class ForgetfulFileSystem implements FileSystem {
@@ -113,6 +159,7 @@ class ForgetfulFile implements File {
   readonly fd: number
   readonly #file: File
   readonly #leftOut: LeftOut
+  #late: { readonly source: Buffer; readonly position: number } | undefined
 
   constructor(file: File, leftOut: LeftOut) {
     this.path = file.path
@@ -125,10 +172,17 @@ class ForgetfulFile implements File {
     return this.#file.size()
   }
   read(target: Uint8Array, position: number): number {
+    this.#catchUp()
     return this.#file.read(target, position)
   }
   write(source: Uint8Array, position: number): void {
-    this.#file.write(source, position)
+    this.#catchUp()
+    if (this.#leftOut.write?.(this.path, source) === true) return
+    if (this.#leftOut.late?.(this.path, source) === true) {
+      this.#late = { source: Buffer.from(source), position }
+      return
+    }
+    this.#file.write(this.#leftOut.mangle?.(this.path, source) ?? source, position)
   }
   writeAll(sources: readonly Uint8Array[], position: number): void {
     this.#file.writeAll(sources, position)
@@ -140,6 +194,7 @@ class ForgetfulFile implements File {
     this.#file.preallocate(sizeBytes)
   }
   async flush(): Promise<void> {
+    this.#catchUp()
     if (this.#leftOut.flush?.(this.path) === true) return
     try {
       await this.#file.flush()
@@ -148,7 +203,14 @@ class ForgetfulFile implements File {
     }
   }
   flushSync(): void {
+    this.#catchUp()
     if (this.#leftOut.flushSync?.(this.path) !== true) this.#file.flushSync()
+  }
+  /** Makes the write that is late. */
+  #catchUp(): void {
+    const late = this.#late
+    this.#late = undefined
+    if (late !== undefined) this.#file.write(late.source, late.position)
   }
   map(sizeBytes: number): MappedFile {
     return this.#file.map(sizeBytes)

@@ -10,8 +10,10 @@ import {
   addPartitions,
   allocateProducerId,
   append,
+  commit,
   createTopic,
   deleteTopic,
+  enforceRetention,
   flush,
   flushStore,
   produce,
@@ -50,6 +52,8 @@ export const actions: readonly Action[] = [
   { name: 'allocate a producer id', weight: 2, run: allocateProducerId },
   { name: 'read', weight: 3, run: readSome },
   ...groupActions,
+  { name: 'retention', weight: 4, run: enforceRetention },
+  { name: 'commit', weight: 6, run: commitSome },
 ]
 
 const totalWeight = actions.reduce((sum, { weight }) => sum + weight, 0)
@@ -228,4 +232,16 @@ function growSome(life: Life): Promise<void> | void {
 
 function readSome(life: Life): void {
   on(life, (target) => readAll(life, target), 'any')
+}
+
+function commitSome(life: Life): Promise<void> | void {
+  const { random } = life
+  return on(
+    life,
+    (target) => {
+      const name = random.pick(['billing', 'audit'])
+      return commit(life, target, name, random.below(6), random.pick(['os', 'disk', 'disk']))
+    },
+    'any',
+  )
 }

@@ -9,6 +9,7 @@ import { strict as assert } from 'node:assert'
 import { LogError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/log/log.ts'
 import type { Store } from '../../src/store/store.ts'
+import { isInternalTopic } from '../../src/store/store-layout.ts'
 import { checkGroups, settleGroups } from './check-groups.ts'
 import { changeAt, settleTables, tableLog } from './check-tables.ts'
 import { assertIndexesEqualScan, denseValues, type TextOf } from './inspect.ts'
@@ -29,6 +30,7 @@ export function checkStore(store: Store, model: StoreModel, loss: Loss): FoundBo
   settleTables(store, model)
   settleGroups(store, model)
   for (const { name, table } of store.topics()) {
+    if (isInternalTopic(name)) continue
     const known = table === undefined ? model.topics : model.tables
     assert.ok(known.has(name), `topic ${name} was never created, or is deleted`)
   }
@@ -96,6 +98,11 @@ function checkLog(log: Log, model: LogModel, loss: Loss, textOf?: TextOf): void 
   // A log that lost all but its trimmed start begins again there, in the middle of a batch or not.
   if (startOffset === endOffset) borders.add(endOffset)
   if (!borders.has(endOffset)) assert.fail(`${shape} and ends within a batch`)
+  if (model.retentionRuns > 0) {
+    model.retentionRuns = 0
+    model.maxStart = Math.max(model.maxStart, endOffset)
+    model.trimmedTo = Math.max(model.trimmedTo, endOffset)
+  }
   if (startOffset < Math.min(model.minStart, endOffset) || startOffset > model.maxStart) {
     assert.fail(`${shape}, its start should be in [${model.minStart}, ${model.maxStart}]`)
   }
@@ -112,6 +119,31 @@ function checkLog(log: Log, model: LogModel, loss: Loss, textOf?: TextOf): void 
   model.maxStart = startOffset
   model.isTruncating = false
   for (const producer of model.producers.values()) producer.cut(endOffset)
+}
+
+/**
+ * What consumers committed: no less than was acknowledged, no more than was asked for, and inside the
+ * log. After `checkStore`, which says what is left of the logs.
+ */
+export async function checkCommits(store: Store, model: StoreModel, loss: Loss): Promise<void> {
+  const reports = await store.consumers()
+  for (const [name, topic] of model.topics) {
+    topic.logs.forEach((known, index) => {
+      for (const [consumer, commit] of known.commits) {
+        const logName = `${name}-${index}`
+        const report = reports.find((one) => one.name === consumer && one.log === logName)
+        const committed = report?.committed ?? 0
+        const shape = `${consumer} has committed ${committed} of ${logName}`
+        const least = loss === 'process' ? commit.os : commit.disk
+        if (committed < least) assert.fail(`${shape}, but ${least} was acknowledged`)
+        if (committed > commit.most) assert.fail(`${shape}, and never more than ${commit.most}`)
+        const { endOffset } = store.topic(name)!.log(index)
+        if (committed > endOffset) assert.fail(`${shape}, which ends at ${endOffset}`)
+        commit.os = committed
+        commit.disk = loss === 'power' ? committed : Math.min(commit.disk, committed)
+      }
+    })
+  }
 }
 
 /** Recovering twice is as recovering once. */

@@ -12,7 +12,14 @@ import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { SimRandom } from '../../src/platform/sim-random.ts'
 import type { Store } from '../../src/store/store.ts'
 import { takeAction } from './actions.ts'
-import { checkDamaged, checkRetries, checkSameBounds, checkStore, type Loss } from './check.ts'
+import {
+  checkCommits,
+  checkDamaged,
+  checkRetries,
+  checkSameBounds,
+  checkStore,
+  type Loss,
+} from './check.ts'
 import { checkTables, type OpenTables } from './check-tables.ts'
 import { HistoryFailure } from './history-failure.ts'
 import { HistoryTrace } from './history-trace.ts'
@@ -165,6 +172,7 @@ class History {
     const first = await this.#open(state.disk)
     const bounds = checkStore(first.store, model, state.loss)
     await checkTables(first.store, model)
+    await checkCommits(first.store, model, state.loss)
     this.#checks++
     if (random.chance(0.3)) await turns(1 + random.below(3))
     const next = this.#crash(first.disk, 0.5)
@@ -174,6 +182,7 @@ class History {
     const second = await this.#open(next.disk)
     const boundsAgain = checkStore(second.store, model, next.loss)
     const tables = await checkTables(second.store, model)
+    await checkCommits(second.store, model, next.loss)
     // After a power cut all that was found was durable, so nothing of it may go.
     if (state.loss === 'power') checkSameBounds(bounds, boundsAgain)
     this.#checks++

@@ -52,6 +52,15 @@ export class ProducerModel {
   }
 }
 
+/** What one named consumer has committed in one log. */
+export type CommitModel = {
+  /** At least so much after losing power, and after losing the process. */
+  disk: number
+  os: number
+  /** At most so much: the highest that was ever asked for. */
+  most: number
+}
+
 export class LogModel {
   /** Values by offset, as accepted, trimmed ones included. */
   accepted: string[] = []
@@ -73,6 +82,9 @@ export class LogModel {
   /** Largest batch in bytes that the log's segments take. */
   maxValueBytes: number
   producers = new Map<number, ProducerModel>()
+  commits = new Map<string, CommitModel>()
+  /** Retention runs that were not answered: the log may start anywhere. */
+  retentionRuns = 0
 
   constructor(maxValueBytes: number) {
     this.maxValueBytes = maxValueBytes
@@ -106,6 +118,15 @@ export class LogModel {
     for (const border of this.borders) if (border > end) this.borders.delete(border)
     this.diskEnd = Math.min(this.diskEnd, end)
     this.osEnd = Math.min(this.osEnd, end)
+    this.cutCommits(end)
+  }
+
+  /** Positions beyond `end` are worth no more than that. */
+  cutCommits(end: number): void {
+    for (const commit of this.commits.values()) {
+      commit.disk = Math.min(commit.disk, end)
+      commit.os = Math.min(commit.os, end)
+    }
   }
 
   clone(): LogModel {
@@ -120,6 +141,8 @@ export class LogModel {
     copy.truncations = this.truncations
     copy.isTruncating = this.isTruncating
     for (const [id, producer] of this.producers) copy.producers.set(id, producer.clone())
+    for (const [name, commit] of this.commits) copy.commits.set(name, { ...commit })
+    copy.retentionRuns = this.retentionRuns
     return copy
   }
 }

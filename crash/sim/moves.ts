@@ -146,11 +146,78 @@ export function truncate(life: Life, { log, model }: Target, to: number): void {
   model.osEnd = Math.min(model.osEnd, border)
   model.minStart = Math.min(model.minStart, border)
   severGroups(life.model, model, border)
+  model.cutCommits(border)
   model.isTruncating = true
   log.truncate(to)
   model.isTruncating = false
   model.cut(border)
   assert.equal(log.endOffset, border, `end of ${log.name} after truncate(${to})`)
+}
+
+/**
+ * A retention run. While it is not answered a log with a limit may start anywhere; then its start is
+ * durable, and it has not lost more than its limit lets go.
+ */
+export async function enforceRetention(life: Life): Promise<void> {
+  const targets = life.targets().filter(({ log }) => limitOf(life, log.name) < Infinity)
+  const before = targets.map(({ log }) => log.sizeBytes)
+  life.trace.note('enforce retention')
+  for (const { model } of targets) model.retentionRuns++
+  await life.during(life.store.enforceRetention())
+  targets.forEach(({ log, model }, i) => {
+    model.retentionRuns--
+    noteRetained(life, { log, model }, before[i]!)
+  })
+}
+
+function noteRetained(life: Life, { log, model }: Target, beforeBytes: number): void {
+  const { startOffset, sizeBytes } = log
+  model.maxStart = Math.max(model.maxStart, startOffset)
+  model.trimmedTo = Math.max(model.trimmedTo, startOffset)
+  // A trim that failed before has moved the start in memory alone, and a deleted topic has none.
+  if (life.hasFaults || log.state !== 'open') return
+  model.minStart = Math.max(model.minStart, startOffset)
+  model.ackedAtDisk(startOffset)
+  const least = Math.min(beforeBytes, limitOf(life, log.name))
+  const isShortened = model.truncations > 0 || startOffset < model.trimmedTo
+  if (!isShortened) assert.ok(sizeBytes >= least, `${log.name} has ${sizeBytes} bytes of ${least}`)
+}
+
+function limitOf(life: Life, logName: string): number {
+  const topic = life.store.topic(logName.slice(0, logName.lastIndexOf('-')))
+  return topic?.config.settings.retention.maxBytes ?? Infinity
+}
+
+/** Commits `behind` offsets before the log end, or what is committed if that is more. */
+export async function commit(
+  life: Life,
+  { log, model }: Target,
+  name: string,
+  behind: number,
+  level: 'os' | 'disk',
+): Promise<void> {
+  const consumer = await life.during(life.store.consumer(name, log))
+  const { committed = 0 } = consumer
+  const least = Math.max(committed, log.startOffset)
+  const offset = Math.max(least, log.endOffset - behind)
+  life.trace.note(`commit ${offset} of ${log.name} for ${name}, ${level}`)
+  const known = model.commits.get(name) ?? { disk: 0, os: 0, most: 0 }
+  model.commits.set(name, known)
+  const most = known.most
+  known.most = Math.max(known.most, offset)
+  const { truncations } = model
+  const wasStopped = life.disk.hasStopped
+  const made = consumer.commit(offset, { level })
+  // Awaited below.
+  made.catch(() => {})
+  if (consumer.committed === offset) known.os = offset
+  else if (wasStopped) known.most = most
+  await life.during(made)
+  assert.ok((consumer.committed ?? 0) >= Math.min(offset, log.endOffset), `${name} of ${log.name}`)
+  if (level === 'disk' && truncations === model.truncations) {
+    known.disk = Math.max(known.disk, offset)
+    model.ackedAtDisk(offset)
+  }
 }
 
 /** One batch of an idempotent producer, acknowledged at `disk`. */

@@ -31,6 +31,7 @@ export const tableSpec = { key: 'string', value: 'string', snapshotBytes: 700 } 
 /** Segments and index intervals so small that a handful of records crosses all borders. */
 const small = { 'segment.bytes': '1024', 'index.interval.bytes': '150' }
 const medium = { 'segment.bytes': '8192', 'index.interval.bytes': '1024' }
+const limited = { 'retention.bytes': '1500', 'file.delete.delay.ms': '700' }
 const flushed = { 'flush.messages': '7', 'flush.ms': '400' }
 const options: StoreOptions = { checkpointIntervalMs: 1_000, config: small }
 /** Two regions of two pages: a handful of rounds goes around it. */
@@ -43,7 +44,7 @@ export const shapes: readonly HistoryShape[] = [
     tables: ['t', 'u'],
     maxPartitions: 2,
     steps: 25,
-    configs: [{}, {}, flushed, { 'segment.ms': '3000' }],
+    configs: [{}, limited, flushed, { 'segment.ms': '3000' }],
     options: { ...options, journalBytes: smallestJournalBytes },
   },
   // What one flush makes durable for many logs at once.
@@ -53,7 +54,7 @@ export const shapes: readonly HistoryShape[] = [
     tables: ['t'],
     maxPartitions: 8,
     steps: 30,
-    configs: [{}, medium, flushed],
+    configs: [{ ...limited, ...small }, medium, flushed],
     options: { ...options, journalBytes: 2 * smallestJournalBytes },
   },
   // Batches of many sectors and pages, beside small ones.
@@ -76,7 +77,7 @@ export const shapes: readonly HistoryShape[] = [
     tables: ['t', 'u'],
     maxPartitions: 2,
     steps: 25,
-    configs: [{}, flushed],
+    configs: [{}, { ...flushed, ...limited }],
     options: { ...options, journalBytes: 0 },
   },
 ]

@@ -175,7 +175,7 @@ function noteRetained(life: Life, { log, model }: Target, beforeBytes: number): 
   model.maxStart = Math.max(model.maxStart, startOffset)
   model.trimmedTo = Math.max(model.trimmedTo, startOffset)
   // A trim that failed before has moved the start in memory alone, and a deleted topic has none.
-  if (life.hasFaults || log.state !== 'open') return
+  if (life.hasFaults || life.disk.hasStopped || log.state !== 'open') return
   model.minStart = Math.max(model.minStart, startOffset)
   model.ackedAtDisk(startOffset)
   const least = Math.min(beforeBytes, limitOf(life, log.name))

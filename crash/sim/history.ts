@@ -152,6 +152,8 @@ class History {
   #endLife(life: Life): void {
     this.#nowMs = life.clock.now()
     for (const { log, model } of life.allLogs()) {
+      // A truncation that failed half-way may yet take what it was to take.
+      if (model.isTruncating) continue
       // Not acknowledged to anybody, but said to be durable.
       model.ackedAtDisk(Math.min(log.durableOffset, model.accepted.length))
     }

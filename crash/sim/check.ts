@@ -37,8 +37,10 @@ export function checkStore(store: Store, model: StoreModel, loss: Loss): FoundBo
   const found = new Map<string, { start: number; end: number }>()
   for (const [name, topic] of model.topics) {
     checkTopic(store, name, topic)
+    const { maxBytes } = store.topic(name)!.config.settings.retention
     topic.logs.forEach((log, index) => {
       const opened = store.topic(name)!.log(index)
+      if (model.retentionRuns > 0 && maxBytes < Infinity) log.mayStartBefore(opened.endOffset)
       checkLog(opened, log, loss)
       found.set(opened.name, { start: opened.startOffset, end: opened.endOffset })
     })
@@ -49,6 +51,7 @@ export function checkStore(store: Store, model: StoreModel, loss: Loss): FoundBo
     found.set(log.name, { start: 0, end: log.endOffset })
   }
   checkGroups(store, model)
+  model.retentionRuns = 0
   return found
 }
 
@@ -98,11 +101,6 @@ function checkLog(log: Log, model: LogModel, loss: Loss, textOf?: TextOf): void 
   // A log that lost all but its trimmed start begins again there, in the middle of a batch or not.
   if (startOffset === endOffset) borders.add(endOffset)
   if (!borders.has(endOffset)) assert.fail(`${shape} and ends within a batch`)
-  if (model.retentionRuns > 0) {
-    model.retentionRuns = 0
-    model.maxStart = Math.max(model.maxStart, endOffset)
-    model.trimmedTo = Math.max(model.trimmedTo, endOffset)
-  }
   if (startOffset < Math.min(model.minStart, endOffset) || startOffset > model.maxStart) {
     assert.fail(`${shape}, its start should be in [${model.minStart}, ${model.maxStart}]`)
   }

@@ -83,8 +83,6 @@ export class LogModel {
   maxValueBytes: number
   producers = new Map<number, ProducerModel>()
   commits = new Map<string, CommitModel>()
-  /** Retention runs that were not answered: the log may start anywhere. */
-  retentionRuns = 0
 
   constructor(maxValueBytes: number) {
     this.maxValueBytes = maxValueBytes
@@ -121,6 +119,12 @@ export class LogModel {
     this.cutCommits(end)
   }
 
+  /** The log may have been trimmed up to `offset`. */
+  mayStartBefore(offset: number): void {
+    this.maxStart = Math.max(this.maxStart, offset)
+    this.trimmedTo = Math.max(this.trimmedTo, offset)
+  }
+
   /** Positions beyond `end` are worth no more than that. */
   cutCommits(end: number): void {
     for (const commit of this.commits.values()) {
@@ -142,7 +146,6 @@ export class LogModel {
     copy.isTruncating = this.isTruncating
     for (const [id, producer] of this.producers) copy.producers.set(id, producer.clone())
     for (const [name, commit] of this.commits) copy.commits.set(name, { ...commit })
-    copy.retentionRuns = this.retentionRuns
     return copy
   }
 }
@@ -199,6 +202,8 @@ export class StoreModel {
   /** Of the last store that opened. */
   leaderEpoch = 0
   stop: StopKind = 'either'
+  /** Retention runs that were not answered: a log with a limit may start anywhere. */
+  retentionRuns = 0
   /** Numbers the values, so that each is found only where it belongs. */
   valueCount = 0
 
@@ -222,6 +227,7 @@ export class StoreModel {
     copy.leaderEpoch = this.leaderEpoch
     copy.stop = this.stop
     copy.valueCount = this.valueCount
+    copy.retentionRuns = this.retentionRuns
     return copy
   }
 }

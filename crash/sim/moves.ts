@@ -156,36 +156,39 @@ export function truncate(life: Life, { log, model }: Target, to: number): void {
 
 /**
  * A retention run. While it is not answered a log with a limit may start anywhere; then its start is
- * durable, and it has not lost more than its limit lets go.
+ * durable, and it has not lost more than its limit lets go. Topics that are being deleted take part
+ * as long as they are there.
  */
 export async function enforceRetention(life: Life): Promise<void> {
-  const targets = life.targets().filter(({ log }) => limitOf(life, log.name) < Infinity)
-  const before = targets.map(({ log }) => log.sizeBytes)
+  const { model, store } = life
+  const before = new Map(life.targets().map(({ log }) => [log, log.sizeBytes]))
   life.trace.note('enforce retention')
-  for (const { model } of targets) model.retentionRuns++
-  await life.during(life.store.enforceRetention())
-  targets.forEach(({ log, model }, i) => {
-    model.retentionRuns--
-    noteRetained(life, { log, model }, before[i]!)
-  })
+  model.retentionRuns++
+  await life.during(store.enforceRetention())
+  model.retentionRuns--
+  for (const [name, topic] of model.topics) {
+    const limitBytes = store.topic(name)?.config.settings.retention.maxBytes ?? Infinity
+    if (limitBytes === Infinity) continue
+    topic.logs.forEach((known, index) => {
+      const log = store.topic(name)!.openLog(index)
+      if (log === undefined) return
+      const leastBytes = Math.min(before.get(log) ?? 0, limitBytes)
+      noteRetained(life, { log, model: known }, leastBytes)
+    })
+  }
 }
 
-function noteRetained(life: Life, { log, model }: Target, beforeBytes: number): void {
+function noteRetained(life: Life, { log, model }: Target, leastBytes: number): void {
   const { startOffset, sizeBytes } = log
-  model.maxStart = Math.max(model.maxStart, startOffset)
-  model.trimmedTo = Math.max(model.trimmedTo, startOffset)
+  // By somebody else, or in an earlier run.
+  const isShortened = model.truncations > 0 || startOffset <= model.trimmedTo
+  model.mayStartBefore(startOffset)
   // A trim that failed before has moved the start in memory alone, and a deleted topic has none.
   if (life.hasFaults || life.disk.hasStopped || log.state !== 'open') return
   model.minStart = Math.max(model.minStart, startOffset)
   model.ackedAtDisk(startOffset)
-  const least = Math.min(beforeBytes, limitOf(life, log.name))
-  const isShortened = model.truncations > 0 || startOffset < model.trimmedTo
-  if (!isShortened) assert.ok(sizeBytes >= least, `${log.name} has ${sizeBytes} bytes of ${least}`)
-}
-
-function limitOf(life: Life, logName: string): number {
-  const topic = life.store.topic(logName.slice(0, logName.lastIndexOf('-')))
-  return topic?.config.settings.retention.maxBytes ?? Infinity
+  if (isShortened || sizeBytes >= leastBytes) return
+  assert.fail(`${log.name} has ${sizeBytes} bytes of ${leastBytes} that it should keep`)
 }
 
 /** Commits `behind` offsets before the log end, or what is committed if that is more. */

@@ -673,7 +673,9 @@ export class Store {
     replay.finish(logger)
     this.#lastFrame = undefined
     this.#commit.enableJournal()
-    this.#removeInBackground([...found.deleted, ...leftovers], this.#metadata.deletedIds())
+    // A topic whose deletion was cut short is here still: its mark belongs to the next try.
+    const deletedIds = this.#metadata.deletedIds().filter((id) => !this.#topicsById.has(id))
+    this.#removeInBackground([...found.deleted, ...leftovers], deletedIds)
     this.#scheduleCheckpoint()
     this.#retention.start()
   }

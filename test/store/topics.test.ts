@@ -226,6 +226,29 @@ describe('a topic', () => {
     expect(topic.partitionCount).toBe(7)
   })
 
+  it('stays deleted when an earlier try was cut short, and its directories come back', async () => {
+    const disk = simDisk()
+    await (await openOn(disk)).createTopic('t')
+    // The first try says that the topic is deleted, and no more.
+    const first = disk.processCrash()
+    const cut = await openOn(first)
+    first.onOperation = ({ kind, path, number }) => {
+      if (kind === 'flush' && path.includes('__stratalog-0')) first.stopAt(number + 1)
+    }
+    await expect(cut.deleteTopic('t')).rejects.toThrow()
+    const second = first.processCrash()
+    const store = await openOn(second)
+    expect(store.topic('t')).toBeDefined()
+    const states: SimFileSystem[] = []
+    second.onOperation = ({ kind, path }) => {
+      if (kind !== 'sync-directory' || path !== '/data' || second.stat('/data/t-0')) return
+      states.push(second.crash({ class: 'data-not-names' }))
+    }
+    await store.deleteTopic('t')
+    expect(states[0]?.stat('/data/t-0')).toBeDefined()
+    expect((await openOn(states[0]!)).topic('t')).toBeUndefined()
+  })
+
   it('is not there after its creation failed for space', async () => {
     const disk = simDisk()
     const store = await openOn(disk)

@@ -210,10 +210,12 @@ export async function commit(
   known.most = Math.max(known.most, offset)
   const { truncations } = model
   const wasStopped = life.disk.hasStopped
+  const { table } = consumer.encodeCommit(offset)
+  const { endOffset } = table.log
   const made = consumer.commit(offset, { level })
   // Awaited below.
   made.catch(() => {})
-  if (consumer.committed === offset) known.os = offset
+  if (table.log.endOffset > endOffset) known.os = offset
   else if (wasStopped) known.most = most
   await life.during(made)
   // A truncation takes it back, and the end of its topic ends it.

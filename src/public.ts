@@ -1,6 +1,7 @@
 /** Entry "stratalog": the embedded log. The TCP server is "stratalog/server". */
 export { InvariantError } from './base/assert.ts'
 export * from './base/errors.ts'
+export type { EpochEnd } from './log/leader-epochs.ts'
 export type { Logger } from './base/logger.ts'
 export type { DurabilityLevel, FilePosition, Offset } from './base/types.ts'
 export type {

@@ -190,7 +190,7 @@ export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
 function divergenceOf(log: Log, asked: AskedPartition): Partial<PartitionData> | undefined {
   const { lastFetchedEpoch, fetchOffset } = asked
   if (lastFetchedEpoch < 0) return undefined
-  const { epoch, endOffset } = log.endOffsetForEpoch(lastFetchedEpoch)
+  const { epoch, endOffset } = log.endOfEpoch(lastFetchedEpoch)
   if (epoch < 0 || endOffset < 0) return { errorCode: errorCodes.offsetOutOfRange }
   if (epoch === lastFetchedEpoch && endOffset >= fetchOffset) return undefined
   return { divergingEpoch: { epoch, endOffset } }

@@ -769,8 +769,11 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return findMaxTimestamp(this.#loaded.segments, this.startOffset)
   }
 
-  /** Where a leader epoch ended (KIP-320); (−1, −1) when it is unknown. */
-  endOffsetForEpoch(epoch: number): EpochEnd {
+  /**
+   * Where a leader epoch ended (KIP-101, KIP-320): the largest epoch at or below `epoch` that the log
+   * has, and the offset at which the next one begins; (−1, −1) when it is unknown.
+   */
+  endOfEpoch(epoch: number): EpochEnd {
     const { leaderEpoch, endOffset } = this
     // The current epoch begins at the log end even before its first record is there.
     if (epoch === leaderEpoch) return { epoch, endOffset }

@@ -74,7 +74,7 @@ export function positionOf(log: Log, topicId: string, offset: Offset): PositionE
  */
 export function validOffset(entry: PositionEntry, log: Log): Offset {
   const { endOffset } = log
-  const known = entry.epoch < 0 ? -1 : log.endOffsetForEpoch(entry.epoch).endOffset
+  const known = entry.epoch < 0 ? -1 : log.endOfEpoch(entry.epoch).endOffset
   const end = known >= 0 && known < endOffset ? known : endOffset
   return Math.min(entry.offset, end) as Offset
 }

@@ -312,7 +312,7 @@ describe('a leader epoch file', () => {
       write(disk, path, Buffer.from(text))
       const log = await (await openOn(disk)).log('t')
       expect([log.epochOf(1), log.epochOf(2)], JSON.stringify(text)).toEqual([0, 1])
-      expect(log.endOffsetForEpoch(0)).toEqual({ epoch: 0, endOffset: 2 })
+      expect(log.endOfEpoch(0)).toEqual({ epoch: 0, endOffset: 2 })
     }
   })
 })

@@ -165,7 +165,7 @@ describe('a data directory', () => {
     expect(valuesIn(log)).toEqual(['a', 'b'])
     await log.append('c')
     expect(log.leaderEpoch).toBeGreaterThan(7)
-    expect(log.endOffsetForEpoch(7)).toEqual({ epoch: 7, endOffset: 2 })
+    expect(log.endOfEpoch(7)).toEqual({ epoch: 7, endOffset: 2 })
   })
 })
 

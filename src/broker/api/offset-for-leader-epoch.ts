@@ -53,7 +53,7 @@ export const offsetForLeaderEpoch: ServedApi = serve(offsetForLeaderEpochApi, {
           if (typeof log === 'number') return failure(asked, log)
           const epochError = checkLeaderEpoch(store, asked.currentLeaderEpoch)
           if (epochError !== errorCodes.none) return failure(asked, epochError)
-          const { epoch, endOffset } = log.endOffsetForEpoch(asked.leaderEpoch)
+          const { epoch, endOffset } = log.endOfEpoch(asked.leaderEpoch)
           const { partition } = asked
           return { errorCode: errorCodes.none, partition, leaderEpoch: epoch, endOffset }
         }),

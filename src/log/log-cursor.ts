@@ -147,7 +147,11 @@ export class LogCursor {
   }
 
   #advance(upTo: Offset): boolean {
-    if (this.#generation !== this.#source.generation) this.#isInBatch = this.#isHeld = false
+    if (this.#generation !== this.#source.generation) {
+      this.#isInBatch = this.#isHeld = false
+      // Also when nothing is wanted of it yet: the log may grow past the place with other records.
+      this.#assertInRange()
+    }
     for (;;) {
       while (this.#isInBatch && this.#next < upTo) {
         if (!this.#isHeld && !this.#nextInBatch()) break
@@ -288,20 +292,24 @@ export class LogCursor {
       this.#segment = following
       return 0
     }
-    if (this.#next < offsets.logStart || this.#next > offsets.logEnd) {
-      throw new OffsetOutOfRangeError({
-        log: this.#source.name,
-        offset: this.#next,
-        logStartOffset: offsets.logStart,
-        logEndOffset: offsets.logEnd,
-      })
-    }
+    this.#assertInRange()
     const found = locateBatch(segments, this.#next)
     if (found === undefined) return undefined
     this.#segment = found.segment
     this.#generation = generation
     this.#isSought = true
     return found.place.position
+  }
+
+  #assertInRange(): void {
+    const { name, offsets } = this.#source
+    if (this.#next >= offsets.logStart && this.#next <= offsets.logEnd) return
+    throw new OffsetOutOfRangeError({
+      log: name,
+      offset: this.#next,
+      logStartOffset: offsets.logStart,
+      logEndOffset: offsets.logEnd,
+    })
   }
 
   /** `at`: where in the chunk the batch at fault begins. */

@@ -178,6 +178,16 @@ describe('cursors', () => {
     expect(() => truncated.next(40 as never)).toThrow('outside [15, 18]')
   })
 
+  it('are told that their place is gone before the log has grown past it again', async () => {
+    const { log } = await openLog()
+    await log.append(['a', 'b', 'c'])
+    const cursor = log.cursor({ from: 'end' })
+    log.truncate(0)
+    expect(() => cursor.next()).toThrow(
+      expect.objectContaining({ code: 'ERR_OFFSET_OUT_OF_RANGE', offset: 3, logEndOffset: 0 }),
+    )
+  })
+
   it('serve the new record after a truncation, not the one they had loaded', async () => {
     const { log } = await openLog()
     await log.append(['a', 'b', 'c'])

@@ -1,9 +1,9 @@
 /** Entry "stratalog": the embedded log. The TCP server is "stratalog/server". */
 export { InvariantError } from './base/assert.ts'
 export * from './base/errors.ts'
-export type { EpochEnd } from './log/leader-epochs.ts'
 export type { Logger } from './base/logger.ts'
 export type { DurabilityLevel, FilePosition, Offset } from './base/types.ts'
+export type { EpochEnd } from './log/leader-epochs.ts'
 export type {
   Ack,
   AppendAck,
@@ -19,6 +19,7 @@ export type {
 export type { LogCursor } from './log/log-cursor.ts'
 export type { TimedOffset } from './log/log-search.ts'
 export type { LogWriter, RecordAck } from './log/log-writer.ts'
+export type { RawBatches, RawReadAtOptions, RawReadBounds, RawReadOptions } from './log/raw-read.ts'
 export type { RecordStream } from './log/record-stream.ts'
 export type { CodecName } from './record/codec-name.ts'
 export type {

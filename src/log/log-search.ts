@@ -62,16 +62,26 @@ export function sliceOf(
   options: { upTo: Offset; minOneBatch: boolean },
 ): LogSlice | undefined {
   const found = from < options.upTo ? locateBatch(segments, from) : undefined
-  if (found === undefined || found.place.baseOffset >= options.upTo) return undefined
+  if (found === undefined || found.place.lastOffset >= options.upTo) return undefined
   const { segment, place } = found
-  const limit = endOf(segments, segment, options.upTo)
-  const length = wholeBatchBytes(segment, place, Math.min(limit - place.position, maxBytes), limit)
+  const length = bytesFrom(segments, segment, place, { maxBytes, upTo: options.upTo })
   if (length === 0 && !options.minOneBatch) return undefined
   const slice = segment.slice(place.position, length === 0 ? place.sizeBytes : length)
   return Object.assign(slice, {
     baseOffset: place.baseOffset,
     firstBatchBytes: place.sizeBytes,
   })
+}
+
+/** Bytes of whole batches of `segment` from `place`, itself below `upTo`, on; 0 when it is too long. */
+export function bytesFrom(
+  segments: SegmentList,
+  segment: Segment,
+  place: BatchPlace,
+  { maxBytes, upTo }: { readonly maxBytes: number; readonly upTo: Offset },
+): number {
+  const limit = endOf(segments, segment, upTo)
+  return wholeBatchBytes(segment, place, Math.min(limit - place.position, maxBytes), limit)
 }
 
 /** Bytes between the batch that holds `from` and `upTo`, over all segments. */

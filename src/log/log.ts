@@ -51,6 +51,13 @@ import {
   type TimedOffset,
 } from './log-search.ts'
 import { LogWriter, type WriterTarget } from './log-writer.ts'
+import {
+  type RawBatches,
+  type RawReadAtOptions,
+  type RawReadOptions,
+  readRaw,
+  readRawAt,
+} from './raw-read.ts'
 import { type RecordStream, recordStream } from './record-stream.ts'
 import { SegmentRemoval } from './segment-removal.ts'
 
@@ -740,6 +747,32 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       upTo: options.upTo as Offset,
       minOneBatch: options.minOneBatch,
     })
+  }
+
+  /**
+   * Whole batches as they stand in the log, from the one that holds `from` on. Undefined when there
+   * is none below `upTo`. Costs a search in the index, the bytes, and their checksums.
+   *
+   * @throws OffsetOutOfRangeError `from` is outside `[startOffset, endOffset]`; it names both.
+   *         InvalidOptionError, CorruptionError, StorageError, ClosedError.
+   */
+  readRaw(options: RawReadOptions): RawBatches | undefined {
+    this.assertReadable()
+    return readRaw(this, options)
+  }
+
+  /**
+   * The same from a place, as an earlier range named it: `{ segment, position: position +
+   * bytes.length }` is where the next one begins. A truncation may have put other batches there: see
+   * the offsets of what is returned.
+   *
+   * @throws OffsetOutOfRangeError the segment was removed, or what stands there was trimmed; it names
+   *         the new start. InvalidOptionError (no segment, or no batch, begins there),
+   *         CorruptionError, StorageError, ClosedError.
+   */
+  readRawAt(options: RawReadAtOptions): RawBatches | undefined {
+    this.assertReadable()
+    return readRawAt(this, options)
   }
 
   /** Bytes readable from the batch that holds `from` up to offset `upTo`. */

@@ -227,6 +227,14 @@ export class Segment implements SegmentFileOwner {
     lastOffset: Offset,
     maxTimestamp: number,
   ): FilePosition {
+    const position = this.#write(bytes, start, end, lastOffset)
+    if (position === 0) this.#firstTimestamp = maxTimestamp
+    this.#index(lastOffset, position, maxTimestamp)
+    this.#bytesSinceEntry += end - start
+    return position
+  }
+
+  #write(bytes: Buffer, start: number, end: number, lastOffset: Offset): FilePosition {
     assert(this.#state === 'active', 'only the active segment takes appends')
     assert(lastOffset - this.baseOffset <= maxRelativeOffset, 'the append fits the segment')
     const position = this.#sizeBytes as FilePosition
@@ -238,9 +246,6 @@ export class Segment implements SegmentFileOwner {
       throw error
     }
     this.#sizeBytes = position + end - start
-    if (position === 0) this.#firstTimestamp = maxTimestamp
-    this.#index(lastOffset, position, maxTimestamp)
-    this.#bytesSinceEntry += end - start
     return position
   }
 
@@ -292,8 +297,7 @@ export class Segment implements SegmentFileOwner {
     let place: BatchPlace | undefined
     this.#visit(entryOf, (view, position) => {
       if (!isWanted(view)) return false
-      const { sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch } = view
-      place = { position, sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch }
+      place = placeOf(view, position)
       return true
     })
     return place
@@ -421,6 +425,20 @@ export class Segment implements SegmentFileOwner {
     return place !== undefined && place.baseOffset <= offset && place.maxTimestamp === timestamp
   }
 
+  /**
+   * The batch that begins at `position`; undefined when none does. Costs the headers of one index
+   * interval.
+   */
+  batchAt(position: number): BatchPlace | undefined {
+    const scanner = this.scan('headers', this.borderAtOrBelow(position))
+    for (;;) {
+      const step = scanner.next()
+      if (step === 'end' || scanner.position > position) return undefined
+      if (step !== 'batch') throw this.corruption(scanner.position, `found an ${step} batch header`)
+      if (scanner.position === position) return placeOf(scanner.view, scanner.position)
+    }
+  }
+
   /** Largest batch border the index knows at or below `position`; 0 when it knows none. */
   borderAtOrBelow(position: number): FilePosition {
     return this.#loadOffsetIndex().borderAtOrBelow(position)
@@ -462,8 +480,7 @@ export class Segment implements SegmentFileOwner {
     this.#visit(
       (index) => index.entryCount - 1,
       (view, position) => {
-        const { sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch } = view
-        last = { position, sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch }
+        last = placeOf(view, position)
         return false
       },
     )
@@ -857,4 +874,9 @@ export class Segment implements SegmentFileOwner {
       file.close()
     }
   }
+}
+
+function placeOf(batch: BatchView, position: FilePosition): BatchPlace {
+  const { sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch } = batch
+  return { position, sizeBytes, baseOffset, lastOffset, maxTimestamp, leaderEpoch }
 }

@@ -17,6 +17,7 @@ export type LogErrorCode =
   | 'ERR_OFFSET_EXHAUSTED'
   | 'ERR_SEQUENCE_OUT_OF_ORDER'
   | 'ERR_PRODUCER_FENCED'
+  | 'ERR_EPOCH_FENCED'
   | 'ERR_LOG_FAILED'
   | 'ERR_CLOSED'
   | 'ERR_STORE_LOCKED'
@@ -171,6 +172,24 @@ export class OutOfOrderSequenceError extends LogError {
 export class ProducerFencedError extends LogError {
   override readonly name = 'ProducerFencedError'
   override readonly code = 'ERR_PRODUCER_FENCED'
+}
+
+/** A leader epoch is lower than the latest one that the log knows: another leader came after it. */
+export class FencedEpochError extends LogError {
+  override readonly name = 'FencedEpochError'
+  override readonly code = 'ERR_EPOCH_FENCED'
+  readonly log: string
+  readonly epoch: number
+  readonly latestEpoch: number
+
+  constructor(details: { log: string; epoch: number; latestEpoch: number }) {
+    super(
+      `leader epoch ${details.epoch} of ${details.log} is over: ${details.latestEpoch} has begun`,
+    )
+    this.log = details.log
+    this.epoch = details.epoch
+    this.latestEpoch = details.latestEpoch
+  }
 }
 
 /** The log took a final failure (a flush failed); `cause` is the first error. Reads go on. */

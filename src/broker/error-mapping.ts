@@ -14,6 +14,7 @@ const codes: Record<LogErrorCode, ErrorCode> = {
   ERR_OFFSET_EXHAUSTED: errorCodes.kafkaStorageError,
   ERR_SEQUENCE_OUT_OF_ORDER: errorCodes.outOfOrderSequenceNumber,
   ERR_PRODUCER_FENCED: errorCodes.invalidProducerEpoch,
+  ERR_EPOCH_FENCED: errorCodes.fencedLeaderEpoch,
   ERR_LOG_FAILED: errorCodes.kafkaStorageError,
   // The store is closing or the topic was just deleted: look the leader up again.
   ERR_CLOSED: errorCodes.notLeaderOrFollower,

@@ -111,8 +111,8 @@ export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
     const upTo = this.#upTo(log)
     if (asked.fetchOffset >= upTo) return 0
     const limitBytes = Math.max(asked.partitionMaxBytes, 1)
-    // Whoever is content with one byte need not have them counted.
-    if (this.#minBytes <= 1) return 1
+    // Whoever is content with one byte need not have them counted, where batches are whole.
+    if (this.#minBytes <= 1 && !log.isReplicated) return 1
     return Math.min(log.availableBytes(asked.fetchOffset, upTo), limitBytes)
   }
 

@@ -24,8 +24,13 @@ export type LogEnvironment = {
   /** Live: the topic swaps what it returns. */
   readonly settings: LogSettings
   readonly commit: FlushCoordinator
-  /** Epoch stamped into appended batches; constant while the store is open. */
+  /**
+   * Epoch stamped into appended batches, unless the log is replicated; constant while the store is
+   * open.
+   */
   readonly leaderEpoch: number
+  /** The embedder replicates the log: leader epochs and high watermark are its own. */
+  readonly isReplicated?: boolean
   readonly builders: SharedBuilders
   /** The log may lack offsets, because it was compacted, here or by another program. */
   readonly mayHaveGaps?: boolean

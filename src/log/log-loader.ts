@@ -42,6 +42,8 @@ export type LogCheckpoint = {
   readonly lastFrame: WholeFrames | undefined
   /** First offset readers may see; segments may begin below it. */
   readonly logStart: Offset
+  /** What was committed, exclusive; of a replicated log only. */
+  readonly highWatermark: Offset
 }
 
 export type LoadedLog = {
@@ -54,6 +56,8 @@ export type LoadedLog = {
   readonly recoveryPoint: Offset
   /** All is as a clean stop left it, durably: nothing was made, cut or dropped. */
   readonly isAsStored: boolean
+  /** What was committed at the last checkpoint, exclusive; undefined unless the log is replicated. */
+  readonly committed: Offset | undefined
   /** Bytes that recovery looked at. */
   readonly checkedBytes: number
   /** What recovery cut, for the operator; undefined when nothing was lost. */
@@ -115,7 +119,7 @@ function* load(
   epochs.cutStart(logStart)
   if (env.mayHaveGaps !== true && !areEpochsTrue(epochs, segments, logEnd)) {
     env.logger.warn({ log: env.name }, 'leader epochs contradict the log: reading them from it')
-    readEpochs(epochs, segments, env.leaderEpoch)
+    readEpochs(epochs, segments, maxEpochOf(env))
     epochs.cutStart(logStart)
   }
   const producers = snapshots.rebuild(segments, logStart, logEnd)
@@ -130,6 +134,7 @@ function* load(
     logEnd,
     recoveryPoint,
     isAsStored,
+    committed: env.isReplicated === true ? checkpoint.highWatermark : undefined,
     checkedBytes,
     cut,
   }
@@ -140,12 +145,19 @@ function loadEpochs(env: LogEnvironment, segments: SegmentList): LeaderEpochs {
   const epochs = new LeaderEpochs(env.fileSystem, env.directory)
   try {
     epochs.load()
+    // Nothing else tells which epochs a replicated log had.
+    if (env.isReplicated === true && epochs.latest < 0) readEpochs(epochs, segments, Infinity)
   } catch (error) {
     if (!(error instanceof StoreFormatError)) throw error
     env.logger.warn({ error: error.message }, 'reading leader epochs from the log instead')
-    readEpochs(epochs, segments, env.mayHaveGaps === true ? Infinity : env.leaderEpoch)
+    readEpochs(epochs, segments, env.mayHaveGaps === true ? Infinity : maxEpochOf(env))
   }
   return epochs
+}
+
+/** The largest epoch that a batch of the log can have. */
+function maxEpochOf(env: LogEnvironment): number {
+  return env.isReplicated === true ? Infinity : env.leaderEpoch
 }
 
 /** The epochs from the batch headers; those above `maxEpoch` never were: their field is damaged. */
@@ -319,8 +331,10 @@ function* recover(
   const suspects = all.filter((_, i) => isSuspect(all, i, recoveryPoint))
   for (const _ of suspects) segments.pop()
   const isDense = env.mayHaveGaps !== true
-  // The unclean stop began a new epoch, in which nothing was written yet.
-  const maxLeaderEpoch = Math.max(0, env.leaderEpoch - 1)
+  // The unclean stop began a new epoch, in which nothing was written yet. A replicated log has its
+  // epochs in the file before it has their first records.
+  const latestEpoch = env.isReplicated === true ? epochs.latest : env.leaderEpoch - 1
+  const maxLeaderEpoch = Math.max(0, latestEpoch)
   const rules = { trustedBelow: recoveryPoint, indexSeal, lastFrame, isDense, maxLeaderEpoch }
   let expected: Offset | undefined
   // Snapshots past the recovery point may be torn or describe records that are gone.

@@ -13,6 +13,9 @@
  * `synced` is the recovery point: what recovery after a crash looks at begins there. Always
  * `logStart ≤ disk ≤ os ≤ logEnd`, `synced ≤ disk` and `logStart ≤ highWatermark ≤ logEnd`; nobody
  * else writes these numbers.
+ *
+ * The high watermark is the log end, unless the log is replicated: then it is where its embedder
+ * says that records are committed, and goes back only when a truncation takes them.
  */
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/types.ts'
@@ -37,13 +40,17 @@ export class LogOffsets {
   #logEnd: Offset
   /** Made when somebody waits: most logs of many are idle. */
   #waiters: Set<Waiter> | undefined
+  readonly #isReplicated: boolean
 
-  constructor(logStart: Offset, synced: Offset, logEnd: Offset) {
+  /** @param committed where the high watermark of a replicated log was; undefined for others. */
+  constructor(logStart: Offset, synced: Offset, logEnd: Offset, committed?: Offset) {
     this.#logStart = logStart
     this.#synced = synced
     this.#disk = synced < logStart ? logStart : synced
     this.#os = logEnd
-    this.#highWatermark = logEnd
+    this.#isReplicated = committed !== undefined
+    // What a crash took is not committed here any more, and what was trimmed had been.
+    this.#highWatermark = max(min(committed ?? logEnd, logEnd), logStart)
     this.#logEnd = logEnd
     this.#check()
   }
@@ -75,9 +82,23 @@ export class LogOffsets {
   /** Records up to `logEnd` have been handed to the kernel. */
   written(logEnd: Offset): void {
     assert(logEnd >= this.#logEnd, 'the log end grows')
-    this.#logEnd = this.#os = this.#highWatermark = logEnd
+    this.#logEnd = this.#os = logEnd
+    if (!this.#isReplicated) this.#highWatermark = logEnd
     this.#check()
     if (this.#waiters !== undefined) this.#wake(this.#waiters)
+  }
+
+  /**
+   * Records of a replicated log below `offset` may be read. Lower values than before change nothing.
+   * @returns whether it did.
+   */
+  committed(offset: Offset): boolean {
+    assert(this.#isReplicated, 'only a replicated log is told what is committed')
+    if (offset <= this.#highWatermark) return false
+    this.#highWatermark = offset
+    this.#check()
+    if (this.#waiters !== undefined) this.#wake(this.#waiters)
+    return true
   }
 
   /** Records below `offset` are on stable storage. Lower values than before change nothing. */
@@ -194,6 +215,10 @@ export class LogOffsets {
       'the high watermark lies inside the log',
     )
   }
+}
+
+function max(a: Offset, b: Offset): Offset {
+  return a > b ? a : b
 }
 
 function min(a: Offset, b: Offset): Offset {

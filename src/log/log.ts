@@ -14,6 +14,7 @@ import {
   BatchTooLargeError,
   ClosedError,
   ConflictError,
+  FencedEpochError,
   InvalidOptionError,
   LogError,
   LogFailedError,
@@ -35,6 +36,7 @@ import { maxSequence } from '../record/sequence.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
 import { maxRelativeOffset, maxSegmentBytes, Segment } from '../segment/segment.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
+import { type BatchRun, checkRun } from './follower-append.ts'
 import type { EpochEnd } from './leader-epochs.ts'
 import { type CursorSource, LogCursor } from './log-cursor.ts'
 import type { LogEnvironment } from './log-environment.ts'
@@ -189,7 +191,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.name = env.name
     this.#env = env
     this.#loaded = loaded
-    this.#offsets = new LogOffsets(loaded.logStart, loaded.recoveryPoint, loaded.logEnd)
+    const { logStart, recoveryPoint, logEnd, committed } = loaded
+    this.#offsets = new LogOffsets(logStart, recoveryPoint, logEnd, committed)
     this.#flusher = new LogFlusher(env, loaded, this.#offsets, this)
     this.#removal = new SegmentRemoval(env)
     this.#durableStart = loaded.logStart
@@ -245,8 +248,14 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   get recoveryPoint(): Offset {
     return this.#offsets.synced
   }
+  /** Epoch that appends are stamped with: the store's, or a replicated log's own latest. */
   get leaderEpoch(): number {
-    return this.#env.leaderEpoch
+    if (this.#env.isReplicated !== true) return this.#env.leaderEpoch
+    return Math.max(this.#loaded.epochs.latest, 0)
+  }
+  /** The embedder replicates the log: leader epochs and high watermark are its own. */
+  get isReplicated(): boolean {
+    return this.#env.isReplicated === true
   }
 
   /** Bytes of all segments, without indexes. */
@@ -303,10 +312,14 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   async #acked(appended: AppendedBatch, level: DurabilityLevel): Promise<AppendAck> {
-    const { baseOffset: offset, lastOffset, isDuplicate } = appended
+    const { baseOffset, lastOffset, isDuplicate } = appended
+    return { ...(await this.#reachedBy(baseOffset, lastOffset, level)), isDuplicate }
+  }
+
+  async #reachedBy(offset: Offset, lastOffset: Offset, level: DurabilityLevel): Promise<Ack> {
     if (level === 'disk') await this.settled(level, lastOffset + 1)
     // A batch is handed to the kernel at once, so `memory` is never the level reached.
-    return { offset, lastOffset, level: level === 'memory' ? 'os' : level, isDuplicate }
+    return { offset, lastOffset, level: level === 'memory' ? 'os' : level }
   }
 
   /**
@@ -440,8 +453,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const baseOffset = this.#offsets.logEnd
     const lastOffset = (baseOffset + view.lastOffsetDelta) as Offset
     const { maxTimestamp } = view
-    epochs.note(this.#env.leaderEpoch, baseOffset)
-    assignOffset(bytes, start, baseOffset, this.#env.leaderEpoch)
+    const { leaderEpoch } = this
+    epochs.note(leaderEpoch, baseOffset)
+    assignOffset(bytes, start, baseOffset, leaderEpoch)
     let position: number
     try {
       position = segments.active.append(bytes, start, end, lastOffset, maxTimestamp)
@@ -457,6 +471,119 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   #tellListeners(): void {
     if (this.#listeners !== undefined) for (const listener of this.#listeners) listener()
+  }
+
+  // ---- for the embedder's own consensus: topics created with `replicated`
+
+  /**
+   * Stores batches as a leader wrote them, byte for byte: all or none. They begin at `offset`, which
+   * is the log end; a log that was compacted may skip offsets. Offsets and leader epochs are those in
+   * the batches. The bytes are copied before the call returns; appends are stored in call order.
+   *
+   * Producers are known afterwards as they are at the leader; nothing of a batch is decided anew.
+   *
+   * @param epoch   epoch of the leader that sent them, at least those in the batches.
+   * @param batches one or more whole batches, end to end, as from `readRaw`: at most a segment.
+   * @throws (rejects) FencedEpochError (`epoch` is lower than the log's latest), ConflictError (the
+   *         log ends elsewhere), InvalidBatchError, CorruptBatchError, UnsupportedMagicError,
+   *         UnsupportedCodecError, BatchTooLargeError, OffsetExhaustedError, InvalidOptionError,
+   *         StorageError: nothing was appended. LogFailedError, ClosedError.
+   */
+  appendAt(
+    offset: number,
+    epoch: number,
+    batches: Uint8Array,
+    options: { readonly level?: DurabilityLevel } = {},
+  ): Promise<Ack> {
+    try {
+      this.#assertReplicated('appendAt')
+      this.#assertWritable()
+      knownOptions('appendAt', options, ['level'])
+      const level = this.#levelOption(options.level)
+      const run = checkRun(batches, {
+        log: this.name,
+        offset: integerOption('offset', offset, { default: Number.NaN, min: 0 }),
+        epoch: epochOption(epoch),
+        logEnd: this.endOffset,
+        latestEpoch: this.#loaded.epochs.latest,
+        isDense: this.isDense,
+      })
+      this.#storeRun(run, level)
+      return this.#reachedBy(run.baseOffset, run.lastOffset, level)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #storeRun({ bytes, batches, lastOffset, maxTimestamp }: BatchRun, level: DurabilityLevel): void {
+    const { segments, epochs, producers } = this.#loaded
+    const previousEnd = this.endOffset
+    this.#rollIfDue(bytes.length, lastOffset, maxTimestamp)
+    let position: number
+    try {
+      for (const { leaderEpoch, baseOffset } of batches) epochs.note(leaderEpoch, baseOffset)
+      // Recovery knows the epochs by the file: a new one stands there before its first record.
+      epochs.save()
+      position = segments.active.appendRun(bytes, batches)
+    } catch (error) {
+      epochs.cutEnd(previousEnd)
+      if (segments.active.isTorn) this.fail(error)
+      throw error
+    }
+    for (const { at } of batches) producers.note(sharedView.at(bytes, at))
+    if (producers.producerCount > this.#expiryCheckAt) this.#expireProducers()
+    this.#offsets.written((lastOffset + 1) as Offset)
+    this.#flusher.wrote(bytes, 0, bytes.length, position, level === 'disk')
+    this.#flusher.schedule(previousEnd)
+    this.#tellListeners()
+  }
+
+  /**
+   * Begins leader epoch `epoch` at the log end: this log leads, and appends carry the epoch until a
+   * higher one begins or a truncation reaches below its first record. Durable on return.
+   *
+   * @throws FencedEpochError (lower than the latest), InvalidOptionError, StorageError, LogFailedError,
+   *         ClosedError.
+   */
+  beginEpoch(epoch: number): void {
+    this.#assertReplicated('beginEpoch')
+    this.#assertWritable()
+    const { epochs } = this.#loaded
+    const { latest } = epochs
+    if (epochOption(epoch) < latest) {
+      throw new FencedEpochError({ log: this.name, epoch, latestEpoch: latest })
+    }
+    try {
+      epochs.assign(epoch, this.endOffset)
+    } catch (error) {
+      epochs.cutEnd(this.endOffset)
+      throw error
+    }
+  }
+
+  /**
+   * Says that everything below `offset` (exclusive, at most the log end) is committed: it becomes the
+   * high watermark, which bounds what readers see, and those who wait for it are answered. It never
+   * goes back but by a truncation; a lower offset changes nothing. Kept by checkpoints and a clean
+   * stop: after a crash it is at least what it was at the last checkpoint, unless the log is shorter.
+   *
+   * Readers over the network see whole batches only.
+   *
+   * @throws InvalidOptionError, ClosedError.
+   */
+  setCommitted(offset: number): void {
+    this.#assertReplicated('setCommitted')
+    this.assertReadable()
+    const rule = { default: Number.NaN, min: 0, max: this.endOffset }
+    if (this.#offsets.committed(integerOption('committed', offset, rule) as Offset)) {
+      this.#tellListeners()
+    }
+  }
+
+  #assertReplicated(call: string): void {
+    if (this.isReplicated) return
+    const expected = `true, given when the topic was created, for ${call}`
+    throw new InvalidOptionError({ option: 'replicated', value: false, expected })
   }
 
   // ---- for atomic groups; see group-append.ts
@@ -496,7 +623,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const view = sharedView.at(batch, 0)
     this.#makeRoom(view)
     const { logEnd } = this.#offsets
-    assignOffset(batch, 0, logEnd, this.#env.leaderEpoch)
+    assignOffset(batch, 0, logEnd, this.leaderEpoch)
     return this.#flusher.groupMember(batch, (logEnd + view.lastOffsetDelta + 1) as Offset)
   }
 
@@ -516,8 +643,12 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#generation++
     this.#indexSeal = undefined
     this.#flusher.undoing()
+    const { epochs, segments } = this.#loaded
+    const { latest } = epochs
     try {
-      this.#cutBack(this.#loaded.segments.active, position, end)
+      this.#cutBack(segments.active, position, end)
+      // The epoch that began before the group goes on.
+      if (this.isReplicated && latest > epochs.latest) epochs.assign(latest, end)
     } catch (error) {
       if (error !== this.#failure) throw error
     }
@@ -600,15 +731,18 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   /**
    * Resolves when everything below `offset` (exclusive) has reached `level`; asks for a flush when
-   * that is `disk` and not so yet.
+   * that is `disk` and not so yet. `committed`: when readers may see it, which of a log that is not
+   * replicated is when it is appended.
    *
-   * Rejects with the signal's reason, LogFailedError, or ClosedError.
+   * Rejects with the signal's reason, OffsetOutOfRangeError when it is truncated away, LogFailedError
+   * (not for `committed`), or ClosedError.
    */
   reached(
-    level: DurabilityLevel,
+    level: DurabilityLevel | 'committed',
     offset: number,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
+    if (level === 'committed') return this.#committed(offset, options.signal)
     if (level === 'memory') return Promise.resolve()
     if (this.#offsets.mark(level) >= offset) return Promise.resolve()
     try {
@@ -627,6 +761,12 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       if (this.#failure !== undefined) return Promise.reject(this.#failure)
     }
     return this.#offsets.reached(level, offset, options.signal)
+  }
+
+  async #committed(offset: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.highWatermark >= offset) return
+    this.assertReadable()
+    await this.#offsets.reached('highWatermark', offset, signal)
   }
 
   settled(level: DurabilityLevel, offset: number): Promise<void> {
@@ -678,14 +818,16 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     knownOptions('follow', options, ['from', 'verify', 'level', 'signal'])
     const { signal } = options
     const level = this.#readLevelOption(options.level)
-    const mark = level === 'disk' ? 'disk' : 'highWatermark'
     const cursor = this.cursor({ from: 'end', ...options })
     const more = async (): Promise<boolean> => {
       try {
         this.assertReadable()
         this.#assertInRange(cursor.nextOffset)
         const { nextOffset } = cursor
-        await this.#offsets.reached(mark, nextOffset + 1, signal, nextOffset)
+        if (level === 'disk') {
+          await this.#offsets.reached('disk', nextOffset + 1, signal, nextOffset)
+        }
+        await this.#offsets.reached('highWatermark', nextOffset + 1, signal, nextOffset)
         return true
       } catch (error) {
         if (signal?.aborted === true || error instanceof ClosedError) return false
@@ -789,17 +931,21 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return indexedDistance(this.#loaded.segments, from as Offset)
   }
 
-  /** The first record with a timestamp of `timestampMs` or later. */
+  /** The first record with a timestamp of `timestampMs` or later, if it is committed. */
   offsetForTimestamp(timestampMs: number): TimedOffset | undefined {
     this.assertReadable()
     const timestamp = integerOption('timestamp', timestampMs, { default: 0, min: 0 })
-    return findByTimestamp(this.#loaded.segments, timestamp, this.startOffset)
+    return this.#ifCommitted(findByTimestamp(this.#loaded.segments, timestamp, this.startOffset))
   }
 
-  /** The first record with the largest timestamp; undefined when no record has one. */
+  /** The first record with the largest timestamp, if there is one and it is committed. */
   offsetOfMaxTimestamp(): TimedOffset | undefined {
     this.assertReadable()
-    return findMaxTimestamp(this.#loaded.segments, this.startOffset)
+    return this.#ifCommitted(findMaxTimestamp(this.#loaded.segments, this.startOffset))
+  }
+
+  #ifCommitted(found: TimedOffset | undefined): TimedOffset | undefined {
+    return found !== undefined && found.offset < this.highWatermark ? found : undefined
   }
 
   /**
@@ -818,7 +964,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return this.#loaded.epochs.epochOf(offset)
   }
 
-  /** Calls `listener` after every append, until the returned function is called. */
+  /** Calls `listener` after every append and when more is committed, until the returned function is called. */
   onAppend(listener: () => void): () => void {
     this.#listeners ??= new Set()
     this.#listeners.add(listener)
@@ -886,16 +1032,26 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   /**
    * Drops the batch that holds `to` and everything after it; `endOffset` says where the log ends
-   * then. Readers beyond it, and appends that wait for `disk` there, get OffsetOutOfRangeError.
+   * then. With `epoch`, of a leader that answered with `endOfEpoch`, also what is of later epochs
+   * (KIP-101). Readers beyond it, and appends that wait for `disk` there, get OffsetOutOfRangeError.
    * Slices handed out before must not be sent any more. Durable on return; when it fails half-way
    * the log takes no more appends.
+   *
+   * @throws InvalidOptionError, StorageError, LogFailedError, ClosedError.
    */
-  truncate(to: number): void {
+  truncate(to: number, epoch?: number): void {
     this.#assertWritable()
-    const target = integerOption('to', to, { default: 0, min: 0 }) as Offset
-    const { segments } = this.#loaded
+    let target = integerOption('to', to, { default: Number.NaN, min: 0 }) as Offset
+    const { segments, epochs } = this.#loaded
     const previousEnd = this.endOffset
-    if (target >= previousEnd) return
+    if (epoch !== undefined && epochOption(epoch) < epochs.latest) {
+      target = Math.min(target, epochs.endOf(epoch, previousEnd).endOffset) as Offset
+    }
+    if (target >= previousEnd) {
+      // An epoch that began and has no record ends too: the leader may send records of one before.
+      epochs.cutEnd(previousEnd)
+      return
+    }
     const last = segments.floor(target)
     const place = last?.locate(target)
     // Whole batches go, so that the offsets that are left stay dense.
@@ -1086,6 +1242,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const preset = compression === 'producer' ? 'none' : compression
     return oneOfOption('compression', codec, { default: preset, choices: codecNames })
   }
+}
+
+function epochOption(epoch: number): number {
+  return integerOption('epoch', epoch, { default: Number.NaN, min: 0, max: 0x7fff_ffff })
 }
 
 function setProducer(builder: BatchBuilder, producer: AppendProducer): void {

@@ -78,6 +78,15 @@ export type BatchPlace = {
   readonly leaderEpoch: number
 }
 
+/** One of several batches that are appended together. */
+export type RunBatch = {
+  /** Where it begins among the bytes of the run. */
+  readonly at: number
+  readonly sizeBytes: number
+  readonly lastOffset: Offset
+  readonly maxTimestamp: number
+}
+
 export type SegmentState = 'active' | 'sealed' | 'closed'
 
 export class Segment implements SegmentFileOwner {
@@ -231,6 +240,17 @@ export class Segment implements SegmentFileOwner {
     if (position === 0) this.#firstTimestamp = maxTimestamp
     this.#index(lastOffset, position, maxTimestamp)
     this.#bytesSinceEntry += end - start
+    return position
+  }
+
+  /** Like `append`, of several batches that fill `bytes`, each indexed by itself. One write. */
+  appendRun(bytes: Buffer, batches: readonly RunBatch[]): FilePosition {
+    const last = batches.at(-1)
+    assert(last !== undefined && last.at + last.sizeBytes === bytes.length, 'batches fill the run')
+    const position = this.#write(bytes, 0, bytes.length, last.lastOffset)
+    for (const { at, sizeBytes, lastOffset, maxTimestamp } of batches) {
+      this.indexStored(lastOffset, (position + at) as FilePosition, sizeBytes, maxTimestamp)
+    }
     return position
   }
 

@@ -1,12 +1,14 @@
 /**
  * The offset checkpoints of a data directory: what they said at open, kept for logs that are not
- * open yet, and written again from the logs that are.
+ * open yet, and written again from the logs that are. High watermarks are kept of replicated logs
+ * only: for the others they are where the log ends.
  */
 import { StoreFormatError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import { readSeals, type SealsByLog, writeSeals } from '../flush/index-checkpoint.ts'
 import {
+  highWatermarkFileName,
   logStartFileName,
   type OffsetsByLog,
   readOffsets,
@@ -22,6 +24,8 @@ export class Checkpoints {
   readonly #directory: string
   readonly #recoveryPoints: OffsetsByLog
   readonly #logStarts: OffsetsByLog
+  readonly #highWatermarks: OffsetsByLog
+  #areHighWatermarksChanged = false
   #seals: SealsByLog
   #isChanged = false
 
@@ -30,6 +34,7 @@ export class Checkpoints {
     this.#directory = directory
     this.#recoveryPoints = this.#read(recoveryPointFileName, logger)
     this.#logStarts = this.#read(logStartFileName, logger)
+    this.#highWatermarks = this.#readHighWatermarks(logger)
     this.#seals = this.#readSeals(logger)
   }
 
@@ -41,6 +46,10 @@ export class Checkpoints {
     return this.#logStarts.get(log) ?? (0 as Offset)
   }
 
+  highWatermark(log: string): Offset {
+    return this.#highWatermarks.get(log) ?? (0 as Offset)
+  }
+
   indexSeal(log: string): IndexSeal | undefined {
     return this.#seals.get(log)
   }
@@ -49,6 +58,7 @@ export class Checkpoints {
     this.#isChanged = this.#seals.delete(log) || this.#isChanged
     this.#isChanged = this.#recoveryPoints.delete(log) || this.#isChanged
     this.#isChanged = this.#logStarts.delete(log) || this.#isChanged
+    if (this.#highWatermarks.delete(log)) this.#areHighWatermarksChanged = true
   }
 
   /**
@@ -59,6 +69,10 @@ export class Checkpoints {
    */
   write(logs: Iterable<Log>, options: { readonly isLast?: boolean } = {}): void {
     for (const log of logs) {
+      if (log.isReplicated && this.#highWatermarks.get(log.name) !== log.highWatermark) {
+        this.#highWatermarks.set(log.name, log.highWatermark)
+        this.#areHighWatermarksChanged = true
+      }
       this.#set(this.#recoveryPoints, log.name, log.recoveryPoint)
       const firstBase = log.segments.count === 0 ? log.startOffset : log.segments.first.baseOffset
       const isTold = options.isLast === true ? firstBase : 0
@@ -69,6 +83,11 @@ export class Checkpoints {
       this.#isChanged = true
       if (seal === undefined) this.#seals.delete(log.name)
       else this.#seals.set(log.name, seal)
+    }
+    if (this.#areHighWatermarksChanged) {
+      const offsets = this.#highWatermarks
+      writeOffsets(this.#fileSystem, this.#directory, highWatermarkFileName, offsets)
+      this.#areHighWatermarksChanged = false
     }
     if (!this.#isChanged) return
     // The start goes first: a log that was trimmed must not reappear below what was flushed.
@@ -91,6 +110,21 @@ export class Checkpoints {
       if (!(error instanceof StoreFormatError)) throw error
       logger.warn({ error: error.message }, 'index checkpoint cannot be read: not used')
       this.#isChanged = true
+      return new Map()
+    }
+  }
+
+  /** Without it readers of replicated logs wait until they are told again what is committed. */
+  #readHighWatermarks(logger: Logger): OffsetsByLog {
+    try {
+      return readOffsets(this.#fileSystem, this.#directory, highWatermarkFileName)
+    } catch (error) {
+      if (!(error instanceof StoreFormatError)) throw error
+      logger.warn(
+        { error: error.message },
+        'high watermarks cannot be read: they begin at the start',
+      )
+      this.#areHighWatermarksChanged = true
       return new Map()
     }
   }

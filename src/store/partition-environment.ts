@@ -33,6 +33,7 @@ export type SharedEnvironment = Pick<
 export type TopicEnvironment = {
   readonly name: string
   readonly topicId: string
+  readonly isReplicated: boolean
   /** Live, as those of a log are. */
   readonly settings: LogSettings
   readonly mayHaveGaps: boolean
@@ -54,6 +55,9 @@ export class PartitionEnvironment implements LogEnvironment {
   }
   get topicId(): string {
     return this.#topic.topicId
+  }
+  get isReplicated(): boolean {
+    return this.#topic.isReplicated
   }
   get settings(): LogSettings {
     return this.#topic.settings

@@ -140,7 +140,7 @@ class Inspection {
         ...common,
         ...pointsOf(logDirectoryName(topic, partition)),
         mayHaveGaps: mayHaveGaps(entry),
-        maxEpoch: entry === undefined || !table.isWhole ? Infinity : table.leaderEpoch,
+        maxEpoch: isEpochBounded(entry, table) ? table.leaderEpoch : Infinity,
         topicId: entry?.id,
       }
       logs.push(await this.#scrub(facts, () => {}))
@@ -366,6 +366,11 @@ class Inspection {
     }
     return isWrong
   }
+}
+
+/** Whether the store's epoch bounds those of a topic's logs. */
+function isEpochBounded(entry: TopicEntry | undefined, table: TableContent): boolean {
+  return entry !== undefined && table.isWhole && entry.isReplicated !== true
 }
 
 function mayHaveGaps(entry: TopicEntry | undefined): boolean {

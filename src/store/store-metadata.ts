@@ -18,6 +18,8 @@ export type TopicEntry = {
   readonly table?: TableCodecs
   /** A repair took damaged records out: its offsets have holes. */
   readonly hasHoles?: boolean
+  /** The embedder replicates the topic's logs: leader epochs and high watermarks are its own. */
+  readonly isReplicated?: boolean
 }
 
 type Entry = TopicEntry | { readonly value: number } | { readonly deleted: string }

@@ -18,7 +18,7 @@ import {
   TopicExistsError,
   UnknownTopicError,
 } from '../base/errors.ts'
-import { integerOption, knownOptions } from '../base/option-fields.ts'
+import { booleanOption, integerOption, knownOptions } from '../base/option-fields.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import { JournalReplay, removeJournal } from '../flush/journal-replay.ts'
@@ -89,6 +89,13 @@ export type TopicSpec = {
   readonly partitions?: number
   /** Settings under Kafka's names; what is not set comes from the store. */
   readonly config?: Readonly<Record<string, string>>
+  /**
+   * The topic's logs are copies that the embedder keeps alike with a consensus of its own: it says
+   * what is committed (`log.setCommitted`) and which leader epoch there is (`log.beginEpoch`), and
+   * followers take what a leader wrote (`log.appendAt`). For good: it cannot be changed. Default
+   * false.
+   */
+  readonly replicated?: boolean
 } & Placement
 
 /** Most partitions one topic may have; every one costs a directory. */
@@ -293,9 +300,10 @@ export class Store {
   #checkNew(name: string, spec: TopicSpec): void {
     this.#assertOpen()
     checkTopicName(name)
-    const known = ['partitions', 'config', 'replicationFactor', 'assignments']
+    const known = ['partitions', 'config', 'replicationFactor', 'assignments', 'replicated']
     knownOptions('createTopic', spec, known)
     integerOption('replicationFactor', spec.replicationFactor, { default: 1, min: 1, max: 32_767 })
+    booleanOption('replicated', spec.replicated, { default: false })
     integerOption('partitions', spec.partitions, { default: 1, min: 1, max: maxPartitions })
     this.topicConfig(spec.config)
     if (isSameTopicName(name, systemTopic) || isSameTopicName(name, positionsTopic)) {
@@ -318,13 +326,14 @@ export class Store {
    */
   async createTopic(name: string, spec: TopicSpec = {}): Promise<Topic> {
     this.validateTopic(name, spec)
-    const { partitions = 1, config = {}, replicationFactor, assignments } = spec
+    const { partitions = 1, config = {}, replicationFactor, assignments, replicated = false } = spec
     return this.#create(name, {
       id: randomId(),
       partitions,
       config,
       ...(replicationFactor === undefined ? {} : { replicationFactor }),
       ...(assignments === undefined ? {} : { assignments }),
+      ...(replicated ? { isReplicated: true } : {}),
     })
   }
 
@@ -808,6 +817,7 @@ export class Store {
     return {
       name,
       topicId: name === systemTopic ? '' : (this.#metadata.topic(name)?.id ?? ''),
+      isReplicated: name !== systemTopic && this.#metadata.topic(name)?.isReplicated === true,
       get settings() {
         return settings()
       },
@@ -861,6 +871,7 @@ export class Store {
       indexSeal: this.#checkpoints.indexSeal(env.name),
       lastFrame: this.#lastFrame,
       logStart: this.#checkpoints.logStart(env.name),
+      highWatermark: this.#checkpoints.highWatermark(env.name),
     })
   }
 

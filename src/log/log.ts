@@ -154,7 +154,8 @@ export type WriterOptions = {
   readonly level?: DurabilityLevel
 }
 
-export type LogState = 'open' | 'failed' | 'closed'
+/** `closing`: it takes no more appends, and what it took is on its way to stable storage. */
+export type LogState = 'open' | 'closing' | 'failed' | 'closed'
 
 const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
 
@@ -207,8 +208,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   get failure(): LogFailedError | undefined {
     return this.#failure
   }
+  /** Neither failed nor closed. */
   get isOpen(): boolean {
-    return this.#state === 'open'
+    return this.#state === 'open' || this.#state === 'closing'
   }
   get isFailed(): boolean {
     return this.#failure !== undefined
@@ -780,7 +782,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   /** A failed flush or an unrepairable write: appends stop for good, reads go on. */
   fail(cause: unknown): void {
-    if (this.#state !== 'open') return
+    if (!this.isOpen) return
     const reason = cause instanceof Error ? cause.message : String(cause)
     this.#failure = new LogFailedError(
       `${this.name} takes no more appends until it is opened again: ${reason}`,
@@ -1121,6 +1123,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     }
     let isSaved = false
     if (this.#state === 'open') {
+      this.#state = 'closing'
       try {
         this.#saveState()
         isSaved = true
@@ -1133,7 +1136,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     }
     await this.#removal.finish()
     const { logEnd, synced } = this.#offsets
-    const isClean = isSaved && this.#state === 'open' && synced === logEnd
+    const isClean = isSaved && this.#state === 'closing' && synced === logEnd
     this.#end()
     return isClean
   }
@@ -1206,7 +1209,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   #assertWritable(): void {
     if (this.#state === 'open') return
     if (this.#state === 'failed') throw this.#failure
-    throw new ClosedError(`${this.name} is closed`)
+    throw new ClosedError(`${this.name} is ${this.#state}`)
   }
 
   #assertInRange(offset: number): void {

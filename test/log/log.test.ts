@@ -81,6 +81,18 @@ describe('levels and group commit', () => {
     expect(valuesIn(await (await openOn(disk.processCrash())).log('t'))).toEqual(['a'])
   })
 
+  it('takes nothing more while it closes, so that the stop is clean', async () => {
+    const { disk, store, log } = await openLog()
+    await log.append('in time', { level: 'os' })
+    const closing = log.close()
+    await expect(log.append('late', { level: 'os' })).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+    expect(await closing).toBe(true)
+    await store.close()
+    const again = await openOn(disk)
+    expect(again.wasClean).toBe(true)
+    expect(valuesIn(await again.log('t'))).toEqual(['in time'])
+  })
+
   it('flushes by count although nobody waits', async () => {
     const { log } = await openLog({ 'flush.messages': '3' })
     for (const value of ['a', 'b', 'c']) await log.append(value, { level: 'os' })

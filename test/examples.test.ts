@@ -1,11 +1,13 @@
 /**
  * The examples run as a user would run them: compiled against the built package, importing
  * `stratalog` by name, each in an empty directory of its own, and a second time where it left its
- * data.
+ * data. The word count is also killed in the middle, thirty times.
  */
-import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { withTemporaryDirectory } from './support/temporary-directory.ts'
@@ -32,6 +34,15 @@ const expected: Record<string, readonly RegExp[]> = {
     /^visit in hour 23$/,
   ],
   '05-embedded-server': [/^en: hello$/, /^fr: bonjour$/],
+  '08-word-count': [
+    /^Node: 1$/,
+    /^is: 2$/,
+    /^log: 2$/,
+    /^queue: 2$/,
+    /^store: 1$/,
+    /^the: 5$/,
+    /^under: 1$/,
+  ],
   '10-kafka-like': [
     /^o-18: 1 × tea$/,
     /^o-17: 1 × tea$/,
@@ -72,6 +83,43 @@ describe('examples', () => {
     })
   })
 })
+
+describe('the word count', () => {
+  it('counts every word once, though it is killed thirty times', async () => {
+    const words = Array.from({ length: 1500 }, (_, i) => [`w${i % 13}`, `w${i % 7}`, `w${i % 13}`])
+    const counts = new Map<string, number>()
+    for (const word of words.flat()) counts.set(word, (counts.get(word) ?? 0) + 1)
+    const expectedLines = [...counts].map(([word, count]) => `${word}: ${count}`).sort()
+    let kills = 0
+    while (kills < 30) {
+      await withTemporaryDirectory(async (directory) => {
+        writeFileSync(join(directory, 'text'), words.map((line) => line.join(' ')).join('\n'))
+        let output: string | undefined
+        while (output === undefined) {
+          output = await runAndKill(directory, Math.random() * 600)
+          if (output === undefined) kills++
+        }
+        expect(output.trimEnd().split('\n').sort()).toEqual(expectedLines)
+      })
+    }
+  })
+})
+
+/** Kills the word count after a while; its output when it was done before. */
+async function runAndKill(cwd: string, afterMs: number): Promise<string | undefined> {
+  const args = [join(compiled, '08-word-count.js'), 'text']
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const timer = setTimeout(() => child.kill('SIGKILL'), afterMs)
+  const [stdout, stderr, [code, signal]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ])
+  clearTimeout(timer)
+  if (signal === 'SIGKILL') return undefined
+  expect([code, stderr]).toEqual([0, ''])
+  return stdout
+}
 
 describe('examples of tests', () => {
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')

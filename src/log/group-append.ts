@@ -25,8 +25,12 @@ export type GroupPart = {
   readonly batch: Buffer
 }
 
+/** A log whose records below `end` (exclusive) a group was made of. */
+export type GroupInput = { readonly log: Log; readonly end: Offset }
+
 /**
- * Writes the parts; every log at most once.
+ * Writes the parts; every log at most once. What the inputs have not made durable yet goes into the
+ * same frame or an earlier one: no crash leaves the group without them.
  *
  * @param check    called in the turn in which the group is written, before anything is: throws when
  *                 the group must not be.
@@ -36,7 +40,7 @@ export type GroupPart = {
  */
 export async function appendGroup(
   commit: FlushCoordinator,
-  parts: readonly GroupPart[],
+  { parts, inputs = [] }: { parts: readonly GroupPart[]; inputs?: readonly GroupInput[] },
   { check, written }: { check: () => void; written: (baseOffsets: readonly Offset[]) => void },
 ): Promise<void> {
   assert(new Set(parts.map(({ log }) => log)).size === parts.length, 'a log has one part')
@@ -47,7 +51,9 @@ export async function appendGroup(
     check()
     // Placing may roll a segment, which leaves more to be staged.
     for (const { log, batch } of parts) log.placeForGroup(batch)
-    const dirty = parts.filter(({ log }) => !commit.stageForGroup(log.flushTarget))
+    const behind = inputs.filter(({ log, end }) => log.durableOffset < end)
+    for (const { log } of behind) if (log.failure !== undefined) throw log.failure
+    const dirty = [...parts, ...behind].filter(({ log }) => !commit.stageForGroup(log.flushTarget))
     if (dirty.length > 0) {
       await commit.syncAll(dirty.map(({ log }) => log.flushTarget))
       continue

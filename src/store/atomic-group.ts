@@ -4,6 +4,7 @@
  *     await store.atomic((tx) => {
  *       tx.append(output, { key, value })
  *       tx.put(counts, key, count + 1)
+ *       tx.commitPosition(consumer)
  *     })
  *
  * The callback only collects; what it collected is checked and written in one turn of the event loop
@@ -18,6 +19,7 @@ import { type Ack, Log } from '../log/log.ts'
 import type { SharedBuilders } from '../log/shared-builders.ts'
 import type { RecordInput } from '../record/record.ts'
 import { type BatchChange, type EncodedChanges, Table } from '../table/table.ts'
+import { Consumer } from './consumer.ts'
 
 export type AtomicOptions = {
   /** Level to wait for. Default: the store's. */
@@ -54,6 +56,12 @@ export interface AtomicTransaction {
     key: Key,
     options?: { readonly expect?: Value | undefined },
   ): void
+  /**
+   * Commits all before `offset`, by default what the consumer has handed out, as its `commit` does:
+   * with the same errors, of which ERR_COMMIT_STALE also comes when another handle commits meanwhile.
+   * Records before it are as durable as the group: no crash leaves the group without what it was made of.
+   */
+  commitPosition(consumer: Consumer, offset?: number): void
 }
 
 /** What the group needs of its store. */
@@ -75,6 +83,8 @@ class Collector implements AtomicTransaction {
   readonly tables = new Map<AnyTable, BatchChange<unknown, unknown>[]>()
   /** Log of each append, and how many records precede and belong to it. */
   readonly appends: { readonly log: Log; readonly first: number; readonly count: number }[] = []
+  /** Up to where each consumer commits. */
+  readonly commits = new Map<Consumer, Offset>()
   isOver = false
   readonly #host: GroupHost
 
@@ -130,6 +140,18 @@ class Collector implements AtomicTransaction {
     options: { readonly expect?: Value | undefined } = {},
   ): void {
     this.#change(table, { key, delete: true, ...this.#expectation(options) })
+  }
+
+  commitPosition(consumer: Consumer, offset?: number): void {
+    this.#assertOpen()
+    if (!(consumer instanceof Consumer)) {
+      const expected = 'a consumer of this store'
+      throw new InvalidOptionError({ option: 'consumer', value: consumer, expected })
+    }
+    this.#assertOwn(consumer.log)
+    const { table, key, value } = consumer.encodeCommit(offset)
+    this.#change(table, { key, value })
+    this.commits.set(consumer, value.offset)
   }
 
   #expectation<Value>(options: { readonly expect?: Value | undefined }): {
@@ -222,15 +244,20 @@ async function write(
     for (const { table, changes } of tables) table.apply(changes, bases.get(table.log) as Offset)
     if (level !== 'disk') return
     // From this moment on: a truncation in the next one must reject it.
-    settled = Promise.all(parts.map(({ log }) => log.settled(level, log.endOffset)))
+    const inputs = Array.from(group.commits, ([{ log }, offset]) => log.settled(level, offset))
+    settled = Promise.all([...inputs, ...parts.map(({ log }) => log.settled(level, log.endOffset))])
     settled.catch(() => {})
   }
   const [only] = parts
   if (parts.length === 1 && only !== undefined) {
     check()
     written([only.log.appendEncoded(only.batch, level).baseOffset])
-  } else if (parts.length > 1) await appendGroup(host.commit, parts, { check, written })
+  } else if (parts.length > 1) {
+    const inputs = Array.from(group.commits, ([{ log }, end]) => ({ log, end }))
+    await appendGroup(host.commit, { parts, inputs }, { check, written })
+  }
   await settled
+  for (const consumer of group.commits.keys()) consumer.hasCommitted()
   const reached = level === 'memory' ? 'os' : level
   const appends = group.appends.map(({ log, first, count }) => {
     const offset = ((bases.get(log) as Offset) + first) as Offset
@@ -248,4 +275,6 @@ function partOf(host: GroupHost, log: Log, records: readonly RecordInput[]): Gro
 function checkExpectations(group: Collector, tables: readonly TableWork[]): void {
   for (const [log, { expect }] of group.logs) if (expect !== undefined) log.assertEnd(expect)
   for (const { table, changes } of tables) table.check(changes)
+  // What was true when the callback ran may have changed while the group waited for the journal.
+  for (const [consumer, offset] of group.commits) consumer.encodeCommit(offset)
 }

@@ -228,12 +228,17 @@ export class Consumer implements AsyncIterable<LogRecord> {
     const isAhead = level === 'disk' && this.log.durableOffset < value.offset
     const settled = isAhead ? this.log.reached('disk', value.offset) : undefined
     await Promise.all([made, settled])
+    this.hasCommitted()
+  }
+
+  /** A commit was made: the next one does not go back below it. */
+  hasCommitted(): void {
     this.#mayGoBack = false
   }
 
   /**
-   * Checks a commit as `commit` does, and makes none: to be put into the table in one atomic group
-   * with other changes. It is committed as soon as the table shows it.
+   * Checks a commit as `commit` does, and makes none: `tx.commitPosition` puts it into the table in
+   * one atomic group with other changes. It is committed as soon as the table shows it.
    * @throws as `commit` rejects, when nothing was written.
    */
   encodeCommit(offset: number = this.#position): EncodedCommit {

@@ -5,10 +5,9 @@
  */
 import { describe, expect, it } from 'vitest'
 import { crashClasses } from '../../src/platform/sim-crash-class.ts'
-import { SimCrash } from '../../src/platform/sim-failure.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import type { Store } from '../../src/store/store.ts'
-import { expectDense, openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
+import { expectDense, isSimCrash, openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
 
 const codecs = { key: 'string', value: 'uint64' } as const
 
@@ -109,7 +108,7 @@ describe('an atomic group', () => {
           await run(target, level, (n) => {
             acked = n
           }).catch((error: unknown) => {
-            if (!isCrash(error)) throw error
+            if (!isSimCrash(error)) throw error
           })
           const isProcess = crashClass === 'process'
           const found = isProcess ? disk.processCrash() : disk.crash({ class: crashClass, seed: i })
@@ -405,10 +404,3 @@ describe('an atomic group', () => {
     await expect(store.atomic(() => {})).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 })
-
-function isCrash(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof SimCrash) return true
-  }
-  return false
-}

@@ -1,6 +1,7 @@
 /** Stores on a simulated disk, and what can be seen of their logs from outside. */
 import { expect } from 'vitest'
 import type { Log } from '../../src/log/log.ts'
+import { SimCrash } from '../../src/platform/sim-failure.ts'
 import { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { BatchBuilder, type ProducerFields } from '../../src/record/batch-builder.ts'
 import type { Segment } from '../../src/segment/segment.ts'
@@ -107,4 +108,12 @@ export function clientBatch(
 export function appendClient(log: Log, batch: Buffer) {
   const copy = Buffer.from(batch)
   return log.appendBatch(copy, 0, copy.length, { allowZstd: true })
+}
+
+/** The simulated machine stopped, which no caller can do anything about. */
+export function isSimCrash(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof SimCrash) return true
+  }
+  return false
 }

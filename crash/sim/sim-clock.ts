@@ -15,6 +15,11 @@ export class SimClock implements Clock {
     return this.#nowMs
   }
 
+  /** A sync takes no time here, so that a history does not depend on the machine it runs on. */
+  elapsedMs(): number {
+    return this.#nowMs
+  }
+
   after(delayMs: number, task: () => void): Timer {
     const waiting = { dueMs: this.#nowMs + delayMs, task }
     this.#waiting.add(waiting)

@@ -22,6 +22,10 @@ class ScriptClock {
     return 1_700_000_000_000
   }
 
+  elapsedMs(): number {
+    return 0
+  }
+
   after(_delayMs: number, task: () => void): { cancel(): void } {
     this.#tasks.push(task)
     return {

@@ -2,6 +2,8 @@
 export interface Clock {
   /** Wall-clock time in milliseconds since the epoch, an integer. */
   now(): number
+  /** Milliseconds, with fractions, since some moment: what differences are taken of. */
+  elapsedMs(): number
   /** Runs `task` once after `delayMs`. The timer does not keep the process alive. */
   after(delayMs: number, task: () => void): Timer
 }
@@ -12,6 +14,7 @@ export interface Timer {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsedMs: () => performance.now(),
   after(delayMs, task) {
     const handle = setTimeout(task, delayMs)
     handle.unref()

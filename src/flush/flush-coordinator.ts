@@ -14,6 +14,7 @@
  * when a region may be used again.
  */
 import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
 import {
   BatchTooLargeError,
   ClosedError,
@@ -37,6 +38,7 @@ export type CoordinatorOptions = {
   readonly fileSystem: FileSystem
   /** The data directory. */
   readonly directory: string
+  readonly clock: Clock
   readonly logger: Logger
   /** Size of the journal file; 0 = none, every flush syncs segments. */
   readonly journalBytes: number
@@ -197,11 +199,12 @@ export class FlushCoordinator {
 
   /** @param isAlone nobody else would be kept waiting by a sync on this thread. */
   async #flushJournal(journal: Journal, isAlone: boolean): Promise<void> {
-    const start = performance.now()
+    const { clock } = this.#options
+    const start = clock.elapsedMs()
     this.#wasInline = isAlone && this.#pace.isFast
     if (this.#wasInline) journal.flushSync()
     else await journal.flush()
-    this.#pace.took(performance.now() - start)
+    this.#pace.took(clock.elapsedMs() - start)
   }
 
   /** The frame of this round; captures go to another one from here on. */

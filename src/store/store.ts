@@ -167,6 +167,7 @@ export class Store {
     this.#commit = new FlushCoordinator({
       fileSystem,
       directory: path,
+      clock: settings.clock,
       logger,
       journalBytes,
       checkpointBytes,
@@ -650,8 +651,8 @@ export class Store {
   }
 
   async #load(): Promise<void> {
-    const { fileSystem, logger } = this.#settings
-    const startedMs = performance.now()
+    const { fileSystem, clock, logger } = this.#settings
+    const startedMs = clock.elapsedMs()
     const replay = this.#readJournal()
     this.#lastFrame = replay.lastFrame
     replay.replay(logDirectoryName(systemTopic, 0), {
@@ -674,7 +675,7 @@ export class Store {
     }
     if (!this.#wasClean && !isFresh) {
       const checkedBytes = await this.#recoverAll()
-      const elapsedMs = Math.round(performance.now() - startedMs)
+      const elapsedMs = Math.round(clock.elapsedMs() - startedMs)
       this.#recovery = { replayedBytes: replay.replayedBytes, checkedBytes, elapsedMs }
       logger.info(this.#recovery, 'recovered after an unclean stop')
     }

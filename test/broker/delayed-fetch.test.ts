@@ -10,6 +10,10 @@ class ManualClock implements Clock {
     return 0
   }
 
+  elapsedMs(): number {
+    return 0
+  }
+
   after(_delayMs: number, task: () => void) {
     this.#tasks.add(task)
     return { cancel: () => void this.#tasks.delete(task) }

@@ -219,7 +219,11 @@ describe('a fetch session', () => {
 describe('the cache of sessions', () => {
   const setUp = (slots = 2) => {
     let nowMs = 0
-    const clock: Clock = { now: () => nowMs, after: () => ({ cancel() {} }) }
+    const clock: Clock = {
+      now: () => nowMs,
+      elapsedMs: () => nowMs,
+      after: () => ({ cancel() {} }),
+    }
     const sessions = new FetchSessions(clock, slots)
     const partitions = (count: number) =>
       Array.from({ length: count }, (_, partition) => ({

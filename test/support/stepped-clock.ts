@@ -16,6 +16,10 @@ export class SteppedClock implements Clock {
     return this.#nowMs
   }
 
+  elapsedMs(): number {
+    return this.#nowMs
+  }
+
   after(delayMs: number, run: () => void): Timer {
     const task = { dueMs: this.#nowMs + Math.max(delayMs, 0), order: this.#order++, run }
     this.#tasks.add(task)

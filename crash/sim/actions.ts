@@ -10,6 +10,7 @@ import {
   addPartitions,
   allocateProducerId,
   append,
+  appendBurst,
   commit,
   createTopic,
   deleteTopic,
@@ -37,6 +38,7 @@ export const actions: readonly Action[] = [
   { name: 'append', weight: 40, run: appendSome },
   { name: 'append to many', weight: 8, run: appendToMany },
   { name: 'append on a mix of levels', weight: 5, run: appendMix },
+  { name: 'append at once', weight: 5, run: appendAtOnce },
   { name: 'produce', weight: 9, run: produceSome },
   { name: 'send again', weight: 3, run: sendAgain },
   { name: 'flush', weight: 4, run: (life) => on(life, (target) => flush(life, target)) },
@@ -136,6 +138,21 @@ async function appendMix(life: Life): Promise<void> {
     if (random.chance(0.2)) started.push(attempt(() => roll(life, target)))
   }
   await settleAll(started)
+}
+
+/**
+ * Many small ones to one log: more than fit its segment, now and then. Not beside faults, because the
+ * end of the log does not tell which of them met one.
+ */
+async function appendAtOnce(life: Life): Promise<void> {
+  const { random } = life
+  if (life.hasFaults || life.disk.planFault !== undefined) return
+  const target = on(life, (one) => one)
+  if (target === undefined) return
+  const batches = Array.from({ length: 2 + random.below(7) }, () => [
+    newValue(life, random.below(random.chance(0.2) ? 140 : 40)),
+  ])
+  await appendBurst(life, target, batches)
 }
 
 /** Makes the move at once; what it throws is the promise's. */

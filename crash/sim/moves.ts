@@ -85,6 +85,45 @@ export async function append(
   }
 }
 
+/** Several appends for the disk in one turn, which go to the kernel together. */
+export async function appendBurst(
+  life: Life,
+  target: Target,
+  batches: readonly (readonly string[])[],
+): Promise<void> {
+  const { log, model } = target
+  const offset = log.endOffset
+  life.trace.note(`${batches.length} appends at once to ${log.name} at ${offset}`)
+  const wasStopped = life.disk.hasStopped
+  const timestamp = life.clock.now()
+  const acks = batches.map((values) => {
+    return log.append(
+      values.map((value) => ({ value, timestamp })),
+      { level: 'disk' },
+    )
+  })
+  for (const ack of acks) ack.catch(() => {})
+  // Whoever looks at the log sees them all: those that are there, or that nobody was told about.
+  const end = log.endOffset
+  let next: number = offset
+  for (const values of batches) {
+    next += values.length
+    if (next > end && (!life.disk.hasStopped || wasStopped)) break
+    model.accept(values)
+  }
+  model.osEnd = end
+  const { truncations } = model
+  const answers = await life.during(Promise.allSettled(acks))
+  let first: number = offset
+  for (const [i, answer] of answers.entries()) {
+    if (answer.status === 'rejected') throw answer.reason
+    const { offset: found, lastOffset } = answer.value
+    assert.deepEqual([found, lastOffset], [first, first + batches[i]!.length - 1])
+    first = lastOffset + 1
+    if (truncations === model.truncations) model.ackedAtDisk(first)
+  }
+}
+
 /** Nothing yields between a call and the write: the log end tells what was accepted. */
 export function noteAccepted(
   life: Life,

@@ -159,6 +159,8 @@ export class FlushCoordinator {
   }
 
   async #runRound(): Promise<void> {
+    // First, so that it goes into the frame that is taken next.
+    for (const target of this.#requested) target.settle()
     const targets = this.#requested
     this.#requested = new Set()
     // A target that was captured is in the frame, whatever it plans now.

@@ -14,6 +14,8 @@ export type StagePlan =
 /** Something with dirty bytes: a log. */
 export interface FlushTarget {
   readonly isFailed: boolean
+  /** Hands to the kernel what waits for it. Never throws. */
+  settle(): void
   /**
    * Puts what is dirty and not yet in a frame into `frame`; undefined: there is no journal. Never
    * throws.

@@ -27,6 +27,8 @@ export interface FlushedLog {
   readonly isOpen: boolean
   readonly isFailed: boolean
   fail(error: unknown): void
+  /** Hands to the kernel what waits for it. */
+  settle(): void
 }
 
 type Place = { segment: Segment; position: number }
@@ -74,6 +76,15 @@ export class LogFlusher implements FlushTarget {
 
   get isFailed(): boolean {
     return this.#log.isFailed
+  }
+
+  /** A write of the log is in the forming frame. */
+  get hasCaptured(): boolean {
+    return this.#capturedBytes > 0
+  }
+
+  settle(): void {
+    this.#log.settle()
   }
 
   /**
@@ -218,6 +229,7 @@ export class LogFlusher implements FlushTarget {
   }
 
   async sync(): Promise<void> {
+    this.settle()
     if (!this.#log.isOpen) return
     const { logEnd, synced } = this.#offsets
     if (logEnd === synced && this.#syncedTouches === this.#touches) return
@@ -243,6 +255,7 @@ export class LogFlusher implements FlushTarget {
   }
 
   syncNow(): void {
+    this.settle()
     const place = this.#end()
     try {
       this.#env.commit.framesDurableNow(this.#groupSequence)

@@ -36,6 +36,7 @@ import { maxSequence } from '../record/sequence.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
 import { maxRelativeOffset, maxSegmentBytes, Segment } from '../segment/segment.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
+import { AppendRun, maxRunBytes } from './append-run.ts'
 import { type BatchRun, checkRun } from './follower-append.ts'
 import type { EpochEnd } from './leader-epochs.ts'
 import { type CursorSource, LogCursor } from './log-cursor.ts'
@@ -171,8 +172,11 @@ const firstExpiryCheckAt = 1024
 export class Log implements FlushedLog, CursorSource, WriterTarget {
   readonly name: string
   readonly #env: LogEnvironment
-  readonly #loaded: LoadedLog
-  readonly #offsets: LogOffsets
+  /** Use `#loaded` and `#offsets`, which first write what waits. */
+  readonly #parts: LoadedLog
+  readonly #marks: LogOffsets
+  /** What waits to be handed to the kernel. */
+  #run: AppendRun | undefined
   #listeners: Set<() => void> | undefined
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
@@ -191,14 +195,23 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   constructor(env: LogEnvironment, loaded: LoadedLog) {
     this.name = env.name
     this.#env = env
-    this.#loaded = loaded
+    this.#parts = loaded
     const { logStart, recoveryPoint, logEnd, committed } = loaded
-    this.#offsets = new LogOffsets(logStart, recoveryPoint, logEnd, committed)
-    this.#flusher = new LogFlusher(env, loaded, this.#offsets, this)
+    this.#marks = new LogOffsets(logStart, recoveryPoint, logEnd, committed)
+    this.#flusher = new LogFlusher(env, loaded, this.#marks, this)
     this.#removal = new SegmentRemoval(env)
     this.#durableStart = loaded.logStart
     this.#drawJitter()
     this.#sealIndexes()
+  }
+
+  get #loaded(): LoadedLog {
+    if (this.#run !== undefined) this.settle()
+    return this.#parts
+  }
+  get #offsets(): LogOffsets {
+    if (this.#run !== undefined) this.settle()
+    return this.#marks
   }
 
   get state(): LogState {
@@ -307,21 +320,84 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       else
         throw new InvalidOptionError({ option: 'records', value: input, expected: 'one or more' })
       if (options.producer !== undefined) setProducer(builder, options.producer)
+      else if (level === 'disk' && expect === undefined && this.#isInRun) {
+        return this.#appendToRun(builder)
+      }
       return this.#acked(this.appendBuilt(builder, level, expect), level)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  async #acked(appended: AppendedBatch, level: DurabilityLevel): Promise<AppendAck> {
-    const { baseOffset, lastOffset, isDuplicate } = appended
-    return { ...(await this.#reachedBy(baseOffset, lastOffset, level)), isDuplicate }
+  async #acked(appended: AppendedBatch, asked: DurabilityLevel): Promise<AppendAck> {
+    const { baseOffset: offset, lastOffset, isDuplicate } = appended
+    if (asked === 'disk') await this.settled(asked, lastOffset + 1)
+    // A batch is handed to the kernel at once, so `memory` is never the level reached.
+    const level = asked === 'memory' ? 'os' : asked
+    return { offset, lastOffset, level, isDuplicate }
   }
 
   async #reachedBy(offset: Offset, lastOffset: Offset, level: DurabilityLevel): Promise<Ack> {
     if (level === 'disk') await this.settled(level, lastOffset + 1)
-    // A batch is handed to the kernel at once, so `memory` is never the level reached.
     return { offset, lastOffset, level: level === 'memory' ? 'os' : level }
+  }
+
+  /** Whether what is appended for the disk now may wait: this log had its write of the round. */
+  get #isInRun(): boolean {
+    return (this.#run !== undefined || this.#flusher.hasCaptured) && !this.isReplicated
+  }
+
+  async #appendToRun(builder: BatchBuilder): Promise<AppendAck> {
+    if (this.#state !== 'open') this.#assertWritable()
+    const batch = this.#finish(builder)
+    const { bytes, start, end } = batch
+    const sizeBytes = end - start
+    const { recordCount, maxTimestamp } = sharedView.at(bytes, start)
+    const waitingBytes = this.#run?.sizeBytes ?? 0
+    const offset = this.#run?.endOffset ?? this.#marks.logEnd
+    const lastOffset = (offset + recordCount - 1) as Offset
+    const runBytes = waitingBytes + sizeBytes
+    if (runBytes > maxRunBytes || this.#isRollDue(runBytes, lastOffset, maxTimestamp)) {
+      return this.#acked(this.#store(batch, 'disk'), 'disk')
+    }
+    const run = (this.#run ??= new AppendRun(this.#env.builders.takeRunBuffer(), offset))
+    assignOffset(bytes, start, offset, this.#env.leaderEpoch)
+    run.add(bytes, start, end, lastOffset, maxTimestamp)
+    this.#env.commit.request(this.#flusher)
+    await run.durable
+    return { offset, lastOffset, level: 'disk', isDuplicate: false }
+  }
+
+  /** Hands to the kernel what waits for it. An error is that of the appends that waited. */
+  settle(): void {
+    const run = this.#run
+    if (run === undefined) return
+    this.#run = undefined
+    try {
+      if (!this.isOpen) this.#assertWritable()
+      this.#writeRun(run)
+      run.written(this.#marks.reached('disk', run.endOffset))
+    } catch (error) {
+      run.fail(error)
+    }
+    this.#env.builders.giveRunBuffer(run.buffer)
+  }
+
+  #writeRun({ bytes, batches, baseOffset, endOffset }: AppendRun): void {
+    const { segments, producers, epochs } = this.#parts
+    epochs.note(this.#env.leaderEpoch, baseOffset)
+    let position: number
+    try {
+      position = segments.active.appendRun(bytes, batches)
+    } catch (error) {
+      if (segments.active.isTorn) this.fail(error)
+      throw error
+    }
+    producers.endOffset = endOffset
+    this.#marks.written(endOffset)
+    this.#flusher.wrote(bytes, 0, bytes.length, position, true)
+    this.#flusher.schedule(baseOffset)
+    this.#tellListeners()
   }
 
   /**
@@ -670,22 +746,28 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   #rollIfDue(batchBytes: number, lastOffset: Offset, maxTimestamp: number): void {
-    const { settings, clock } = this.#env
-    const { active } = this.#loaded.segments
-    const limitBytes = Math.min(settings.segmentBytes, maxSegmentBytes)
+    const limitBytes = Math.min(this.#env.settings.segmentBytes, maxSegmentBytes)
     if (batchBytes > limitBytes) {
       throw new BatchTooLargeError({ sizeBytes: batchBytes, limitBytes, limit: 'segment' })
     }
+    if (this.#isRollDue(batchBytes, lastOffset, maxTimestamp)) this.roll()
+  }
+
+  /** Whether so many bytes belong into a new segment. */
+  #isRollDue(sizeBytes: number, lastOffset: Offset, maxTimestamp: number): boolean {
+    const { settings, clock } = this.#env
+    const { active } = this.#parts.segments
     const isOverflow = lastOffset - active.baseOffset > maxRelativeOffset
-    if (active.sizeBytes === 0 && !isOverflow) return
+    if (active.sizeBytes === 0 && !isOverflow) return false
+    const limitBytes = Math.min(settings.segmentBytes, maxSegmentBytes)
     const first = active.firstTimestamp ?? -1
     const waitedMs = first >= 0 ? maxTimestamp - first : clock.now() - active.createdMs
-    const isDue =
+    return (
       isOverflow ||
-      active.sizeBytes > limitBytes - batchBytes ||
+      active.sizeBytes > limitBytes - sizeBytes ||
       waitedMs > settings.segmentMs - this.#jitterMs ||
       active.areIndexesFull
-    if (isDue) this.roll()
+    )
   }
 
   /** Seals the active segment and starts the next one at the log end. Flushed in the background. */
@@ -1207,6 +1289,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   #assertWritable(): void {
+    if (this.#run !== undefined) this.settle()
     if (this.#state === 'open') return
     if (this.#state === 'failed') throw this.#failure
     throw new ClosedError(`${this.name} is ${this.#state}`)

@@ -1,0 +1,191 @@
+/**
+ * Goal: appends for the disk that go to the kernel together look like appends that go one by one,
+ * and when their bytes cannot be written none of them is there.
+ */
+import { describe, expect, it } from 'vitest'
+import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import {
+  expectDense,
+  expectIndexesEqualScan,
+  openOn,
+  simDisk,
+  valuesIn,
+} from '../support/log-inspection.ts'
+
+const values = Array.from({ length: 20 }, (_, i) => `value ${i}`)
+
+async function openLog(disk = simDisk(), config: Record<string, string> = {}) {
+  const store = await openOn(disk, { config: {} })
+  if (store.topic('t') === undefined) await store.createTopic('t', { config })
+  const log = await store.log('t')
+  // A group makes the journal, without which every flush syncs segments.
+  const [one, two] = [await store.log('one'), await store.log('two')]
+  await store.atomic((tx) => {
+    tx.append(one, 'x')
+    tx.append(two, 'x')
+  })
+  return {
+    disk,
+    store,
+    log,
+    appendAll: () => values.map((value) => log.append(value, { level: 'disk' })),
+  }
+}
+
+function countWrites(disk: SimFileSystem): () => number {
+  let writes = 0
+  disk.onOperation = ({ kind, path }) => {
+    if (kind === 'write' && path.startsWith('/data/t-0/') && path.endsWith('.log')) writes++
+  }
+  return () => writes
+}
+
+describe('appends of one turn', () => {
+  it('cost two writes, are acknowledged in order and survive', async () => {
+    const { disk, log, appendAll } = await openLog()
+    await log.append('before')
+    const writes = countWrites(disk)
+    const acks = await Promise.all(appendAll())
+    expect(writes()).toBe(2)
+    expect(acks).toEqual(
+      values.map((_, i) => ({
+        offset: i + 1,
+        lastOffset: i + 1,
+        level: 'disk',
+        isDuplicate: false,
+      })),
+    )
+    expectDense(log)
+    expectIndexesEqualScan(log)
+    const again = await openLog(disk.crash({ class: 'nothing-unsynced' }))
+    expect(valuesIn(again.log)).toEqual(['before', ...values])
+    await again.store.close()
+  })
+
+  it('are there for whoever looks, also before the disk has them', async () => {
+    const { log, appendAll } = await openLog()
+    await log.append('before')
+    const looks: (() => unknown)[] = [
+      () => log.endOffset,
+      () => log.highWatermark,
+      () => valuesIn(log).length,
+    ]
+    for (const look of looks) {
+      const before = log.endOffset
+      const acks = appendAll()
+      expect(look()).toBe(before + values.length)
+      await Promise.all(acks)
+    }
+  })
+
+  it('keep their order among appends of other levels', async () => {
+    const { log } = await openLog()
+    const acks = [
+      log.append('a', { level: 'disk' }),
+      log.append('b', { level: 'disk' }),
+      log.append('c', { level: 'os' }),
+      log.append('d', { level: 'disk' }),
+      log.append('e', { level: 'disk', expect: 4 }),
+      log.append(['f', 'g'], { level: 'disk' }),
+    ]
+    expect((await Promise.all(acks)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4, 5])
+    expect(valuesIn(log)).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+  })
+
+  it('wake those who follow', async () => {
+    const { log, appendAll } = await openLog()
+    const seen: string[] = []
+    const following = (async () => {
+      for await (const { value } of log.follow({ from: 'start' })) {
+        if (seen.push(String(value)) === values.length) break
+      }
+    })()
+    await Promise.all([...appendAll(), following])
+    expect(seen).toEqual(values)
+  })
+
+  it('go over the ends of segments and beyond what waits at most', async () => {
+    const { disk, log } = await openLog(simDisk(), { 'segment.bytes': '100000' })
+    const large = Array.from(
+      { length: 40 },
+      (_, i) => `${i}-${'x'.repeat(i % 7 === 0 ? 70_000 : 9_000)}`,
+    )
+    await Promise.all(large.map((value) => log.append(value, { level: 'disk' })))
+    expect(valuesIn(log)).toEqual(large)
+    expect(log.segments.count).toBeGreaterThan(3)
+    expectIndexesEqualScan(log)
+    const again = await openLog(disk.crash({ class: 'nothing-unsynced' }))
+    expect(valuesIn(again.log)).toEqual(large)
+  })
+
+  it('reject when their bytes find no room, leave nothing, and work again after that', async () => {
+    const { disk, log, appendAll } = await openLog()
+    await log.append('before')
+    let writes = 0
+    disk.planFault = ({ kind, path }) => {
+      if (kind !== 'write' || path !== '/data/t-0/00000000000000000000.log') return undefined
+      return ++writes === 2 ? { errno: 'ENOSPC' } : undefined
+    }
+    const answers = await Promise.allSettled(appendAll())
+    expect(answers[0]).toMatchObject({ status: 'fulfilled', value: { offset: 1 } })
+    for (const answer of answers.slice(1)) {
+      expect(answer).toMatchObject({ reason: { code: 'ERR_STORAGE', errno: 'ENOSPC' } })
+    }
+    disk.planFault = undefined
+    expect(valuesIn(log)).toEqual(['before', values[0]])
+    expect((await log.append('after')).offset).toBe(2)
+    expectIndexesEqualScan(log)
+  })
+
+  it('end with the log: closed, failed or deleted', async () => {
+    const closing = await openLog()
+    await closing.log.append('before')
+    const acks = closing.appendAll()
+    await closing.store.close()
+    for (const ack of await Promise.allSettled(acks)) {
+      if (ack.status === 'rejected') expect(ack.reason).toMatchObject({ code: 'ERR_CLOSED' })
+    }
+    const again = await openLog(closing.disk)
+    expect([again.store.wasClean, valuesIn(again.log)]).toEqual([true, ['before', ...values]])
+
+    const deleted = again.appendAll()
+    await again.store.deleteTopic('t')
+    for (const ack of await Promise.allSettled(deleted)) {
+      if (ack.status === 'rejected') expect(ack.reason).toMatchObject({ code: 'ERR_CLOSED' })
+    }
+
+    const failing = await openLog()
+    await failing.log.append('before')
+    failing.disk.planFault = ({ kind, path }) =>
+      kind === 'flush' && path.endsWith('stratalog.journal') ? { errno: 'EIO' } : undefined
+    for (const ack of await Promise.allSettled(failing.appendAll())) {
+      expect(ack).toMatchObject({ status: 'rejected', reason: { code: 'ERR_LOG_FAILED' } })
+    }
+    failing.disk.planFault = undefined
+    await expect(failing.log.append('x')).rejects.toMatchObject({ code: 'ERR_LOG_FAILED' })
+  })
+
+  it('stand before a group, a truncation and a trim of the same turn', async () => {
+    const { store, log, appendAll } = await openLog()
+    const other = await store.log('other')
+    await log.append('before')
+    const acks = appendAll()
+    const group = store.atomic((tx) => {
+      tx.append(log, 'group')
+      tx.append(other, 'group')
+    })
+    await Promise.all([...acks, group])
+    expect(valuesIn(log).at(-1)).toBe('group')
+    const cut = appendAll()
+    log.truncate(2)
+    for (const ack of await Promise.allSettled(cut)) {
+      expect(ack).toMatchObject({ reason: { code: 'ERR_OFFSET_OUT_OF_RANGE' } })
+    }
+    expect(valuesIn(log)).toEqual(['before', values[0]])
+    await Promise.all(appendAll())
+    const more = appendAll()
+    log.trim(log.endOffset)
+    await Promise.all(more)
+    expect(log.startOffset).toBe(2 + 2 * values.length)
+  })
+})

@@ -140,6 +140,11 @@ export class FlushCoordinator {
     return this.#syncs.sync(target)
   }
 
+  /** A sync of the segments of `target` is under way. */
+  isSyncing(target: FlushTarget): boolean {
+    return this.#syncs.isSyncing(target)
+  }
+
   /** Syncs all of `targets`, a few at a time. */
   syncAll(targets: Iterable<FlushTarget>): Promise<void> {
     return this.#syncs.syncAll(targets)

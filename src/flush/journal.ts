@@ -31,6 +31,12 @@ export class Journal {
   readonly #id: number
   /** Regions whose frames are still needed. */
   readonly #isHeld = [false, false]
+  /** How far each region is filled, and how far that is durable. */
+  readonly #filled = [0, 0]
+  readonly #durable = [0, 0]
+  #turns = 0
+  #flushing: Promise<void> | undefined
+  #isClosed = false
 
   private constructor(file: File, regionBytes: number, id: number) {
     this.#file = file
@@ -122,7 +128,8 @@ export class Journal {
     if (this.#isHeld[next]) return undefined
     const left = this.#active
     this.#active = next
-    this.#position = 0
+    this.#turns++
+    this.#position = this.#filled[next] = this.#durable[next] = 0
     this.#firstSequence = this.#sequence
     return left
   }
@@ -159,6 +166,7 @@ export class Journal {
     this.#file.write(bytes, this.#active * this.#regionBytes + this.#position)
     this.#lastPosition = this.#position
     this.#position += bytes.length
+    this.#filled[this.#active] = this.#position
     this.#sequence++
     return this.#active
   }
@@ -169,7 +177,12 @@ export class Journal {
     assert(this.#sequence > 1 && end <= this.#position, 'there is a frame to write again')
     const bytes = frame.finish(this.#sequence - 1)
     this.#file.write(bytes, this.#active * this.#regionBytes + this.#lastPosition)
-    this.#position = end
+    this.#position = this.#filled[this.#active] = end
+    this.#notDurable(this.#active, this.#lastPosition)
+  }
+
+  #notDurable(region: number, position: number): void {
+    this.#durable[region] = Math.min(this.#durable[region] as number, position)
   }
 
   #writeHeader(region: number, { isFree = false } = {}): void {
@@ -180,22 +193,60 @@ export class Journal {
       isFree,
     })
     this.#file.write(header, region * this.#regionBytes)
+    this.#notDurable(region, 0)
   }
 
-  /** Makes durable what was written. A failure is final: never call it again. */
+  /**
+   * Makes durable what was written. A failure is final: never call it again. One at a time: a flush
+   * that succeeds says nothing of pages that another one, under way, could not write.
+   */
   async flush(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing
+    // Closed meanwhile: all that it held is durable in the segments.
+    if (this.#isClosed) return
+    this.#flushing = this.#flush()
+    try {
+      await this.#flushing
+    } finally {
+      this.#flushing = undefined
+    }
+  }
+
+  async #flush(): Promise<void> {
     const last = this.#sequence - 1
+    const filled = [...this.#filled]
+    const turns = this.#turns
     await this.#file.flush()
     this.#durableSequence = Math.max(this.#durableSequence, last)
+    for (const [region, position] of filled.entries()) {
+      if (turns === this.#turns || region !== this.#active) this.#durable[region] = position
+    }
   }
 
+  /** The same on this thread, whatever is under way. */
   flushSync(): void {
+    if (this.#flushing !== undefined) this.#writeAgain()
     this.#file.flushSync()
     this.#durableSequence = this.#sequence - 1
+    this.#filled.forEach((position, region) => {
+      this.#durable[region] = position
+    })
+  }
+
+  /** A flush under way may fail and leave pages that count as written: they become dirty again. */
+  #writeAgain(): void {
+    this.#filled.forEach((end, region) => {
+      const bytes = Buffer.allocUnsafe(Math.max(end - (this.#durable[region] as number), 0))
+      const position = region * this.#regionBytes + end - bytes.length
+      if (bytes.length > 0 && this.#file.read(bytes, position) === bytes.length) {
+        this.#file.write(bytes, position)
+      }
+    })
   }
 
   /** Closes the file and leaves it as it is. */
   close(): void {
+    this.#isClosed = true
     this.#file.close()
   }
 }

@@ -30,6 +30,10 @@ export class SegmentSyncs {
     return entry.current
   }
 
+  isSyncing(target: FlushTarget): boolean {
+    return this.#syncing.has(target)
+  }
+
   /** Syncs all of `targets`, a few at a time. */
   async syncAll(targets: Iterable<FlushTarget>): Promise<void> {
     const waiting = [...targets]

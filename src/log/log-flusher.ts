@@ -259,7 +259,10 @@ export class LogFlusher implements FlushTarget {
     const place = this.#end()
     try {
       this.#env.commit.framesDurableNow(this.#groupSequence)
-      for (const segment of this.#dirtySegments()) segment.flushSync()
+      const dirty = this.#dirtySegments()
+      // A sync under way may fail and leave pages that count as written: they become dirty again.
+      if (this.#env.commit.isSyncing(this)) this.#writeAgain(dirty)
+      for (const segment of dirty) segment.flushSync()
       this.#env.fileSystem.syncDirectorySync(this.#env.directory)
     } catch (error) {
       this.#log.fail(error)
@@ -267,6 +270,14 @@ export class LogFlusher implements FlushTarget {
     }
     this.#syncedTouches = this.#touches
     this.#nowDurable(place, this.#offsets.logEnd)
+  }
+
+  #writeAgain(dirty: readonly Segment[]): void {
+    const { synced } = this.#offsets
+    for (const segment of dirty) {
+      const isPartly = segment.baseOffset < synced
+      segment.rewrite(isPartly ? (segment.locate(synced)?.position ?? segment.sizeBytes) : 0)
+    }
   }
 
   #end(): Place {

@@ -65,6 +65,29 @@ function replayAll(disk: SimFileSystem, topicIds: Record<string, string | undefi
 }
 
 describe('a journal frame', () => {
+  it('writes again what a flush under way may fail to write, when it cannot wait for it', async () => {
+    const disk = simDisk()
+    const journal = await Journal.create(disk, '/data', regionBytes, journalId)
+    write(journal, [a, 0, 'durable'])
+    await journal.flush()
+    write(journal, [a, 7, 'in doubt'])
+    let flushes = 0
+    disk.planFault = ({ kind }) =>
+      kind === 'flush' && ++flushes === 1 ? { errno: 'EIO' } : undefined
+    const failing = journal.flush()
+    write(journal, [b, 0, 'next'])
+    const waiting = journal.flush()
+    journal.flushSync()
+    await expect(failing).rejects.toThrow('EIO')
+    await expect(waiting).rejects.toThrow('EIO')
+    expect(flushes).toBe(2)
+    expect(recordsOf(disk.crash({ class: 'nothing-unsynced' }))).toEqual([
+      'a-0/id-of-a@0 durable',
+      'a-0/id-of-a@7 in doubt',
+      'b-0/@0 next',
+    ])
+  })
+
   it('is the bytes that docs/file-format.md shows', () => {
     const frame = new JournalFrame(journalPageBytes)
     frame.addWrite(a, 5 as never, 258, 9 as never, Buffer.from('data'), 0, 4)

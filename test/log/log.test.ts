@@ -1,10 +1,11 @@
 /** Goal: one log as its callers see it: levels, failures, cursors, followers, writers, times. */
 import { describe, expect, it } from 'vitest'
 import type { Log } from '../../src/log/log.ts'
-import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import {
   appendClient,
   clientBatch,
+  dataPath,
   expectDense,
   expectIndexesEqualScan,
   openOn,
@@ -91,6 +92,35 @@ describe('levels and group commit', () => {
     const again = await openOn(disk)
     expect(again.wasClean).toBe(true)
     expect(valuesIn(await again.log('t'))).toEqual(['in time'])
+  })
+
+  it('writes again what a sync under way may fail to write, when it cannot wait for it', async () => {
+    let trim: (() => void) | undefined
+    const disk = new SimFileSystem({
+      seed: 1,
+      directories: [dataPath],
+      defer: (complete) =>
+        setImmediate(() => {
+          complete()
+          // The pages count as written now, and nobody has heard of it yet.
+          trim?.()
+        }),
+    })
+    const store = await openOn(disk, { journalBytes: 0 })
+    const log = await store.log('t')
+    await log.append(['a', 'b'], { level: 'os' })
+    disk.planFault = ({ kind, path }) => {
+      if (kind !== 'flush' || !path.startsWith('/data/t-0/')) return undefined
+      disk.planFault = undefined
+      trim = () => {
+        trim = undefined
+        log.trim(1)
+      }
+      return { errno: 'EIO' }
+    }
+    await log.flush()
+    const again = await (await openOn(disk.crash({ class: 'nothing-unsynced' }))).log('t')
+    expect([again.startOffset, again.endOffset, valuesIn(again)]).toEqual([1, 2, ['b']])
   })
 
   it('flushes by count although nobody waits', async () => {

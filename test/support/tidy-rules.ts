@@ -269,7 +269,15 @@ export function testsMirrorSources(files: readonly SourceFile[], floors: FloorTa
 /** How far down a test file's opening comment may stand: its imports may come first. */
 const openingLines = 50
 
-const otherTestFolders = new Set(['contract', 'crash', 'fuzz', 'interop', 'support', 'types'])
+const otherTestFolders = new Set([
+  'conformance',
+  'contract',
+  'crash',
+  'fuzz',
+  'interop',
+  'support',
+  'types',
+])
 
 /** Codes of the union `LogErrorCode` and the class that carries each, from src/base/errors.ts. */
 export function errorCodes(

@@ -191,6 +191,13 @@ describe('DescribeTopicPartitions', () => {
     expect(topics[2]).toMatchObject({ topicId: told!.topicId, partitions: told!.partitions })
   })
 
+  it('tells replicas that may lead as empty lists: Kafka 4 clients cannot read null there', async () => {
+    const [told] = (await ask(['t'])).topics
+    for (const partition of told!.partitions) {
+      expect(partition).toMatchObject({ eligibleLeaderReplicas: [], lastKnownElr: [] })
+    }
+  })
+
   it('goes on where a page ended, until all is told', async () => {
     await broker.store.createTopic('a', { partitions: 3 })
     await broker.store.createTopic('z')

@@ -7,7 +7,7 @@ import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int16, int32, string, struct, uuid } from '../../protocol/schema.ts'
 import { operationsNotAsked, topicOperations } from '../authorized-operations.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
-import { describePartition } from '../partition-description.ts'
+import { describePartition, type PartitionDescription } from '../partition-description.ts'
 import { missingTopicCode } from '../partition-lookup.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
@@ -111,7 +111,7 @@ function page(
   if (topic === undefined) return { answer: failure(name, missingTopicCode(broker.store, name)) }
   const end = Math.min(topic.partitionCount, first + limit)
   const partitions = Array.from({ length: Math.max(0, end - first) }, (_, i) =>
-    describePartition(broker, topic, first + i),
+    describeEligible(describePartition(broker, topic, first + i)),
   )
   const answer = {
     errorCode: errorCodes.none,
@@ -122,6 +122,11 @@ function page(
     topicAuthorizedOperations: topicOperations,
   }
   return end < topic.partitionCount ? { answer, next: end } : { answer }
+}
+
+/** No replica here is out of sync, so none waits to lead. Null is in the schema, but Java clients fail on it. */
+function describeEligible(partition: PartitionDescription): TopicAnswer['partitions'][number] {
+  return { ...partition, eligibleLeaderReplicas: [], lastKnownElr: [] }
 }
 
 function fail(request: Request, errorCode: ErrorCode): Response {

@@ -121,13 +121,14 @@ function changed(
 ): Overrides {
   const to: Record<string, string> = { ...from }
   for (const { name, operation, value } of changes) {
-    const definition = topicConfigDefinition(name)
-    if (definition === undefined) {
-      throw new RefusedChangeError(errorCodes.invalidConfig, `${name} is no topic setting`)
-    }
+    // Also of a setting that is not known: tools take away what Kafka might have.
     if (operation === operations.delete) {
       delete to[name]
       continue
+    }
+    const definition = topicConfigDefinition(name)
+    if (definition === undefined) {
+      throw new RefusedChangeError(errorCodes.invalidConfig, `${name} is no topic setting`)
     }
     if (value === null) {
       throw new RefusedChangeError(errorCodes.invalidRequest, `${name} is null`)
@@ -159,7 +160,7 @@ function checkOnce(changes: readonly ConfigChange[]): void {
   }
 }
 
-/** No change of no settings is what some tools send first; it is granted. */
+/** No change, and taking away what cannot have been set, is what some tools send: it is granted. */
 function checkBrokerChange(
   { cluster }: BrokerEnvironment,
   resourceName: string,
@@ -169,8 +170,9 @@ function checkBrokerChange(
     const reason = `the brokers are ${cluster.nodeIds.join(', ')}`
     throw new RefusedChangeError(errorCodes.invalidRequest, reason)
   }
-  if (changes.length === 0) return
-  const names = changes.map(({ name }) => name).join(', ')
+  const wanted = changes.filter(({ operation }) => operation !== operations.delete)
+  if (wanted.length === 0) return
+  const names = wanted.map(({ name }) => name).join(', ')
   const reason = `settings of a broker are fixed while it runs: ${names}`
   throw new RefusedChangeError(errorCodes.invalidRequest, reason)
 }

@@ -97,7 +97,6 @@ describe('IncrementalAlterConfigs', () => {
 
   it.each<[string, number, Change[]]>([
     ['an unknown setting', 40, [['no.such', set, '1']]],
-    ['an unknown setting to reset', 40, [['no.such', remove, null]]],
     ['a value that is no number', 40, [['retention.ms', set, 'soon']]],
     ['a value out of range', 40, [['segment.bytes', set, '13']]],
     ['a list item that is unknown', 40, [['cleanup.policy', append, 'burn']]],
@@ -135,8 +134,29 @@ describe('IncrementalAlterConfigs', () => {
     expect(responses.map(({ errorCode }) => errorCode)).toEqual([42, 42])
   })
 
-  it('grants a broker no change, except of nothing', async () => {
+  it('resets what is not set without a word, whether it knows the setting or not', async () => {
+    const throttle = 'leader.replication.throttled.replicas'
+    expect(
+      await incremental([
+        ['retention.ms', set, '1'],
+        [throttle, remove, null],
+        ['segment.ms', remove, null],
+      ]),
+    ).toBe(0)
+    expect(own()).toEqual({ 'retention.ms': '1' })
+  })
+
+  it('grants a broker no change, except of nothing and of what is not set', async () => {
     const name = String(broker.store.nodeId)
+    const rate = 'leader.replication.throttled.rate'
+    expect(await incremental([[rate, remove, null]], { type: 4, name })).toBe(0)
+    expect(await incremental([[rate, remove, null]], { type: 4, name: '' })).toBe(0)
+    expect(await incremental([[rate, remove, null]], { type: 4, name: '99' })).toBe(42)
+    const mixed: Change[] = [
+      [rate, remove, null],
+      ['log.retention.ms', append, '1'],
+    ]
+    expect(await incremental(mixed, { type: 4, name })).toBe(42)
     expect(await incremental([['log.retention.ms', set, '1']], { type: 4, name })).toBe(42)
     expect(await incremental([['log.retention.ms', set, '1']], { type: 4, name: '' })).toBe(42)
     expect(await incremental([], { type: 4, name })).toBe(0)

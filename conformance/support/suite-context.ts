@@ -81,14 +81,16 @@ export class SuiteContext {
    * A folder of the cache that `fill` has filled, once for each `version`: a text that names all it
    * depends on.
    *
+   * @param cache where the folder is; the suite's own cache as a rule.
    * @throws NotRunError when `fill` fails, with what it failed with.
    */
   async installed(
     name: string,
     version: string,
     fill: (folder: string) => Promise<void>,
+    cache: string = this.cache,
   ): Promise<string> {
-    const folder = join(this.cache, name)
+    const folder = join(cache, name)
     const stamp = join(folder, '.installed')
     if (existsSync(stamp) && readFileSync(stamp, 'utf8') === version) return folder
     this.say(`installing ${name}`)

@@ -409,6 +409,11 @@ const groups: Step[] = [
     `${reset} --all-topics --to-current --execute`,
   ),
   step(
+    'reset offsets from a file',
+    'consumerGroups',
+    `${reset} --from-file ${filesFolder}/offsets.csv --execute`,
+  ),
+  step(
     'reset offsets of a group there is not',
     'consumerGroups',
     '--group new --reset-offsets --topic plain.topic_1 --to-latest --execute',
@@ -433,6 +438,11 @@ const groups: Step[] = [
     ...ofNamedGroups,
     isUnordered: true,
   }),
+  step(
+    'consume in a group of the new protocol',
+    'consumer',
+    `--topic plain.topic_1 --group modern ${everything} --max-messages 3 --command-property group.protocol=consumer`,
+  ),
 ]
 
 const loads: Step[] = [

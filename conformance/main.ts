@@ -3,17 +3,24 @@
  * the table. Exit codes: 0 all as expected, 1 something was not, 2 wrong usage, 3 the one suite that
  * was asked for cannot run here.
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { parseArguments, UsageError } from '../src/cli/arguments.ts'
 import { killAll } from './support/child.ts'
 import {
+  type Comparison,
   compareWithExpectations,
   ExpectationsError,
   parseExpectations,
 } from './support/expectations.ts'
-import { countsLine, isAsExpected, reportTable, type SuiteReport } from './support/report-table.ts'
+import {
+  countsLine,
+  isAsExpected,
+  reportTable,
+  runSummary,
+  type SuiteReport,
+} from './support/report-table.ts'
 import type { Address } from './support/server-under-test.ts'
 import { NotRunError, type Suite, type TestResult } from './support/suite.ts'
 import { SuiteContext } from './support/suite-context.ts'
@@ -113,6 +120,10 @@ async function runSuites(request: Request): Promise<number> {
     reports.push(report)
     printReport(report)
   }
+  const reportPath = process.env['STRATALOG_TEST_REPORT']
+  if (reportPath !== undefined && reportPath !== '') {
+    writeFileSync(reportPath, `${JSON.stringify(runSummary(reports), undefined, 2)}\n`)
+  }
   const [first] = reports
   if (request.isSingle && first !== undefined) {
     if (first.notRun !== undefined) return 3
@@ -126,15 +137,19 @@ async function runSuite(suite: Suite, request: Request): Promise<SuiteReport> {
   const missing = missingTools(suite.tools)
   const startedMs = Date.now()
   const seconds = () => (Date.now() - startedMs) / 1000
-  const blank = { suite: suite.name, results: [], unexpected: [], remarks: [], seconds: 0 }
+  const none = { results: [], unexpected: [], known: [], remarks: [] }
+  const blank = { suite: suite.name, ...none, seconds: 0 }
   if (missing !== undefined) return { ...blank, notRun: missing }
   const context = new SuiteContext({ root, suite: suite.name, extra, isFast, against })
   const unexpected: string[] = []
   let results: readonly TestResult[] = []
+  let known: Comparison['known'] = []
   try {
     results = await suite.run(context)
     if (results.length === 0) unexpected.push('no test was run')
-    unexpected.push(...judge(context, results))
+    const verdict = judge(context, results)
+    unexpected.push(...verdict.surprises, ...verdict.stale)
+    known = verdict.known
   } catch (error) {
     if (error instanceof NotRunError) return { ...blank, notRun: error.message }
     const isBadFile = error instanceof ExpectationsError
@@ -144,21 +159,20 @@ async function runSuite(suite: Suite, request: Request): Promise<SuiteReport> {
   }
   if (unexpected.length === 0) rmSync(context.scratch, { recursive: true, force: true })
   const remarks = against === undefined ? context.remarks : ['not our server', ...context.remarks]
-  return { suite: suite.name, results, unexpected, seconds: seconds(), remarks }
+  return { suite: suite.name, results, unexpected, known, seconds: seconds(), remarks }
 }
 
-/** What is not as expected; of a broker that is not ours all that failed. */
-function judge(context: SuiteContext, results: readonly TestResult[]): string[] {
-  const isForeign = context.against !== undefined
+/** Of a broker that is not ours nothing is expected: all that failed is said. */
+function judge(context: SuiteContext, results: readonly TestResult[]): Comparison {
   const path = join(context.source, 'expectations.json')
   const expectations = parseExpectations(existsSync(path) ? readFileSync(path, 'utf8') : '{}')
-  if (isForeign) {
+  if (context.against !== undefined) {
     const failed = results.filter(({ outcome }) => outcome === 'failed')
-    return failed.map(({ name, detail }) => `${name}: failed${detail ? `: ${detail}` : ''}`)
+    return { ...compareWithExpectations(failed, new Map(), { isComplete: false }), known: [] }
   }
   const isComplete = context.extra.length === 0 && !context.isFast
-  const { surprises, stale } = compareWithExpectations(results, expectations, { isComplete })
-  return [...surprises, ...stale.map((line) => `stale expectation: ${line}`)]
+  const verdict = compareWithExpectations(results, expectations, { isComplete })
+  return { ...verdict, stale: verdict.stale.map((line) => `stale expectation: ${line}`) }
 }
 
 function printReport({ suite, notRun, results, unexpected, seconds }: SuiteReport): void {

@@ -27,6 +27,8 @@ export type Comparison = {
   readonly surprises: readonly string[]
   /** Entries for tests that passed, or that are not there. */
   readonly stale: readonly string[]
+  /** Tests that did not pass, as their entry says. */
+  readonly known: readonly { readonly name: string; readonly reason: string }[]
 }
 
 const minReasonWords = 3
@@ -56,6 +58,7 @@ export function compareWithExpectations(
 ): Comparison {
   const surprises: string[] = []
   const stale: string[] = []
+  const known: { name: string; reason: string }[] = []
   const seen = new Set<string>()
   const used = new Set<string>()
   for (const { name, outcome, detail } of results) {
@@ -63,15 +66,16 @@ export function compareWithExpectations(
     seen.add(name)
     const entry = entryFor(name, expectations)
     if (entry !== undefined) used.add(entry)
-    const expected = entry === undefined ? 'passed' : expectations.get(entry)!.outcome
-    if (outcome === expected) continue
-    if (outcome === 'passed') stale.push(`${entry}: ${name} passed, take the entry out`)
+    const expectation = entry === undefined ? undefined : expectations.get(entry)
+    if (outcome === (expectation?.outcome ?? 'passed')) {
+      if (expectation !== undefined) known.push({ name, reason: expectation.reason })
+    } else if (outcome === 'passed') stale.push(`${entry}: ${name} passed, take the entry out`)
     else surprises.push(`${name}: ${outcome}${detail === undefined ? '' : `: ${detail}`}`)
   }
   for (const name of expectations.keys()) {
     if (isComplete && !used.has(name)) stale.push(`${name}: there is no such test`)
   }
-  return { surprises, stale }
+  return { surprises, stale, known }
 }
 
 /** The entry with exactly this name, else the longest pattern that fits it. */

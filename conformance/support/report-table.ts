@@ -8,12 +8,35 @@ export type SuiteReport = {
   readonly results: readonly TestResult[]
   /** What differs from the expectations, or went wrong beside the tests; none is a good run. */
   readonly unexpected: readonly string[]
+  /** Tests that did not pass, as was expected of them. */
+  readonly known: readonly { readonly name: string; readonly reason: string }[]
   readonly seconds: number
   readonly remarks: readonly string[]
 }
 
 const heading = ['suite', 'passed', 'failed', 'skipped', 'unexpected', 'seconds', 'remarks']
 const textColumns = new Set([0, heading.length - 1])
+
+/** A run as .ci/run adds it up: what is known not to pass counts as skipped there, with its reason. */
+export type RunSummary = {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[]
+  readonly failures: readonly string[]
+}
+
+export function runSummary(reports: readonly SuiteReport[]): RunSummary {
+  const passed = reports.flatMap(({ results }) => results.filter((r) => r.outcome === 'passed'))
+  const failures = reports.flatMap(({ suite, unexpected }) =>
+    unexpected.map((line) => `${suite}: ${line}`),
+  )
+  const skipped = reports.flatMap(({ suite, notRun, known }) =>
+    notRun === undefined
+      ? known.map(({ name, reason }) => ({ name: `${suite} > ${name}`, reason }))
+      : [{ name: suite, reason: notRun }],
+  )
+  return { passed: passed.length, failed: failures.length, skipped, failures }
+}
 
 /** `N passed, N failed, N skipped` */
 export function countsLine(results: readonly TestResult[]): string {

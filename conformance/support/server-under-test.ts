@@ -13,6 +13,7 @@ export type ServerOptions = {
   readonly directory?: string
 }
 
+const startLimitMs = 60_000
 const stopLimitMs = 60_000
 
 export class ServerUnderTest implements Address {
@@ -30,8 +31,10 @@ export class ServerUnderTest implements Address {
     this.#child = child
   }
 
+  /** @throws when it ends before it listens, or takes too long. */
   static async listening(child: Child, directory: string): Promise<ServerUnderTest> {
-    const [, port] = await child.said(/listening on \S*:(\d+)/)
+    const late = setTimeout(() => child.signal('SIGKILL'), startLimitMs)
+    const [, port] = await child.said(/listening on \S*:(\d+)/).finally(() => clearTimeout(late))
     return new ServerUnderTest({ host: '127.0.0.1', port: Number(port) }, directory, child)
   }
 

@@ -4,6 +4,7 @@ import {
   countsLine,
   isAsExpected,
   reportTable,
+  runSummary,
   type SuiteReport,
 } from '../../conformance/support/report-table.ts'
 
@@ -16,6 +17,10 @@ const good: SuiteReport = {
     { name: 'd', outcome: 'skipped' },
   ],
   unexpected: [],
+  known: [
+    { name: 'c', reason: 'one node has no second replica' },
+    { name: 'd', reason: '#12' },
+  ],
   seconds: 61.4,
   remarks: ['one', 'two'],
 }
@@ -24,6 +29,7 @@ const absent: SuiteReport = {
   suite: 'franz-go',
   notRun: 'no go',
   results: [],
+  known: [],
 }
 
 it('gives a row for each suite, and the reason in place of counts where it was not run', () => {
@@ -41,4 +47,18 @@ it('counts outcomes in one line', () => {
 it('is as expected until one suite has something unexpected', () => {
   expect(isAsExpected([good, absent])).toBe(true)
   expect(isAsExpected([good, { ...good, unexpected: ['c: failed'] }])).toBe(false)
+})
+
+it('sums up for CI, where what is known not to pass is skipped for its reason', () => {
+  const bad = { ...good, suite: 'kcat', known: [], unexpected: ['c: failed', 'd: skipped'] }
+  expect(runSummary([good, absent, bad])).toEqual({
+    passed: 4,
+    failed: 2,
+    skipped: [
+      { name: 'kafka-tools > c', reason: 'one node has no second replica' },
+      { name: 'kafka-tools > d', reason: '#12' },
+      { name: 'franz-go', reason: 'no go' },
+    ],
+    failures: ['kcat: c: failed', 'kcat: d: skipped'],
+  })
 })

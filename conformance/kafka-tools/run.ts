@@ -80,10 +80,10 @@ async function runOne(context: SuiteContext, session: Session): Promise<TestResu
     writeFileSync(kafkaPath, formatTranscript(new Map(sections)))
   }
   const kafka = read(kafkaPath)
-  const known = context.against === undefined ? read(differencesPath) : new Map<string, Section>()
+  let known = context.against === undefined ? read(differencesPath) : new Map<string, Section>()
   if (context.extra.includes('--update') && context.against === undefined) {
-    const found = withReasons(differences(bodies, kafka), known)
-    if (found.size > 0) writeFileSync(differencesPath, formatTranscript(found))
+    known = withReasons(differences(bodies, kafka), known)
+    if (known.size > 0) writeFileSync(differencesPath, formatTranscript(known))
     else rmSync(differencesPath, { force: true })
   }
   const judged = [...bodies].map(([name, body]) =>

@@ -550,7 +550,7 @@ const others: Step[] = [
     'describe-producers --topic plain.topic_1 --partition 0',
     { lines: /^ProducerId/ },
   ),
-  step('list access rules', 'acls', '--list'),
+  step('list access rules', 'acls', '--list', ofKind),
   step(
     'reset the offsets of a streams application',
     'streamsReset',

@@ -33,8 +33,8 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/TIME, TIME, [\d.]+, [\d.]+, (\d+),.*/g, 'TIME, TIME, …, $1, …'],
 ]
 
-/** What follows the kind of an error. */
-const ownWords = /((?:\w+Exception| command) ?:).*$/
+/** What follows the kind of an error: the innermost exception, or the command that failed. */
+const ownWords = /^(.*Exception:|.*? command ?:).*$/
 
 const heading = '=== '
 const reasonMark = 'reason: '

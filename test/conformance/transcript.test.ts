@@ -55,6 +55,11 @@ describe('the section of a step', () => {
     const stdout = 'Error: x.FooException: our words'
     expect(body({ stdout }, { isInOwnWords: true })).toBe('exit 0\nError: x.FooException: …')
     expect(body({ stdout })).toContain('our words')
+    const nested = 'java.util.ExecutionException: x.BarException: words: of ours'
+    const innermost = 'exit 0\njava.util.ExecutionException: x.BarException: …'
+    expect(body({ stdout: nested }, { isInOwnWords: true })).toBe(innermost)
+    const refused = 'Error while executing topic command : words'
+    expect(body({ stdout: refused }, { isInOwnWords: true })).toContain('command : …')
   })
 })
 

@@ -56,18 +56,32 @@ export class CorruptionError extends LogError {
   }
 }
 
+/** One record that makes its batch unacceptable. */
+export type RecordFault = {
+  /** Place of the record in its batch, from 0. */
+  readonly recordIndex: number
+  readonly reason: string
+}
+
 /**
  * A batch offered for append breaks the rules of its format (counts, deltas, control bit…).
- * `recordIndex` names the record at fault when one record is to blame.
+ * `recordIndex` names the first record at fault when records are to blame; `faults` has all of
+ * them in order, the first 10,000 at most.
  */
 export class InvalidBatchError extends LogError {
   override readonly name = 'InvalidBatchError'
   override readonly code = 'ERR_BATCH_INVALID'
   readonly recordIndex: number | undefined
+  readonly faults: readonly RecordFault[]
 
-  constructor(reason: string, details: { recordIndex?: number } = {}, options?: ErrorOptions) {
+  constructor(
+    reason: string,
+    { faults = [] }: { faults?: readonly RecordFault[] } = {},
+    options?: ErrorOptions,
+  ) {
     super(reason, options)
-    this.recordIndex = details.recordIndex
+    this.recordIndex = faults[0]?.recordIndex
+    this.faults = faults
   }
 }
 
@@ -121,15 +135,22 @@ export class UnsupportedCodecError extends LogError {
   override readonly code = 'ERR_CODEC_UNSUPPORTED'
 }
 
-/** A record's timestamp is further from now than the topic accepts. Times are ms since epoch. */
+/**
+ * A record's timestamp is further from now than the topic accepts. Times are ms since epoch.
+ * `recordIndex` names the first such record; `faults` has all records at fault, of whatever kind,
+ * in order, the first 10,000 at most.
+ */
 export class TimestampError extends LogError {
   override readonly name = 'TimestampError'
   override readonly code = 'ERR_TIMESTAMP_OUT_OF_BOUNDS'
   readonly recordIndex: number
+  readonly faults: readonly RecordFault[]
 
-  constructor(reason: string, details: { recordIndex: number }) {
+  constructor(reason: string, details: { recordIndex: number; faults?: readonly RecordFault[] }) {
     super(reason)
-    this.recordIndex = details.recordIndex
+    const { recordIndex, faults = [{ recordIndex, reason }] } = details
+    this.recordIndex = recordIndex
+    this.faults = faults
   }
 }
 

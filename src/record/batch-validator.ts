@@ -16,6 +16,7 @@ import {
   BatchTooLargeError,
   CorruptBatchError,
   InvalidBatchError,
+  type RecordFault,
   TimestampError,
   UnsupportedCodecError,
   UnsupportedMagicError,
@@ -90,7 +91,7 @@ export type ProducedBatch = {
  * were.
  *
  * Errors: InvalidBatchError (not exactly one batch; counts, offsets, control bit, sequence, keys,
- * record structure: `recordIndex` says where), CorruptBatchError (size, CRC, compressed data),
+ * record structure: `faults` says where), CorruptBatchError (size, CRC, compressed data),
  * UnsupportedMagicError, UnsupportedCodecError, BatchTooLargeError, TimestampError.
  */
 export function validateProduced(
@@ -208,63 +209,86 @@ function checkTimestampType(view: BatchView, rules: ProduceRules): void {
   }
 }
 
+/** Records at fault that an error names. */
+const maxFaults = 10_000
+
 type Walk = { readonly hasDenseOffsets: boolean; readonly maxTimestamp: number }
 
 function walkRecords(view: BatchView, rules: ProduceRules, codec: CodecName): Walk {
   const cursor = new RecordCursor({ maxDecompressedBytes: rules.maxDecompressedBytes })
   const isCreate = rules.timestampType === 'create'
   cursor.openAs(view.bytes, view.position, isCreate ? undefined : rules.nowMs)
+  const faults = new RecordFaults()
   let maxTimestamp: number = none
-  let firstSparse = -1
-  let firstKeyless = -1
-  let failure: unknown
+  let hasDenseOffsets = true
   try {
-    // The whole batch is walked even when a record failed: a timestamp failure anywhere decides
-    // which error the client gets.
+    // The whole batch is walked even when a record failed: the client is told of every one, and a
+    // timestamp failure anywhere decides which error it gets.
     while (cursor.next()) {
       const { index, timestamp } = cursor
-      if (firstSparse < 0 && cursor.offsetDelta !== index) firstSparse = index
-      if (firstKeyless < 0 && cursor.keyStart < 0) firstKeyless = index
-      if (isCreate) checkTimestamp(index, timestamp, view, rules)
+      if (cursor.offsetDelta !== index) {
+        hasDenseOffsets = false
+        if (codec === 'none') faults.add(index, `record ${index} has another offset delta`)
+      }
+      if (rules.requiresKeys && cursor.keyStart < 0) {
+        faults.add(index, `record ${index} has no key, which a compacted log needs`)
+      }
+      if (isCreate && !isTimestampAllowed(timestamp, view, rules)) {
+        faults.addTimestamp(index, explainTimestamp(index, timestamp, rules))
+      }
       if (timestamp > maxTimestamp) maxTimestamp = timestamp
     }
   } catch (error) {
     if (!(error instanceof CorruptBatchError)) throw error
-    failure = new InvalidBatchError(error.message, { recordIndex: cursor.index }, { cause: error })
+    faults.add(cursor.index, error.message, error)
   }
-  // The lowest record index wins, and a structure failure is always the last one reached.
-  const sparse = codec === 'none' ? firstSparse : -1
-  const keyless = rules.requiresKeys ? firstKeyless : -1
-  if (keyless >= 0 && (sparse < 0 || keyless <= sparse)) {
-    throw new InvalidBatchError(`record ${keyless} has no key, which a compacted log needs`, {
-      recordIndex: keyless,
-    })
-  }
-  if (sparse >= 0) {
-    throw new InvalidBatchError(`record ${sparse} has another offset delta than ${sparse}`, {
-      recordIndex: sparse,
-    })
-  }
-  if (failure !== undefined) throw failure
-  return { hasDenseOffsets: firstSparse < 0, maxTimestamp }
+  faults.throwIfAny()
+  return { hasDenseOffsets, maxTimestamp }
 }
 
-function checkTimestamp(
-  recordIndex: number,
-  timestamp: number,
-  view: BatchView,
-  rules: ProduceRules,
-): void {
-  if (timestamp === none && view.timestampType === 'create') return
+/** The records of one batch that are at fault; one fault a record, the first found. */
+class RecordFaults {
+  #faults: RecordFault[] | undefined
+  #count = 0
+  #cause: unknown
+  #timestamp: RecordFault | undefined
+
+  add(recordIndex: number, reason: string, cause?: unknown): void {
+    this.#faults ??= []
+    if (this.#faults.at(-1)?.recordIndex === recordIndex) return
+    this.#count++
+    this.#cause ??= cause
+    if (this.#faults.length < maxFaults) this.#faults.push({ recordIndex, reason })
+  }
+
+  addTimestamp(recordIndex: number, reason: string): void {
+    this.#timestamp ??= { recordIndex, reason }
+    this.add(recordIndex, reason)
+  }
+
+  throwIfAny(): void {
+    const faults = this.#faults
+    if (faults === undefined) return
+    const others = this.#count > 1 ? `, one of ${this.#count} records at fault` : ''
+    if (this.#timestamp !== undefined) {
+      const { recordIndex, reason } = this.#timestamp
+      throw new TimestampError(`${reason}${others}`, { recordIndex, faults })
+    }
+    throw new InvalidBatchError(`${faults[0]!.reason}${others}`, { faults }, { cause: this.#cause })
+  }
+}
+
+function isTimestampAllowed(timestamp: number, view: BatchView, rules: ProduceRules): boolean {
+  if (timestamp === none && view.timestampType === 'create') return true
   const { nowMs, beforeMaxMs, afterMaxMs } = rules
-  const isInRange = nowMs - timestamp <= beforeMaxMs && timestamp - nowMs <= afterMaxMs
-  if (timestamp >= 0 && isInRange) return
-  throw new TimestampError(
-    timestamp < 0
-      ? `record ${recordIndex} has timestamp ${timestamp}, which is none`
-      : `record ${recordIndex} has timestamp ${timestamp}: expected ${nowMs} − ${beforeMaxMs} ms to + ${afterMaxMs} ms`,
-    { recordIndex },
-  )
+  return timestamp >= 0 && nowMs - timestamp <= beforeMaxMs && timestamp - nowMs <= afterMaxMs
+}
+
+function explainTimestamp(recordIndex: number, timestamp: number, rules: ProduceRules): string {
+  const { nowMs, beforeMaxMs, afterMaxMs } = rules
+  return timestamp < 0
+    ? `record ${recordIndex} has timestamp ${timestamp}, which is none`
+    : `record ${recordIndex} has timestamp ${timestamp}: expected ${nowMs} − ${beforeMaxMs} ms to + ${afterMaxMs} ms`
 }
 
 function finishInPlace(

@@ -119,14 +119,15 @@ describe('produce', () => {
     expect((await broker.produce('t', large)).errorCode).toBe(10)
   })
 
-  it('names the record at fault', async () => {
+  it('names the records at fault', async () => {
     await broker.store.createTopic('compacted', { config: { 'cleanup.policy': 'compact' } })
     const builder = new BatchBuilder()
-    builder.addAll([{ key: 'k', value: 'v' }, 'keyless'], 1)
+    builder.addAll([{ key: 'k', value: 'v' }, 'keyless', { key: 'l', value: 'w' }, 'another'], 1)
     const answer = await broker.produce('compacted', Buffer.from(builder.finish()))
     expect(answer.errorCode).toBe(87)
     expect(answer.recordErrors).toEqual([
-      { batchIndex: 1, batchIndexErrorMessage: expect.stringContaining('no key') },
+      { batchIndex: 1, batchIndexErrorMessage: expect.stringContaining('1 has no key') },
+      { batchIndex: 3, batchIndexErrorMessage: expect.stringContaining('3 has no key') },
     ])
   })
 

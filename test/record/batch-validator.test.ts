@@ -77,6 +77,10 @@ function built(codec: 'none' | 'zstd' | 'gzip' = 'none'): Buffer {
   return Buffer.from(builder.finish())
 }
 
+function faultsOf(error: LogError): number[] {
+  return (error as InvalidBatchError).faults.map(({ recordIndex }) => recordIndex)
+}
+
 function valuesOf(bytes: Buffer): (string | undefined)[] {
   const cursor = new RecordCursor().open(bytes, 0)
   const values = []
@@ -261,6 +265,28 @@ describe('the records of a produced batch', () => {
     const error = refusal(rawBatch({ ...good, records }), { requiresKeys: true, afterMaxMs: 1000 })
     expect(error).toBeInstanceOf(TimestampError)
     expect(error).toMatchObject({ recordIndex: 1 })
+    expect(faultsOf(error)).toEqual([0, 1])
+  })
+
+  it('are all named when several are at fault, each once, up to a bound', () => {
+    const structure = Buffer.concat([
+      rawRecord({ offsetDelta: 0 }),
+      rawRecord({ offsetDelta: 2, key: 'k' }),
+      rawRecord({ offsetDelta: 3 }),
+      rawRecord({ offsetDelta: 3, key: 'k' }),
+      rawRecord({ offsetDelta: 4, key: 'k', length: 3 }),
+    ])
+    const mixed = { ...good, lastOffsetDelta: 5, recordCount: 6, records: structure }
+    const error = refusal(rawBatch(mixed), { requiresKeys: true })
+    expect(error).toBeInstanceOf(InvalidBatchError)
+    expect(faultsOf(error)).toEqual([0, 1, 2, 4])
+    expect(error.message).toMatch(/record 0 has no key.* 4 records/)
+
+    const builder = new BatchBuilder()
+    for (let index = 0; index < 10_002; index++) builder.addAll(['keyless'], nowMs)
+    const many = refusal(Buffer.from(builder.finish()), { requiresKeys: true })
+    expect(faultsOf(many)).toHaveLength(10_000)
+    expect(many.message).toMatch(/10002 records/)
   })
 })
 

@@ -211,11 +211,13 @@ function refuseTransactional(bytes: Buffer): void {
   throw new InvalidBatchError('transactional batches are not served')
 }
 
-/** The record at fault, when one is. */
+/** All records at fault, when records are: clients tell these from the others in the batch. */
 function blame(error: unknown): { batchIndex: number; batchIndexErrorMessage: string }[] {
   if (!(error instanceof InvalidBatchError || error instanceof TimestampError)) return []
-  if (error.recordIndex === undefined) return []
-  return [{ batchIndex: error.recordIndex, batchIndexErrorMessage: error.message }]
+  return error.faults.map(({ recordIndex, reason }) => ({
+    batchIndex: recordIndex,
+    batchIndexErrorMessage: reason,
+  }))
 }
 
 /** Waits until every append reached its level; one that fails or is late gets its error. */

@@ -2,11 +2,14 @@
 import { alterConfigs } from './api/alter-configs.ts'
 import { alterPartitionReassignments } from './api/alter-partition-reassignments.ts'
 import { apiVersions } from './api/api-versions.ts'
+import { createAcls } from './api/create-acls.ts'
 import { createPartitions } from './api/create-partitions.ts'
 import { createTopics } from './api/create-topics.ts'
+import { deleteAcls } from './api/delete-acls.ts'
 import { deleteGroups } from './api/delete-groups.ts'
 import { deleteRecords } from './api/delete-records.ts'
 import { deleteTopics } from './api/delete-topics.ts'
+import { describeAcls } from './api/describe-acls.ts'
 import { describeCluster } from './api/describe-cluster.ts'
 import { describeConfigs } from './api/describe-configs.ts'
 import { describeGroups } from './api/describe-groups.ts'
@@ -50,6 +53,9 @@ export const servedApis: readonly ServedApi[] = [
   createTopics,
   deleteTopics,
   initProducerId,
+  describeAcls,
+  createAcls,
+  deleteAcls,
   describeConfigs,
   alterConfigs,
   createPartitions,

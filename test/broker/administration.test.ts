@@ -4,7 +4,10 @@
 // Method: whole frames through a broker over a store on the simulated disk.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { alterPartitionReassignmentsApi } from '../../src/broker/api/alter-partition-reassignments.ts'
+import { createAclsApi } from '../../src/broker/api/create-acls.ts'
+import { deleteAclsApi } from '../../src/broker/api/delete-acls.ts'
 import { deleteRecordsApi } from '../../src/broker/api/delete-records.ts'
+import { describeAclsApi } from '../../src/broker/api/describe-acls.ts'
 import { describeLogDirsApi } from '../../src/broker/api/describe-log-dirs.ts'
 import { describeTopicPartitionsApi } from '../../src/broker/api/describe-topic-partitions.ts'
 import { electLeadersApi } from '../../src/broker/api/elect-leaders.ts'
@@ -293,4 +296,31 @@ describe('partition reassignments', () => {
     const none = await broker.ask(listPartitionReassignmentsApi, 0, {})
     expect(none).toMatchObject({ errorCode: 0, topics: [] })
   })
+})
+
+describe('ACLs', () => {
+  const rule = { principal: 'User:a', host: '*', operation: 3, permissionType: 3 }
+  const filter = {
+    resourceTypeFilter: 2,
+    resourceNameFilter: null,
+    principalFilter: null,
+    hostFilter: null,
+    operation: 1,
+    permissionType: 1,
+  }
+  const refused = { errorCode: 54, errorMessage: expect.stringContaining('authorizer') }
+
+  it.each(versionsOf(describeAclsApi))(
+    'are not kept, without an authorizer (v%i)',
+    async (version) => {
+      const creation = { resourceType: 2, resourceName: 't', ...rule }
+      const created = await broker.ask(createAclsApi, version, { creations: [creation, creation] })
+      expect(created.results).toEqual([refused, refused])
+      const described = await broker.ask(describeAclsApi, version, filter)
+      expect(described).toMatchObject({ ...refused, resources: [] })
+      const deleted = await broker.ask(deleteAclsApi, version, { filters: [filter, filter] })
+      const nothing = { ...refused, matchingAcls: [] }
+      expect(deleted.filterResults).toEqual([nothing, nothing])
+    },
+  )
 })

@@ -104,7 +104,13 @@ describe('a bug in a handler', () => {
   })
 
   it.each(servedApis)('has a place in every answer of $api.name', ({ api, fail }) => {
-    const names = { topicNames: [], groupsNames: [], coordinatorKeys: [] }
+    const names = {
+      topicNames: [],
+      groupsNames: [],
+      coordinatorKeys: [],
+      creations: [],
+      filters: [],
+    }
     const asked = { topics: [], topicData: [], resources: [], groups: [], ...names }
     expect(fail({ ...asked } as never, -1)).toBeDefined()
     expect(api.versions.max).toBeGreaterThanOrEqual(0)

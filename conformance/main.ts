@@ -3,7 +3,9 @@
  * the table. Exit codes: 0 all as expected, 1 something was not, 2 wrong usage, 3 the one suite that
  * was asked for cannot run here.
  */
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { parseArguments, UsageError } from '../src/cli/arguments.ts'
@@ -61,7 +63,9 @@ async function main(args: readonly string[]): Promise<number> {
       for (const { name, fast } of suites) process.stdout.write(`${name}${fast ? ' (fast)' : ''}\n`)
       return 0
     }
-    return await runSuites(parse(args, suites))
+    const request = parse(args, suites)
+    if (request.against !== undefined) await checkListening(request.against)
+    return await runSuites(request)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     process.stderr.write(`conformance: ${error.message}\n\n${help}\n`)
@@ -111,6 +115,18 @@ function parseAddress(text: string): Address {
   const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? []
   if (host === undefined) throw new UsageError(`--server is ${text}: expected host:port`)
   return { host, port: Number(port) }
+}
+
+/** Suites wait long for a broker that does not answer: one that is not there is seen at once. */
+async function checkListening({ host, port }: Address): Promise<void> {
+  const socket = connect({ host, port })
+  try {
+    await once(socket, 'connect')
+  } catch (error) {
+    throw new UsageError(`no broker at ${host}:${port}: ${(error as Error).message}`)
+  } finally {
+    socket.destroy()
+  }
 }
 
 async function runSuites(request: Request): Promise<number> {

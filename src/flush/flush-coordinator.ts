@@ -20,6 +20,7 @@ import {
   ClosedError,
   InvalidOptionError,
   LogFailedError,
+  StorageError,
 } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
@@ -28,7 +29,7 @@ import type { FileSystem } from '../platform/file-system.ts'
 import type { GroupMark } from '../record/group-mark.ts'
 import { maxStagedBytes, SyncPace } from './flush-policy.ts'
 import type { FlushTarget, GroupMember } from './flush-target.ts'
-import { Journal } from './journal.ts'
+import { Journal, journalFileName } from './journal.ts'
 import { journalPageBytes, minRegionBytes, type RedoPrefix } from './journal-format.ts'
 import { type FrameState, JournalFrame, type RedoPlace } from './journal-frame.ts'
 import { removeJournal } from './journal-replay.ts'
@@ -278,6 +279,12 @@ export class FlushCoordinator {
   async #makeJournal(): Promise<void> {
     const { fileSystem, directory, logger, random } = this.#options
     try {
+      // Zeroing a file that does not fit would take the last room from appends, for as long as the
+      // file system takes to free it again.
+      if (fileSystem.space(directory).freeBytes < 4 * this.#regionBytes) {
+        const path = `${directory}/${journalFileName}`
+        throw new StorageError({ operation: 'preallocate', path, errno: 'ENOSPC' })
+      }
       const id = Math.floor(random() * 2 ** 32)
       const journal = await Journal.create(fileSystem, directory, this.#regionBytes, id)
       this.#journal = journal

@@ -52,6 +52,8 @@ export type CoordinatorOptions = {
   readonly onFailure: (error: unknown) => void
 }
 
+const noTargets: ReadonlySet<FlushTarget> = new Set()
+
 export class FlushCoordinator {
   readonly #options: CoordinatorOptions
   readonly #regionBytes: number
@@ -72,6 +74,8 @@ export class FlushCoordinator {
   /** Targets with frames in a region, until it is free for good. */
   readonly #inRegion = [new Set<FlushTarget>(), new Set<FlushTarget>()]
   #draining: Promise<void> | undefined
+  /** Targets of the groups since the last round began; undefined when there were several. */
+  #onlyGroup: ReadonlySet<FlushTarget> | undefined = noTargets
   /** What the last group's frame held before the group. */
   #beforeGroup: FrameState | undefined
   readonly #syncs = new SegmentSyncs()
@@ -185,6 +189,8 @@ export class FlushCoordinator {
         void this.sync(target)
       }
     }
+    const group = this.#onlyGroup
+    this.#onlyGroup = noTargets
     this.#wantJournal()
     try {
       if (frame !== undefined && !frame.isEmpty && !this.#place(frame, inFrame)) {
@@ -193,7 +199,10 @@ export class FlushCoordinator {
       }
       // Also when the frames of groups went before this round.
       if (this.#journal?.isDirty === true) {
-        await this.#flushJournal(this.#journal, staged.length === 1 && this.#requested.size === 0)
+        // One log, or the logs of one group: it is one caller who waits.
+        const isOne = staged.length === 1 || staged.every((target) => group?.has(target))
+        const isAlone = isOne && staged.length > 0 && this.#requested.size === 0
+        await this.#flushJournal(this.#journal, isAlone)
       }
     } catch (error) {
       this.#fail(error)
@@ -413,7 +422,9 @@ export class FlushCoordinator {
     )
     if (isTaken && this.#makeRoom(journal, frame)) {
       this.#beforeGroup = before
-      for (const { target } of members) this.#captured.add(target)
+      const targets = new Set(members.map(({ target }) => target))
+      for (const target of targets) this.#captured.add(target)
+      this.#onlyGroup = this.#onlyGroup === noTargets ? targets : undefined
       this.#writeForming(journal)
       return true
     }

@@ -282,7 +282,15 @@ export class FlushCoordinator {
   #wantJournal(): void {
     const isWorth = this.#syncsInstead * mebibyte > 2 * this.#regionBytes
     if (this.#journalState !== 'wanted' || !isWorth || this.#making !== undefined) return
-    this.#making = this.#makeJournal()
+    this.#startMaking()
+  }
+
+  #startMaking(): Promise<void> {
+    const run = this.#makeJournal().finally(() => {
+      if (this.#making === run) this.#making = undefined
+    })
+    this.#making = run
+    return run
   }
 
   async #makeJournal(): Promise<void> {
@@ -305,8 +313,6 @@ export class FlushCoordinator {
       logger.warn({ error: String(error) }, 'the journal could not be made')
       this.#makeError = error
       this.#syncsInstead = 0
-    } finally {
-      this.#making = undefined
     }
   }
 
@@ -371,8 +377,7 @@ export class FlushCoordinator {
           cause: this.#failure?.error,
         })
       }
-      this.#making ??= this.#makeJournal()
-      await this.#making
+      await (this.#making ?? this.#startMaking())
       if (this.#makeError !== undefined) throw this.#makeError
     }
   }

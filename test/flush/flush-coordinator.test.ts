@@ -171,6 +171,7 @@ describe('the flush coordinator', () => {
     const log = await store.log('first')
     for (let i = 0; i < 5; i++) expect((await log.append('x')).level).toBe('disk')
     expect(made).not.toContain(journalPath)
+    await store.close()
     expect(logger.at('warn').map(({ message }) => message)).toContain(
       'the journal could not be made',
     )

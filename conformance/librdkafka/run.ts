@@ -44,7 +44,7 @@ type Bench = {
 export const suite: Suite = {
   name: 'librdkafka',
   tools: ['npm', 'python3', 'make', 'gcc', 'g++', 'tar'],
-  fast: true,
+  fast: false,
   async run(context) {
     const tests = await builtTests(context)
     const options = context.extra.filter((argument) => argument.startsWith('-'))

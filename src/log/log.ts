@@ -902,7 +902,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     knownOptions('follow', options, ['from', 'verify', 'level', 'signal'])
     const { signal } = options
     const level = this.#readLevelOption(options.level)
-    const cursor = this.cursor({ from: 'end', ...options })
+    const from = options.from === undefined ? 'end' : options.from
+    const cursor = this.cursor({ ...options, from })
     const more = async (): Promise<boolean> => {
       try {
         this.assertReadable()
@@ -934,7 +935,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /** A cursor for reading without allocation; see LogCursor. */
   cursor(options: { readonly from?: ReadFrom; readonly verify?: boolean } = {}): LogCursor {
     this.assertReadable()
-    const from = this.#fromOption(options.from ?? 'start')
+    const from = this.#fromOption(options.from === undefined ? 'start' : options.from)
     return new LogCursor(this, from, {
       verify: options.verify ?? true,
       maxDecompressedBytes: this.#env.settings.maxDecompressedBytes,

@@ -96,7 +96,9 @@ export class Consumer implements AsyncIterable<LogRecord> {
     this.#parts = parts
     this.#options = options
     this.#key = positionKey(parts.name, parts.log.name)
-    this.#origin = this.#position = this.#resume(options.from ?? 'start')
+    this.#origin = this.#position = this.#resume(
+      options.from === undefined ? 'start' : options.from,
+    )
     // The other options are checked now too, not when the first record is asked for.
     this.#open(this.log.startOffset)
     signal?.addEventListener('abort', this.#onAbort, { once: true })

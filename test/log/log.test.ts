@@ -246,6 +246,8 @@ describe('cursors', () => {
     await log.append(['a', 'b'])
     expect(() => log.cursor({ from: 3 })).toThrow('offset 3 of t-0 is outside [0, 2]')
     expect(() => log.read({ from: -1 })).toThrow('from is -1')
+    expect(() => log.read({ from: null as never })).toThrow('from is null')
+    expect(() => log.follow({ from: null as never })).toThrow('from is null')
     const values: string[] = []
     for await (const { value } of log.read({ from: 1, to: 2 })) values.push(String(value))
     expect(values).toEqual(['b'])
@@ -268,6 +270,15 @@ describe('following', () => {
     await store.close()
     expect((await end).done).toBe(true)
     expect((await reading.next()).done).toBe(true)
+  })
+
+  it('begins at the end also when that is left undefined', async () => {
+    const { log } = await openLog()
+    await log.append('before')
+    const stream = log.follow({ from: undefined as never })
+    const next = stream.next()
+    await log.append('after')
+    expect(String((await next).value?.value)).toBe('after')
   })
 
   it('ends when aborted', async () => {

@@ -300,7 +300,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * The bytes are copied before the call returns. The promise resolves when the batch reached the
    * level asked for, and says which one; appends of one log are stored in call order. When it
    * rejects with LogFailedError or ClosedError after the batch was written, the batch may still be
-   * found in the log.
+   * found in the log; so it may with OffsetOutOfRangeError, when one of the same turn was truncated.
    *
    * @throws (rejects) InvalidOptionError, ConflictError, OutOfOrderSequenceError,
    *         ProducerFencedError, BatchTooLargeError, InvalidBatchError, StorageError (disk full:
@@ -342,9 +342,11 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return { offset, lastOffset, level: level === 'memory' ? 'os' : level }
   }
 
-  /** Whether what is appended for the disk now may wait: this log had its write of the round. */
+  /** Whether what is appended for the disk now may wait: the segment had its write of the round. */
   get #isInRun(): boolean {
-    return (this.#run !== undefined || this.#flusher.hasCaptured) && !this.isReplicated
+    if (this.#run !== undefined) return true
+    const { active } = this.#parts.segments
+    return this.#flusher.hasCaptured && active.sizeBytes > 0 && !this.isReplicated
   }
 
   async #appendToRun(builder: BatchBuilder): Promise<AppendAck> {
@@ -357,7 +359,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const offset = this.#run?.endOffset ?? this.#marks.logEnd
     const lastOffset = (offset + recordCount - 1) as Offset
     const runBytes = waitingBytes + sizeBytes
-    if (runBytes > maxRunBytes || this.#isRollDue(runBytes, lastOffset, maxTimestamp)) {
+    const isOver = runBytes > maxRunBytes || lastOffset >= maxOffset
+    if (isOver || this.#isRollDue(runBytes, lastOffset, maxTimestamp)) {
       return this.#acked(this.#store(batch, 'disk'), 'disk')
     }
     const run = (this.#run ??= new AppendRun(this.#env.builders.takeRunBuffer(), offset))

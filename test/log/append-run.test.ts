@@ -3,6 +3,7 @@
  * and when their bytes cannot be written none of them is there.
  */
 import { describe, expect, it } from 'vitest'
+import type { CrashClass } from '../../src/platform/sim-crash-class.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import {
   expectDense,
@@ -187,5 +188,75 @@ describe('appends of one turn', () => {
     log.trim(log.endOffset)
     await Promise.all(more)
     expect(log.startOffset).toBe(2 + 2 * values.length)
+  })
+
+  it('are refused when no offsets are left, one by one or together', async () => {
+    const disk = simDisk()
+    await (await openLog(disk)).store.close()
+    const path = '/data/log-start-offset-checkpoint'
+    const file = disk.open(path, 'open-or-create')
+    file.truncate(0)
+    file.write(Buffer.from(`0\n1\nt 0 ${Number.MAX_SAFE_INTEGER - 4}\n`), 0)
+    file.close()
+    const { log } = await openLog(disk.processCrash())
+    const answers = await Promise.allSettled(
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((value) => log.append(value, { level: 'disk' })),
+    )
+    const isDone = answers.map(({ status }) => status === 'fulfilled')
+    const { length } = valuesIn(log)
+    expect(isDone.filter(Boolean)).toHaveLength(length)
+    expect(length).toBe(4)
+    for (const answer of answers.slice(length)) {
+      expect(answer).toMatchObject({ reason: { code: 'ERR_OFFSET_EXHAUSTED' } })
+    }
+  })
+
+  it('keep to the size of segments, also right after one has begun', async () => {
+    const { log } = await openLog(simDisk(), { 'segment.bytes': '1024' })
+    await log.append('x'.repeat(500))
+    const acks = Array.from({ length: 12 }, () => log.append('y'.repeat(500), { level: 'disk' }))
+    await expect(log.append('z'.repeat(1100), { level: 'disk' })).rejects.toMatchObject({
+      code: 'ERR_BATCH_TOO_LARGE',
+    })
+    // The first of these rolls, and what it left captured belongs to the segment before.
+    log.roll()
+    const more = Array.from({ length: 6 }, () => log.append('w'.repeat(500), { level: 'disk' }))
+    const late = log.append('z'.repeat(1100), { level: 'disk' })
+    await expect(late).rejects.toMatchObject({ code: 'ERR_BATCH_TOO_LARGE' })
+    await Promise.all([...acks, ...more])
+    for (const segment of log.segments) expect(segment.sizeBytes).toBeLessThanOrEqual(1024)
+  })
+
+  it('are there as far as they were acknowledged, whatever happens at which operation', async () => {
+    const crashes: readonly CrashClass[] = ['nothing-unsynced', 'random-sectors', 'data-not-names']
+    let checks = 0
+    for (const how of ['stop', 'EIO', 'ENOSPC'] as const) {
+      for (let at = 1, isPast = false; !isPast; at++) {
+        const { disk, log } = await openLog()
+        await log.append('before')
+        const number = disk.operationCount + at
+        if (how === 'stop') disk.stopAt(number)
+        else disk.failOperation(number, { errno: how })
+        // Two bursts: the second is made while the first one's frame is on its way.
+        const first = values.slice(0, 8).map((value) => log.append(value, { level: 'disk' }))
+        for (const ack of first) ack.catch(() => {})
+        await new Promise((resolve) => setImmediate(resolve))
+        const second = values.slice(8).map((value) => log.append(value, { level: 'disk' }))
+        const answers = await Promise.allSettled([...first, ...second])
+        isPast = disk.operationCount < number
+        const acked = values.filter((_, i) => answers[i]?.status === 'fulfilled')
+        for (const crash of crashes) {
+          const again = await openLog(disk.crash({ class: crash }))
+          const found = valuesIn(again.log).slice(1)
+          expectDense(again.log)
+          expectIndexesEqualScan(again.log)
+          const place = `${how} at ${at}, ${crash}`
+          expect(found, place).toEqual(values.filter((value) => found.includes(value)))
+          for (const value of acked) expect(found, place).toContain(value)
+          checks++
+        }
+      }
+    }
+    expect(checks).toBeGreaterThan(40)
   })
 })

@@ -310,7 +310,10 @@ export class FlushCoordinator {
       this.#forming = new JournalFrame(journal.maxFrameBytes)
     } catch (error) {
       // Segments are synced directly then, as before: slower, and as durable.
-      logger.warn({ error: String(error) }, 'the journal could not be made')
+      // It is tried again and again, and said once.
+      if (this.#makeError === undefined) {
+        logger.warn({ error: String(error) }, 'the journal could not be made')
+      }
       this.#makeError = error
       this.#syncsInstead = 0
     }

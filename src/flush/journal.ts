@@ -34,7 +34,8 @@ export class Journal {
   /** How far each region is filled, and how far that is durable. */
   readonly #filled = [0, 0]
   readonly #durable = [0, 0]
-  #turns = 0
+  /** How often something durable was written again. */
+  #overwrites = 0
   #flushing: Promise<void> | undefined
   #isClosed = false
 
@@ -128,8 +129,8 @@ export class Journal {
     if (this.#isHeld[next]) return undefined
     const left = this.#active
     this.#active = next
-    this.#turns++
-    this.#position = this.#filled[next] = this.#durable[next] = 0
+    this.#notDurable(next, 0)
+    this.#position = this.#filled[next] = 0
     this.#firstSequence = this.#sequence
     return left
   }
@@ -183,6 +184,7 @@ export class Journal {
 
   #notDurable(region: number, position: number): void {
     this.#durable[region] = Math.min(this.#durable[region] as number, position)
+    this.#overwrites++
   }
 
   #writeHeader(region: number, { isFree = false } = {}): void {
@@ -215,12 +217,16 @@ export class Journal {
   async #flush(): Promise<void> {
     const last = this.#sequence - 1
     const filled = [...this.#filled]
-    const turns = this.#turns
+    const overwrites = this.#overwrites
     await this.#file.flush()
     this.#durableSequence = Math.max(this.#durableSequence, last)
-    for (const [region, position] of filled.entries()) {
-      if (turns === this.#turns || region !== this.#active) this.#durable[region] = position
-    }
+    if (overwrites === this.#overwrites) this.#noteDurable(filled)
+  }
+
+  #noteDurable(filled: readonly number[]): void {
+    filled.forEach((position, region) => {
+      this.#durable[region] = position
+    })
   }
 
   /** The same on this thread, whatever is under way. */
@@ -228,9 +234,7 @@ export class Journal {
     if (this.#flushing !== undefined) this.#writeAgain()
     this.#file.flushSync()
     this.#durableSequence = this.#sequence - 1
-    this.#filled.forEach((position, region) => {
-      this.#durable[region] = position
-    })
+    this.#noteDurable(this.#filled)
   }
 
   /** A flush under way may fail and leave pages that count as written: they become dirty again. */

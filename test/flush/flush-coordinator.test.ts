@@ -171,6 +171,9 @@ describe('the flush coordinator', () => {
     const log = await store.log('first')
     for (let i = 0; i < 5; i++) expect((await log.append('x')).level).toBe('disk')
     expect(made).not.toContain(journalPath)
+    // It is asked for again and again, and said once.
+    for (let i = 0; i < 30; i++) await log.append('y')
+    expect(logger.at('warn').filter(({ message }) => message.includes('journal'))).toHaveLength(1)
     await store.close()
     expect(logger.at('warn').map(({ message }) => message)).toContain(
       'the journal could not be made',

@@ -10,8 +10,7 @@
 //           its own on an empty directory, engines alternate (A B C A B C …); ratios are those of the
 //           medians over the rounds, at level `os` medians of the ratios of neighbouring runs.
 //           Not: batches at level `disk`, the network, a recovery with cold caches.
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
-import { loadavg } from 'node:os'
+import { cpSync, mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type AppendLoad, measureAppenders } from './durable/appenders.ts'
@@ -24,9 +23,7 @@ import { parseDurableOptions, usage } from './durable/options.ts'
 import { measureOsLevel } from './durable/os-level.ts'
 import { measureRecovery, type WriteProgress, writeUnderLoad } from './durable/recovery-load.ts'
 import { inDataDirectory } from './support/data-directory.ts'
-import { machineLine, repositoryRoot, warmMemory } from './support/machine.ts'
-import type { PartResult } from './support/part.ts'
-import { printTargets } from './support/target.ts'
+import { runParts } from './support/part.ts'
 
 export { usage }
 
@@ -40,25 +37,14 @@ export async function run({
 }): Promise<unknown[] | undefined> {
   if (tiny) return runTiny()
   const options = parseDurableOptions(args)
-  // Others at work on the machine make p99 and the rates of many appenders worth little.
-  const loadBefore = loadavg()[0]!
-  console.log(`load average before the run: ${loadBefore.toFixed(1)}`)
-  warmMemory()
-  const parts: PartResult[] = []
-  for (const part of options.parts) {
-    if (part === 'appenders') parts.push(await compareAppenders(options.rounds))
-    if (part === 'os-level') parts.push(await compareOsLevel(options.baseline, options.rounds))
-    if (part === 'recovery') parts.push(await measureRecoveries(options.recoveryGb))
+  const { rounds, baseline, recoveryGb } = options
+  const parts = {
+    appenders: () => compareAppenders(rounds),
+    'os-level': () => compareOsLevel(baseline, rounds),
+    recovery: () => measureRecoveries(recoveryGb),
   }
-  console.log('')
-  printTargets(parts.flatMap((part) => part.targets))
-  for (const skip of parts.flatMap((part) => part.skipped)) console.log(`skipped: ${skip}`)
-  const results = join(repositoryRoot(), 'bench', 'results')
-  mkdirSync(results, { recursive: true })
-  const date = new Date().toISOString()
-  const report = { machine: machineLine(), date, loadBefore, options, parts }
-  writeFileSync(join(results, 'durable.json'), `${JSON.stringify(report, undefined, 2)}\n`)
-  console.log('\nwritten to bench/results/durable.json')
+  const wanted = options.parts.map((part) => parts[part])
+  await runParts('durable', wanted, options)
   return undefined
 }
 

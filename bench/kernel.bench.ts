@@ -7,8 +7,7 @@
 // Measures  Opening after a clean stop (with the first append) and after a kill, with warm caches;
 //           memory of a log that was opened and left alone, with garbage collected; round-robin appends
 //           in turn with those to one log; medians, each part in a process of its own. Not: cold caches.
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
-import { loadavg } from 'node:os'
+import { cpSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type AtomicLoad, type AtomicMeasures, measureAtomic } from './kernel/atomic-group.ts'
 import {
@@ -26,12 +25,11 @@ import {
 } from './kernel/many-logs.ts'
 import { run as runTable } from './kernel/table.bench.ts'
 import { inDataDirectory } from './support/data-directory.ts'
-import { machineLine, repositoryRoot, warmMemory } from './support/machine.ts'
 import { type PartScript, runPart, runUntilKilled } from './support/own-process.ts'
-import type { PartResult } from './support/part.ts'
+import { type PartResult, runParts } from './support/part.ts'
 import { median } from './support/statistics.ts'
 import { printTable } from './support/table.ts'
-import { atLeast, atMost, printTargets, type Target } from './support/target.ts'
+import { atLeast, atMost, type Target } from './support/target.ts'
 
 export const usage = '[--only many-logs|table|atomic-group]'
 
@@ -55,26 +53,17 @@ export async function run({
   args?: readonly string[]
 }): Promise<unknown[] | undefined> {
   if (tiny) return runTiny()
+  const run = { 'many-logs': manyLogs, table, 'atomic-group': atomicGroup }
   const wanted = parseParts(args)
-  const loadBefore = loadavg()[0]!
-  console.log(`load average before the run: ${loadBefore.toFixed(1)}`)
-  warmMemory()
-  const results: PartResult[] = []
-  if (wanted.includes('many-logs')) results.push(await manyLogs())
-  if (wanted.includes('table')) results.push(await table())
-  if (wanted.includes('atomic-group')) results.push(await atomicGroup())
-  console.log('')
-  printTargets(results.flatMap((part) => part.targets))
-  for (const skip of results.flatMap((part) => part.skipped)) console.log(`skipped: ${skip}`)
-  const folder = join(repositoryRoot(), 'bench', 'results')
-  mkdirSync(folder, { recursive: true })
-  const report = { machine: machineLine(), date: new Date().toISOString(), loadBefore, results }
-  writeFileSync(join(folder, 'kernel.json'), `${JSON.stringify(report, undefined, 2)}\n`)
-  console.log('\nwritten to bench/results/kernel.json')
+  await runParts(
+    'kernel',
+    wanted.map((part) => run[part]),
+    { parts: wanted },
+  )
   return undefined
 }
 
-function parseParts(args: readonly string[]): readonly string[] {
+function parseParts(args: readonly string[]): readonly (typeof parts)[number][] {
   if (args.length === 0) return parts
   const [option, part, more] = args
   const found = parts.find((name) => name === part)

@@ -2,10 +2,8 @@
 import { defineApi, type RequestOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, int8, int16, int32, string } from '../../protocol/schema.ts'
+import { literalPattern, noAuthorizer } from '../acl-schema.ts'
 import { type ServedApi, serve } from '../served-api.ts'
-import { noAuthorizer } from './describe-acls.ts'
-
-const literal = 3
 
 export const createAclsApi = defineApi({
   key: 30,
@@ -16,7 +14,7 @@ export const createAclsApi = defineApi({
     creations: array({
       resourceType: int8(),
       resourceName: string(),
-      resourcePatternType: int8('1+', { default: literal }),
+      resourcePatternType: int8('1+', { default: literalPattern }),
       principal: string(),
       host: string(),
       operation: int8(),

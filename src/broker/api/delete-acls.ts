@@ -2,10 +2,8 @@
 import { defineApi, type RequestOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, int8, int16, int32, string } from '../../protocol/schema.ts'
+import { aclFilter, literalPattern, noAuthorizer } from '../acl-schema.ts'
 import { type ServedApi, serve } from '../served-api.ts'
-import { noAuthorizer } from './describe-acls.ts'
-
-const literal = 3
 
 export const deleteAclsApi = defineApi({
   key: 31,
@@ -13,15 +11,7 @@ export const deleteAclsApi = defineApi({
   versions: '0-3',
   flexible: '2+',
   request: {
-    filters: array({
-      resourceTypeFilter: int8(),
-      resourceNameFilter: string('0+', { nullable: '0+' }),
-      patternTypeFilter: int8('1+', { default: literal }),
-      principalFilter: string('0+', { nullable: '0+' }),
-      hostFilter: string('0+', { nullable: '0+' }),
-      operation: int8(),
-      permissionType: int8(),
-    }),
+    filters: array(aclFilter),
   },
   response: {
     throttleTimeMs: int32('0+', { default: 0 }),
@@ -33,7 +23,7 @@ export const deleteAclsApi = defineApi({
         errorMessage: string('0+', { nullable: '0+' }),
         resourceType: int8(),
         resourceName: string(),
-        patternType: int8('1+', { default: literal }),
+        patternType: int8('1+', { default: literalPattern }),
         principal: string(),
         host: string(),
         operation: int8(),

@@ -2,27 +2,15 @@
 import { defineApi } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, int8, int16, int32, string } from '../../protocol/schema.ts'
+import { aclFilter, literalPattern, noAuthorizer } from '../acl-schema.ts'
 import { type ServedApi, serve } from '../served-api.ts'
-
-/** What answers and their texts say of every API of ACLs. */
-export const noAuthorizer = 'no authorizer is configured'
-
-const literal = 3
 
 export const describeAclsApi = defineApi({
   key: 29,
   name: 'DescribeAcls',
   versions: '0-3',
   flexible: '2+',
-  request: {
-    resourceTypeFilter: int8(),
-    resourceNameFilter: string('0+', { nullable: '0+' }),
-    patternTypeFilter: int8('1+', { default: literal }),
-    principalFilter: string('0+', { nullable: '0+' }),
-    hostFilter: string('0+', { nullable: '0+' }),
-    operation: int8(),
-    permissionType: int8(),
-  },
+  request: aclFilter,
   response: {
     throttleTimeMs: int32('0+', { default: 0 }),
     errorCode: int16(),
@@ -30,7 +18,7 @@ export const describeAclsApi = defineApi({
     resources: array({
       resourceType: int8(),
       resourceName: string(),
-      patternType: int8('1+', { default: literal }),
+      patternType: int8('1+', { default: literalPattern }),
       acls: array({
         principal: string(),
         host: string(),

@@ -421,16 +421,8 @@ func (s *suite) listReassignments(admin sarama.ClusterAdmin) error {
 }
 
 func (s *suite) describeGroups(admin sarama.ClusterAdmin) error {
-	topic, group, err := s.groupTopic(10)
+	topic, group, m, err := s.readingGroup(10)
 	if err != nil {
-		return err
-	}
-	records := make(chan *sarama.ConsumerMessage, 100)
-	m, err := s.join(group, topic, s.groupConfig(sarama.NewBalanceStrategyRange()), records)
-	if err != nil {
-		return err
-	}
-	if err := receive(records, 0, 10); err != nil {
 		return err
 	}
 	groups, err := admin.ListConsumerGroups()
@@ -540,16 +532,8 @@ func (s *suite) groupOffsets(admin sarama.ClusterAdmin) error {
 }
 
 func (s *suite) deleteGroups(admin sarama.ClusterAdmin) error {
-	topic, group, err := s.groupTopic(10)
+	_, group, m, err := s.readingGroup(10)
 	if err != nil {
-		return err
-	}
-	records := make(chan *sarama.ConsumerMessage, 100)
-	m, err := s.join(group, topic, s.groupConfig(sarama.NewBalanceStrategyRange()), records)
-	if err != nil {
-		return err
-	}
-	if err := receive(records, 0, 10); err != nil {
 		return err
 	}
 	if err := errors.Join(

@@ -165,6 +165,20 @@ func receive(records chan *sarama.ConsumerMessage, first, count int) error {
 	return nil
 }
 
+// A group of one member that has read the `count` records of a topic of its own.
+func (s *suite) readingGroup(count int) (topic, group string, m *member, err error) {
+	topic, group, err = s.groupTopic(count)
+	if err != nil {
+		return
+	}
+	records := make(chan *sarama.ConsumerMessage, 10*count)
+	m, err = s.join(group, topic, s.groupConfig(sarama.NewBalanceStrategyRange()), records)
+	if err == nil {
+		err = receive(records, 0, count)
+	}
+	return
+}
+
 func (s *suite) groupTopic(count int) (string, string, error) {
 	topic, err := s.newTopic(groupPartitions, nil)
 	if err != nil {

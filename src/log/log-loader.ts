@@ -339,6 +339,7 @@ function* recover(
   let expected: Offset | undefined
   // Snapshots past the recovery point may be torn or describe records that are gone.
   snapshots.removeAbove(Math.max(recoveryPoint, suspects[0]?.baseOffset ?? 0) as Offset)
+  snapshots.removeTorn()
   let cut: LoadedLog['cut']
   let checkedBytes = 0
   for (const [i, segment] of suspects.entries()) {

@@ -73,6 +73,16 @@ export class ProducerStateFiles {
     for (const found of this.offsets()) if (found > offset) this.#remove(found)
   }
 
+  /**
+   * Snapshots are written in place and synced by nobody, so that a crash may tear any. Without one
+   * that is torn the one before it counts. Costs a small read for each.
+   */
+  removeTorn(): void {
+    for (const found of this.offsets()) {
+      if (readSnapshot(this.#fileSystem, this.#path(found)) === undefined) this.#remove(found)
+    }
+  }
+
   removeAll(): void {
     for (const found of this.offsets()) this.#remove(found)
   }

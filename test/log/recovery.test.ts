@@ -5,10 +5,12 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import { verifyStore } from '../../src/store/verify-store.ts'
 import { filesBelow } from '../support/damaged-disk.ts'
 import {
   appendClient,
   clientBatch,
+  dataPath,
   expectDense,
   expectIndexesEqualScan,
   openOn,
@@ -398,6 +400,26 @@ describe('an idempotent producer', () => {
       expect(appendClient(again, clientBatch(['v'], producer(2))).baseOffset).toBe(2)
     },
   )
+
+  it('leaves no snapshot that a crash tore, also behind one that is whole', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const log = await store.log('t')
+    for (let i = 0; i < 3; i++) {
+      appendClient(log, clientBatch(['v'], producer(i)))
+      log.roll()
+    }
+    await store.checkpoint()
+    // Snapshots are written in place, and synced by nobody.
+    const next = disk.processCrash()
+    const torn = `${directory}/${'1'.padStart(20, '0')}.snapshot`
+    next.flipBits(torn, 20, 1)
+    const again = await openOn(next)
+    expect(appendClient(await again.log('t'), clientBatch(['v'], producer(3))).baseOffset).toBe(3)
+    await again.close()
+    expect(next.stat(torn)).toBeUndefined()
+    expect((await verifyStore(dataPath, { fileSystem: next })).findings).toEqual([])
+  })
 
   it.each(['clean', 'killed'])(
     'has its last five batches known again after a restart, over a roll: %s',

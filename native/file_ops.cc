@@ -1,10 +1,6 @@
-// Preallocation, fdatasync, directory fsync, and the advisory lock on a whole file.
+// Reservation of blocks, fdatasync, directory fsync, and the advisory lock on a whole file.
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-
-#include <algorithm>
-#include <vector>
 
 #include "napi_util.h"
 
@@ -37,32 +33,19 @@ int SyncNames(const std::string& path) {
   return result == 0 ? 0 : errno;
 }
 
-// For file systems that cannot reserve: writes zeros from the end of the file to `end`.
-int WriteZeros(int fd, int64_t end) {
-  struct stat found;
-  if (fstat(fd, &found) != 0) return errno;
-  int64_t at = found.st_size;
-  if (at >= end) return 0;
-  std::vector<char> zeros(static_cast<size_t>(std::min<int64_t>(end - at, 256 * 1024)));
-  while (at < end) {
-    size_t count = static_cast<size_t>(std::min<int64_t>(end - at, zeros.size()));
-    ssize_t written = pwrite(fd, zeros.data(), count, at);
-    if (written < 0 && errno != EINTR) return errno;
-    if (written > 0) at += written;
-  }
-  return 0;
-}
-
-int Reserve(int fd, int64_t position, int64_t length) {
+// *is_reserved is false where nothing can be reserved. The size of the file stays.
+int Reserve(int fd, int64_t position, int64_t length, bool* is_reserved) {
 #if defined(__linux__)
   int result;
   do {
-    result = fallocate(fd, 0, position, length);
+    result = fallocate(fd, FALLOC_FL_KEEP_SIZE, position, length);
   } while (result != 0 && errno == EINTR);
-  if (result == 0) return 0;
-  if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
+  *is_reserved = result == 0;
+  return result == 0 || errno == EOPNOTSUPP || errno == ENOSYS ? 0 : errno;
+#else
+  *is_reserved = false;
+  return 0;
 #endif
-  return WriteZeros(fd, position + length);
 }
 
 // One of the above on the thread pool, settling a promise.
@@ -156,8 +139,8 @@ Napi::Value SyncDirectorySync(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// preallocate(fd, position, length)
-Napi::Value Preallocate(const Napi::CallbackInfo& info) {
+// reserve(fd, position, length)
+Napi::Value ReserveBlocks(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   int fd = -1;
   int64_t position = 0;
@@ -165,8 +148,13 @@ Napi::Value Preallocate(const Napi::CallbackInfo& info) {
   if (!ReadDescriptor(info[0], "fd", &fd)) return env.Undefined();
   if (!ReadBytes(info[1], "position", 0, &position)) return env.Undefined();
   if (!ReadBytes(info[2], "length", 1, &length)) return env.Undefined();
-  ThrowUnlessZero(env, Reserve(fd, position, length), "fallocate");
-  return env.Undefined();
+  bool is_reserved = false;
+  int error = Reserve(fd, position, length, &is_reserved);
+  if (error != 0) {
+    ThrowSystemError(env, error, "fallocate");
+    return env.Undefined();
+  }
+  return Napi::Boolean::New(env, is_reserved);
 }
 
 // tryLock(fd). A lock of the open file description excludes other descriptors of this process as
@@ -195,7 +183,7 @@ Napi::Value TryLock(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void ExportFileOps(Napi::Env env, Napi::Object exports) {
-  exports.Set("preallocate", Napi::Function::New<Preallocate>(env, "preallocate"));
+  exports.Set("reserve", Napi::Function::New<ReserveBlocks>(env, "reserve"));
   exports.Set("fdatasync", Napi::Function::New<FdatasyncAsync>(env, "fdatasync"));
   exports.Set("fdatasyncSync", Napi::Function::New<FdatasyncSync>(env, "fdatasyncSync"));
   exports.Set("syncDirectory", Napi::Function::New<SyncDirectoryAsync>(env, "syncDirectory"));

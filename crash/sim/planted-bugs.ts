@@ -190,8 +190,8 @@ class ForgetfulFile implements File {
   truncate(sizeBytes: number): void {
     if (this.#leftOut.truncate?.(this.path) !== true) this.#file.truncate(sizeBytes)
   }
-  preallocate(sizeBytes: number): void {
-    this.#file.preallocate(sizeBytes)
+  reserve(position: number, length: number): boolean {
+    return this.#file.reserve(position, length)
   }
   async flush(): Promise<void> {
     this.#catchUp()

@@ -27,7 +27,7 @@ import type { Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { GroupMark } from '../record/group-mark.ts'
-import { maxStagedBytes, SyncPace } from './flush-policy.ts'
+import { SyncPace } from './flush-policy.ts'
 import type { FlushTarget, GroupMember } from './flush-target.ts'
 import { Journal, journalFileName } from './journal.ts'
 import { journalPageBytes, minRegionBytes, type RedoPrefix } from './journal-format.ts'
@@ -51,6 +51,9 @@ export type CoordinatorOptions = {
   /** The journal failed: no log of the store can become durable any more. */
   readonly onFailure: (error: unknown) => void
 }
+
+/** How long syncs on this thread may keep the event loop, in ms, before it gets its turn. */
+const inlineTurnMs = 1
 
 const noTargets: ReadonlySet<FlushTarget> = new Set()
 
@@ -116,9 +119,14 @@ export class FlushCoordinator {
     this.#bytesSinceCheckpoint = 0
   }
 
+  /** Whether `capture` of so many bytes would find room. */
+  canCapture(prefix: RedoPrefix, length: number): boolean {
+    return this.#failure === undefined && this.#forming?.hasRoom(prefix, length) === true
+  }
+
   /**
-   * Takes `bytes[start, end)`, just written to `position` of a segment, into the forming frame, so
-   * that they need not be read again. @returns whether it did.
+   * Takes `bytes[start, end)`, appended at `position` of a segment, into the forming frame, for which
+   * it `canCapture`: they need not be read again.
    */
   capture(
     target: FlushTarget,
@@ -129,12 +137,11 @@ export class FlushCoordinator {
     bytes: Uint8Array,
     start: number,
     end: number,
-  ): boolean {
-    const frame = this.#forming
-    if (frame === undefined || end - start > maxStagedBytes) return false
+  ): void {
+    const frame = this.#forming as JournalFrame
     const isTaken = frame.addWrite(prefix, baseOffset, position, endOffset, bytes, start, end)
-    if (isTaken) this.#captured.add(target)
-    return isTaken
+    assert(isTaken, 'the frame has room')
+    this.#captured.add(target)
   }
 
   /**
@@ -157,18 +164,29 @@ export class FlushCoordinator {
 
   async #run(): Promise<void> {
     do {
-      this.#wasInline = false
       // A turn's worth of appends, from whatever sockets they came, joins the first round. And after
-      // a sync on this thread, nothing else would ever give timers and sockets their turn.
+      // syncs on this thread, nothing else would ever give timers and sockets their turn.
       await new Promise((resolve) => setImmediate(resolve))
-      while (this.#requested.size > 0 && this.#failure === undefined && !this.#wasInline) {
+      const turnStart = this.#options.clock.elapsedMs()
+      do {
         await this.#runRound()
-      }
-    } while (this.#requested.size > 0 && this.#failure === undefined)
+        // Those who were told may append again in this turn.
+        if (this.#wasInline) await new Promise<void>((resolve) => process.nextTick(resolve))
+      } while (this.#hasWork && !(this.#wasInline && this.#isTurnOver(turnStart)))
+    } while (this.#hasWork)
     this.#round = undefined
   }
 
+  get #hasWork(): boolean {
+    return this.#requested.size > 0 && this.#failure === undefined
+  }
+
+  #isTurnOver(startMs: number): boolean {
+    return this.#options.clock.elapsedMs() - startMs > inlineTurnMs
+  }
+
   async #runRound(): Promise<void> {
+    this.#wasInline = false
     // First, so that it goes into the frame that is taken next.
     for (const target of this.#requested) target.settle()
     const targets = this.#requested
@@ -193,7 +211,9 @@ export class FlushCoordinator {
     this.#onlyGroup = noTargets
     this.#wantJournal()
     try {
-      if (frame !== undefined && !frame.isEmpty && !this.#place(frame, inFrame)) {
+      const isPlaced = frame === undefined || frame.isEmpty || this.#place(frame, inFrame)
+      for (const target of targets) target.tellSettled()
+      if (!isPlaced) {
         for (const target of staged) void this.sync(target)
         return
       }

@@ -14,8 +14,13 @@ export type StagePlan =
 /** Something with dirty bytes: a log. */
 export interface FlushTarget {
   readonly isFailed: boolean
-  /** Hands to the kernel what waits for it. Never throws. */
+  /**
+   * Puts what waits for the kernel into the forming frame, or hands it over itself. Never throws.
+   * `tellSettled` follows in the same turn, when the kernel has the frame.
+   */
   settle(): void
+  /** Tells those who wait for appends of what `settle` did. */
+  tellSettled(): void
   /**
    * Puts what is dirty and not yet in a frame into `frame`; undefined: there is no journal. Never
    * throws.

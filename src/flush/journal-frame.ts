@@ -55,6 +55,12 @@ export class JournalFrame {
     return paddedToPage(this.#sizeBytes)
   }
 
+  /** Whether data of `length` bytes would fit. */
+  hasRoom(prefix: RedoPrefix, length: number): boolean {
+    const added = recordHeaderSize + prefix.bytes.length + length
+    return paddedToPage(this.#sizeBytes + added) <= this.#maxBytes
+  }
+
   /**
    * Adds `bytes[start, end)`. @returns false when the frame has no room; nothing was added then.
    * Allocates only while the buffer grows.

@@ -1,10 +1,11 @@
 /**
- * Batches of one log that go to the kernel in one write.
+ * Batches of one log that go to the kernel together.
  *
- * When many append to one log and wait for the disk, a write for each batch costs more than all the
- * rest. So what is appended for level `disk` while a frame of the journal is being filled waits in
- * memory until that frame is written, or until anybody asks the log for anything: nobody can tell the
- * difference, but for an append that fails when its bytes are written.
+ * A write for each batch costs more than all the rest of an append. So what is appended for level
+ * `disk` waits in memory until the next frame of the journal is written, or until anybody asks the log
+ * for anything: nobody can tell the difference, but for an append that fails when its bytes are
+ * written. The frame is where the kernel gets them then; the segment's file gets them later
+ * (segment-tail.ts).
  */
 import type { Offset } from '../base/types.ts'
 import type { RunBatch } from '../segment/segment.ts'
@@ -18,14 +19,11 @@ export class AppendRun {
   readonly batches: RunBatch[] = []
   readonly baseOffset: Offset
   endOffset: Offset
-  readonly buffer: Buffer
   #sizeBytes = 0
   #resolve!: (durable: Promise<void>) => void
   #reject!: (error: unknown) => void
 
-  /** `buffer`, of `maxRunBytes`, belongs to the run until it was written. */
-  constructor(buffer: Buffer, baseOffset: Offset) {
-    this.buffer = buffer
+  constructor(baseOffset: Offset) {
     this.baseOffset = this.endOffset = baseOffset
     this.durable = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -37,18 +35,11 @@ export class AppendRun {
     return this.#sizeBytes
   }
 
-  /** The batches, end to end. */
-  get bytes(): Buffer {
-    return this.buffer.subarray(0, this.#sizeBytes)
-  }
-
-  /** Copies a batch that has its offsets: those from `endOffset` on. It must fit. */
-  add(bytes: Buffer, start: number, end: number, lastOffset: Offset, maxTimestamp: number): void {
-    const at = this.#sizeBytes
-    bytes.copy(this.buffer, at, start, end)
-    this.#sizeBytes = at + end - start
+  /** Notes a batch that has its offsets, those from `endOffset` on, and stands behind the others. */
+  add(sizeBytes: number, lastOffset: Offset, maxTimestamp: number): void {
+    this.batches.push({ at: this.#sizeBytes, sizeBytes, lastOffset, maxTimestamp })
+    this.#sizeBytes += sizeBytes
     this.endOffset = (lastOffset + 1) as Offset
-    this.batches.push({ at, sizeBytes: end - start, lastOffset, maxTimestamp })
   }
 
   /** It is in the kernel: whoever waits for it waits for `durable`. */

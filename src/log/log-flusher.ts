@@ -29,6 +29,9 @@ export interface FlushedLog {
   fail(error: unknown): void
   /** Hands to the kernel what waits for it. */
   settle(): void
+  /** The same with the frame that is being filled, if that can be; then calls `tellSettled`. */
+  settleInFrame(): void
+  tellSettled(): void
 }
 
 type Place = { segment: Segment; position: number }
@@ -78,33 +81,46 @@ export class LogFlusher implements FlushTarget {
     return this.#log.isFailed
   }
 
-  /** A write of the log is in the forming frame. */
-  get hasCaptured(): boolean {
-    return this.#capturedBytes > 0
+  /** Whether the forming frame takes `length` bytes that are appended next. */
+  canCapture(length: number): boolean {
+    const { active } = this.#loaded.segments
+    return this.#isNextInFrame(active, active.sizeBytes, length)
+  }
+
+  #isNextInFrame(active: Segment, position: number, length: number): boolean {
+    const staged = this.#staged
+    if (staged?.segment !== active || staged.position !== position) return false
+    if (this.#capturedBytes + length > maxStagedBytes) return false
+    return this.#env.commit.canCapture(this.#prefix, length)
   }
 
   settle(): void {
-    this.#log.settle()
+    this.#log.settleInFrame()
+  }
+
+  tellSettled(): void {
+    this.#log.tellSettled()
   }
 
   /**
-   * Bytes were written to `position` of the active segment, and the marks have moved.
+   * Bytes were appended at `position` of the active segment, and the marks have moved.
    * @param isAwaited somebody will wait for them to be durable.
+   * @returns whether they are in the frame that goes to the journal next.
    */
-  wrote(bytes: Buffer, start: number, end: number, position: number, isAwaited: boolean): void {
+  wrote(bytes: Buffer, start: number, end: number, position: number, isAwaited: boolean): boolean {
     const { commit } = this.#env
-    commit.wrote(end - start)
-    if (!isAwaited) return
-    const staged = this.#staged
+    const length = end - start
     const { active } = this.#loaded.segments
-    if (staged?.segment !== active || staged.position !== position) return
-    if (this.#capturedBytes + end - start > maxStagedBytes) return
-    const { logEnd } = this.#offsets
-    const { baseOffset } = active
-    if (commit.capture(this, this.#prefix, baseOffset, position, logEnd, bytes, start, end)) {
-      this.#capturedBytes += end - start
-      this.#staged = { segment: active, position: position + end - start }
+    const isCaptured = isAwaited && this.#isNextInFrame(active, position, length)
+    if (isCaptured) {
+      const { logEnd } = this.#offsets
+      commit.capture(this, this.#prefix, active.baseOffset, position, logEnd, bytes, start, end)
+      this.#capturedBytes += length
+      this.#staged = { segment: active, position: position + length }
     }
+    // Last: it may begin a checkpoint, which syncs this log in this turn.
+    commit.wrote(length)
+    return isCaptured
   }
 
   /** The active segment was sealed, and a new one is there. */
@@ -198,6 +214,16 @@ export class LogFlusher implements FlushTarget {
   unstage(): void {
     this.#capturedBytes = 0
     this.#staged = this.#durable
+    this.#writeKept()
+  }
+
+  /** What a frame had that the kernel does not get goes to the segment's file. */
+  #writeKept(): void {
+    try {
+      this.#loaded.segments.active.writeKept()
+    } catch (error) {
+      if (this.#log.isOpen) this.#log.fail(error)
+    }
   }
 
   stageAll(frame: JournalFrame): boolean {
@@ -229,7 +255,7 @@ export class LogFlusher implements FlushTarget {
   }
 
   async sync(): Promise<void> {
-    this.settle()
+    this.#log.settle()
     if (!this.#log.isOpen) return
     const { logEnd, synced } = this.#offsets
     if (logEnd === synced && this.#syncedTouches === this.#touches) return
@@ -255,7 +281,7 @@ export class LogFlusher implements FlushTarget {
   }
 
   syncNow(): void {
-    this.settle()
+    this.#log.settle()
     const place = this.#end()
     try {
       this.#env.commit.framesDurableNow(this.#groupSequence)
@@ -345,6 +371,8 @@ export class LogFlusher implements FlushTarget {
   }
 
   fail(error: unknown): void {
+    if (!this.#log.isOpen) return
+    this.#writeKept()
     if (this.#log.isOpen) this.#log.fail(error)
   }
 

@@ -9,6 +9,7 @@
  * shares the one rule of what is written, marked and told in which order. How bytes become durable
  * is log-flusher.ts.
  */
+import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import {
   BatchTooLargeError,
@@ -177,6 +178,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   readonly #marks: LogOffsets
   /** What waits to be handed to the kernel. */
   #run: AppendRun | undefined
+  /** A run went into a frame, and listeners were not told. */
+  #hasSettled = false
   #listeners: Set<() => void> | undefined
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
@@ -342,11 +345,11 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return { offset, lastOffset, level: level === 'memory' ? 'os' : level }
   }
 
-  /** Whether what is appended for the disk now may wait: the segment had its write of the round. */
+  /** Whether what is appended for the disk now may wait for the next frame of the journal. */
   get #isInRun(): boolean {
     if (this.#run !== undefined) return true
-    const { active } = this.#parts.segments
-    return this.#flusher.hasCaptured && active.sizeBytes > 0 && !this.isReplicated
+    if (this.isReplicated || this.#parts.segments.active.sizeBytes === 0) return false
+    return this.#flusher.canCapture(0)
   }
 
   async #appendToRun(builder: BatchBuilder): Promise<AppendAck> {
@@ -363,9 +366,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     if (isOver || this.#isRollDue(runBytes, lastOffset, maxTimestamp)) {
       return this.#acked(this.#store(batch, 'disk'), 'disk')
     }
-    const run = (this.#run ??= new AppendRun(this.#env.builders.takeRunBuffer(), offset))
+    const run = (this.#run ??= new AppendRun(offset))
     assignOffset(bytes, start, offset, this.#env.leaderEpoch)
-    run.add(bytes, start, end, lastOffset, maxTimestamp)
+    this.#parts.segments.active.wait(bytes, start, end)
+    run.add(sizeBytes, lastOffset, maxTimestamp)
     this.#env.commit.request(this.#flusher)
     await run.durable
     return { offset, lastOffset, level: 'disk', isDuplicate: false }
@@ -373,34 +377,55 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   /** Hands to the kernel what waits for it. An error is that of the appends that waited. */
   settle(): void {
+    if (this.#settle(false)) this.#tellListeners()
+  }
+
+  /** The same for a frame of the journal that the kernel gets in this turn; then calls `tellSettled`. */
+  settleInFrame(): void {
+    this.#hasSettled = this.#settle(true)
+  }
+
+  /** Tells those who wait for appends of those that went into a frame. */
+  tellSettled(): void {
+    if (!this.#hasSettled) return
+    this.#hasSettled = false
+    this.#tellListeners()
+  }
+
+  #settle(isInFrame: boolean): boolean {
     const run = this.#run
-    if (run === undefined) return
+    if (run === undefined) return false
     this.#run = undefined
     try {
       if (!this.isOpen) this.#assertWritable()
-      this.#writeRun(run)
+      this.#writeRun(run, isInFrame)
       run.written(this.#marks.reached('disk', run.endOffset))
+      return true
     } catch (error) {
+      this.#parts.segments.active.dropWaiting()
       run.fail(error)
+      return false
     }
-    this.#env.builders.giveRunBuffer(run.buffer)
   }
 
-  #writeRun({ bytes, batches, baseOffset, endOffset }: AppendRun): void {
+  #writeRun({ sizeBytes, batches, baseOffset, endOffset }: AppendRun, isInFrame: boolean): void {
     const { segments, producers, epochs } = this.#parts
+    const { active } = segments
     epochs.note(this.#env.leaderEpoch, baseOffset)
+    const isKept = isInFrame && this.#flusher.canCapture(sizeBytes) && active.canKeepWaiting()
+    const bytes = active.waiting
     let position: number
     try {
-      position = segments.active.appendRun(bytes, batches)
+      position = active.appendWaiting(batches, isKept)
     } catch (error) {
-      if (segments.active.isTorn) this.fail(error)
+      if (active.isTorn) this.fail(error)
       throw error
     }
     producers.endOffset = endOffset
     this.#marks.written(endOffset)
-    this.#flusher.wrote(bytes, 0, bytes.length, position, true)
+    const isCaptured = this.#flusher.wrote(bytes, 0, bytes.length, position, true)
+    assert(isCaptured || !isKept, 'what is not in the file is in the frame')
     this.#flusher.schedule(baseOffset)
-    this.#tellListeners()
   }
 
   /**
@@ -510,7 +535,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     if (expect !== undefined) this.assertEnd(expect)
     this.#makeRoom(view)
     const baseOffset = this.#offsets.logEnd
-    const position = this.#write(view, bytes, start, end)
+    const position = this.#write(view, bytes, start, end, { isJournaled: false })
     this.#flusher.wrote(bytes, start, end, position, level === 'disk')
     this.#flusher.schedule(baseOffset)
     this.#tellListeners()
@@ -528,8 +553,17 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#rollIfDue(view.sizeBytes, lastOffset, view.maxTimestamp)
   }
 
-  /** Writes the batch that `view` stands on to the active segment and moves the marks. */
-  #write(view: BatchView, bytes: Buffer, start: number, end: number): number {
+  /**
+   * Writes the batch that `view` stands on to the active segment and moves the marks.
+   * @param isJournaled the kernel has it in a frame of the journal.
+   */
+  #write(
+    view: BatchView,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    { isJournaled }: { readonly isJournaled: boolean },
+  ): number {
     const { segments, producers, epochs } = this.#loaded
     const baseOffset = this.#offsets.logEnd
     const lastOffset = (baseOffset + view.lastOffsetDelta) as Offset
@@ -537,9 +571,12 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const { leaderEpoch } = this
     epochs.note(leaderEpoch, baseOffset)
     assignOffset(bytes, start, baseOffset, leaderEpoch)
+    const { active } = segments
     let position: number
     try {
-      position = segments.active.append(bytes, start, end, lastOffset, maxTimestamp)
+      position = isJournaled
+        ? active.appendJournaled(bytes, start, end, lastOffset, maxTimestamp)
+        : active.append(bytes, start, end, lastOffset, maxTimestamp)
     } catch (error) {
       if (segments.active.isTorn) this.fail(error)
       throw error
@@ -711,7 +748,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /** Writes `batch`, whose group stands in the journal's frame `sequence`. Nobody is told yet. */
   writeForGroup(batch: Buffer, sequence: number): void {
     const view = sharedView.at(batch, 0)
-    this.#write(view, batch, 0, batch.length)
+    this.#write(view, batch, 0, batch.length, { isJournaled: true })
     this.#flusher.wroteGroup(batch.length, sequence)
   }
 
@@ -1211,6 +1248,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     if (this.#state === 'open') {
       this.#state = 'closing'
       try {
+        this.#loaded.segments.active.releaseReserved()
         this.#saveState()
         isSaved = true
       } catch (error) {

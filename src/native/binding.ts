@@ -53,8 +53,11 @@ export interface NativeBinding {
     done: SendFileDone,
   ): SendFileTransfer
 
-  /** Reserves blocks for `[position, position + length)`; the file size grows to cover them. */
-  preallocate(fd: number, position: number, length: number): void
+  /**
+   * Reserves blocks for `[position, position + length)`; the file size stays. False where this system
+   * or the file system cannot.
+   */
+  reserve(fd: number, position: number, length: number): boolean
 
   /** fdatasync(2) on the thread pool. */
   fdatasync(fd: number): Promise<void>

@@ -5,7 +5,7 @@
  *
  * - a mapping is a copy of the file as it was when mapped, in memory of this process;
  * - `sendFile` copies through this process with `SendTarget.write`;
- * - `preallocate` writes zeros;
+ * - `reserve` cannot reserve and returns false;
  * - `tryLock` cannot lock and returns undefined.
  */
 import * as fs from 'node:fs'
@@ -20,8 +20,6 @@ import { CopyTransfer } from './copy-transfer.ts'
 import { portableCrc32c } from './portable-crc32c.ts'
 import { rangeError, systemError, typeError } from './system-error.ts'
 
-const zeroChunkBytes = 256 * 1024
-
 /** Regions handed out and not unmapped yet: what `unmap`, `advise` and `syncMap` accept. */
 const liveRegions = new WeakSet<ArrayBuffer>()
 
@@ -33,7 +31,7 @@ export const portableBinding: NativeBinding = {
   advise,
   syncMap,
   sendFile,
-  preallocate,
+  reserve,
   fdatasync,
   fdatasyncSync: fs.fdatasyncSync,
   syncDirectory,
@@ -92,18 +90,11 @@ function sendFile(
   return new CopyTransfer(target, read, position, length, done)
 }
 
-/**
- * Writes zeros over what lies beyond the end of the file, so that the blocks exist. Inside the
- * file it changes nothing: a hole there stays one.
- */
-function preallocate(fd: number, position: number, length: number): void {
+function reserve(fd: number, position: number, length: number): boolean {
   if (!(Number.isSafeInteger(position) && position >= 0)) throw rangeError('position')
   if (!(Number.isSafeInteger(length) && length > 0)) throw rangeError('length')
-  const end = position + length
-  let at = fs.fstatSync(fd).size
-  if (at >= end) return
-  const zeros = new Uint8Array(Math.min(end - at, zeroChunkBytes))
-  while (at < end) at += fs.writeSync(fd, zeros, 0, Math.min(zeros.length, end - at), at)
+  fs.fstatSync(fd) // Throws where there is no such descriptor, as the addon does.
+  return false
 }
 
 function fdatasync(fd: number): Promise<void> {

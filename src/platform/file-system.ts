@@ -67,10 +67,14 @@ export interface File {
   write(source: Uint8Array, position: number): void
   /** Writes all of `sources`, one after the other, from `position` (one system call if it can). */
   writeAll(sources: readonly Uint8Array[], position: number): void
-  /** Cuts or extends (with zeros) to `sizeBytes`. */
+  /** Cuts or extends (with zeros) to `sizeBytes`; reserved blocks beyond it are free again. */
   truncate(sizeBytes: number): void
-  /** Reserves blocks so that writing `[0, sizeBytes)` cannot fail for space; grows the file. */
-  preallocate(sizeBytes: number): void
+  /**
+   * Reserves blocks so that writing `[position, position + length)` cannot fail for space. Content and
+   * size stay; a truncation gives back what lies beyond it. `length` > 0.
+   * @returns false where that cannot be done: nothing was reserved.
+   */
+  reserve(position: number, length: number): boolean
   /** Makes content and size durable (fdatasync). Never retry a failed one. */
   flush(): Promise<void>
   flushSync(): void

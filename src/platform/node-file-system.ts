@@ -246,13 +246,12 @@ class NodeFile implements File {
     }
   }
 
-  preallocate(sizeBytes: number): void {
-    const fd = this.#openFd('preallocate')
-    if (sizeBytes === 0) return
+  reserve(position: number, length: number): boolean {
+    const fd = this.#openFd('reserve')
     try {
-      binding.preallocate(fd, 0, sizeBytes)
+      return binding.reserve(fd, position, length)
     } catch (error) {
-      throw storageFailure('preallocate', this.path, error)
+      throw storageFailure('reserve', this.path, error)
     }
   }
 

@@ -49,14 +49,14 @@ export type SimOperation = {
     | 'create'
     | 'write'
     | 'truncate'
-    | 'preallocate'
+    | 'reserve'
     | 'flush'
     | 'make-directory'
     | 'rename'
     | 'remove'
     | 'sync-directory'
   readonly path: string
-  /** For a write: where and how much; for truncate and preallocate: 0 and the new size. */
+  /** For a write: where and how much; for truncate 0 and the new size; for reserve 0 and its end. */
   readonly position: number
   readonly lengthBytes: number
 }
@@ -382,14 +382,15 @@ export class SimFileSystem implements FileSystem {
 
   #release(node: SimFileNode): void {
     node.references--
-    if (node.references === 0) this.#usedBytes -= node.content.sizeBytes
+    if (node.references === 0) this.#usedBytes -= node.spaceBytes
   }
 
   /** What an open `File` may do with the disk. */
   readonly #door: SimDoor = {
     read: (operation, path) => this.#beginRead(operation, path),
     write: (path, node, source, position) => this.#write(path, node, source, position),
-    resize: (kind, path, node, sizeBytes) => this.#resize(kind, path, node, sizeBytes),
+    truncate: (path, node, sizeBytes) => this.#truncate(path, node, sizeBytes),
+    reserve: (path, node, endBytes) => this.#reserve(path, node, endBytes),
     flush: (path, node) => this.#flush(path, node),
     flushSync: (path, node) => this.#flushSync(path, node),
     release: (node) => this.#release(node),
@@ -415,7 +416,7 @@ export class SimFileSystem implements FileSystem {
       this.#store(node, source.subarray(0, written), position)
       throw simFailure('write', path, fault.errno)
     }
-    const growth = position + source.length - node.content.sizeBytes
+    const growth = position + source.length - node.spaceBytes
     const free = this.#capacityBytes - this.#usedBytes
     if (growth > free && growth > 0) {
       const fits = source.length - (growth - Math.max(free, 0))
@@ -426,28 +427,29 @@ export class SimFileSystem implements FileSystem {
   }
 
   #store(node: SimFileNode, source: Uint8Array, position: number): void {
-    const before = node.content.sizeBytes
+    const before = node.spaceBytes
     node.content.write(this.#operations, position, source)
     node.modifiedMs = this.#now()
-    this.#usedBytes += node.content.sizeBytes - before
+    this.#usedBytes += node.spaceBytes - before
   }
 
-  #resize(
-    kind: 'truncate' | 'preallocate',
-    path: string,
-    node: SimFileNode,
-    sizeBytes: number,
-  ): void {
-    const fault = this.#count(kind, path, 0, sizeBytes)
-    if (fault !== undefined) throw simFailure(kind, path, fault.errno)
-    const before = node.content.sizeBytes
-    const growth = sizeBytes - before
-    if (kind === 'preallocate') {
-      if (growth <= 0) return
-      if (growth > this.#capacityBytes - this.#usedBytes) throw simFailure(kind, path, 'ENOSPC')
-    }
+  #truncate(path: string, node: SimFileNode, sizeBytes: number): void {
+    const fault = this.#count('truncate', path, 0, sizeBytes)
+    if (fault !== undefined) throw simFailure('truncate', path, fault.errno)
+    const before = node.spaceBytes
     node.content.resize(this.#operations, sizeBytes)
+    node.reservedBytes = 0
     node.modifiedMs = this.#now()
+    this.#usedBytes += node.spaceBytes - before
+  }
+
+  #reserve(path: string, node: SimFileNode, endBytes: number): void {
+    const fault = this.#count('reserve', path, 0, endBytes)
+    if (fault !== undefined) throw simFailure('reserve', path, fault.errno)
+    const growth = endBytes - node.spaceBytes
+    if (growth <= 0) return
+    if (growth > this.#capacityBytes - this.#usedBytes) throw simFailure('reserve', path, 'ENOSPC')
+    node.reservedBytes = endBytes
     this.#usedBytes += growth
   }
 

@@ -7,7 +7,8 @@ import type { SimFileNode } from './sim-tree.ts'
 export type SimDoor = {
   read(operation: string, path: string): void
   write(path: string, node: SimFileNode, source: Uint8Array, position: number): void
-  resize(kind: 'truncate' | 'preallocate', path: string, node: SimFileNode, sizeBytes: number): void
+  truncate(path: string, node: SimFileNode, sizeBytes: number): void
+  reserve(path: string, node: SimFileNode, endBytes: number): void
   flush(path: string, node: SimFileNode): Promise<void>
   flushSync(path: string, node: SimFileNode): void
   release(node: SimFileNode): void
@@ -54,11 +55,12 @@ export class SimFile implements File {
   }
 
   truncate(sizeBytes: number): void {
-    this.#door.resize('truncate', this.path, this.#written('truncate'), sizeBytes)
+    this.#door.truncate(this.path, this.#written('truncate'), sizeBytes)
   }
 
-  preallocate(sizeBytes: number): void {
-    this.#door.resize('preallocate', this.path, this.#written('preallocate'), sizeBytes)
+  reserve(position: number, length: number): boolean {
+    this.#door.reserve(this.path, this.#written('reserve'), position + length)
+    return true
   }
 
   async flush(): Promise<void> {

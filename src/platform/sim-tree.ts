@@ -11,8 +11,15 @@ export class SimFileNode {
   readonly kind = 'file'
   content = new SimContent()
   modifiedMs = 0
+  /** Where the blocks end that were reserved. */
+  reservedBytes = 0
   /** Names plus open `File`s: its space is free when this reaches 0. */
   references = 0
+
+  /** What it takes of the disk. */
+  get spaceBytes(): number {
+    return Math.max(this.content.sizeBytes, this.reservedBytes)
+  }
 }
 
 export class SimDirectoryNode {

@@ -63,6 +63,11 @@ export class SegmentFile {
     this.#file.write(bytes, position)
   }
 
+  /** Like `File.reserve`. */
+  reserve(position: number, length: number): boolean {
+    return this.#file.reserve(position, length)
+  }
+
   truncate(sizeBytes: number): void {
     this.#noteChange()
     this.#file.truncate(sizeBytes)

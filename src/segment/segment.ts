@@ -33,6 +33,7 @@ import {
   transactionIndexSuffix,
 } from './segment-file-name.ts'
 import type { SegmentFiles } from './segment-files.ts'
+import { maxKeptBytes, SegmentTail } from './segment-tail.ts'
 
 /** Offsets of one segment span at most this, so that they fit the index's 32 bits. */
 export const maxRelativeOffset = 0x7fff_ffff
@@ -107,6 +108,8 @@ export class Segment implements SegmentFileOwner {
   #indexWrites = 0
   #syncedIndexWrites = 0
   #isTorn = false
+  /** What stands in memory only. */
+  #tail: SegmentTail | undefined
   /** Size of an index that would not be full; −1 where entries came since that was found. */
   #roomForBytes = -1
   /** Headers out of order were found: not looked for again. */
@@ -248,30 +251,158 @@ export class Segment implements SegmentFileOwner {
     const last = batches.at(-1)
     assert(last !== undefined && last.at + last.sizeBytes === bytes.length, 'batches fill the run')
     const position = this.#write(bytes, 0, bytes.length, last.lastOffset)
+    this.#indexRun(position, batches)
+    return position
+  }
+
+  #indexRun(position: FilePosition, batches: readonly RunBatch[]): void {
     for (const { at, sizeBytes, lastOffset, maxTimestamp } of batches) {
       this.indexStored(lastOffset, (position + at) as FilePosition, sizeBytes, maxTimestamp)
     }
+  }
+
+  /**
+   * Like `append` of what the journal holds and the kernel has: it may stay in memory for now. Readers
+   * see it; the next flush writes it to the file.
+   */
+  appendJournaled(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    lastOffset: Offset,
+    maxTimestamp: number,
+  ): FilePosition {
+    const tail = this.#tailFor(end - start)
+    if (tail === undefined) return this.append(bytes, start, end, lastOffset, maxTimestamp)
+    const position = this.#sizeBytes as FilePosition
+    tail.add(bytes, start, end)
+    tail.keep()
+    this.#sizeBytes = position + end - start
+    this.indexStored(lastOffset, position, end - start, maxTimestamp)
     return position
+  }
+
+  /** The tail, if it can keep `length` bytes more that are sure to find room in the file later. */
+  #tailFor(length: number): SegmentTail | undefined {
+    const tail = (this.#tail ??= new SegmentTail())
+    if (tail.keptBytes + length > maxKeptBytes) return undefined
+    return this.#reserve(tail, this.#sizeBytes + length) ? tail : undefined
+  }
+
+  /** Whether the file has the blocks to grow to `sizeBytes`. */
+  #reserve(tail: SegmentTail, sizeBytes: number): boolean {
+    const { reservedBytes } = tail
+    if (reservedBytes >= sizeBytes) return true
+    if (reservedBytes < 0) return false
+    const target = SegmentTail.reserveTarget(sizeBytes)
+    try {
+      const from = Math.max(reservedBytes, this.#sizeBytes - tail.keptBytes)
+      tail.reservedBytes = this.#hold().reserve(from, target - from) ? target : -1
+    } catch (error) {
+      // The disk may be full: then a write says so, or finds room yet.
+      if (error instanceof LogError) return false
+      throw error
+    }
+    return tail.reservedBytes >= sizeBytes
+  }
+
+  /** Keeps `bytes[start, end)` for `appendWaiting`: they are no part of the segment yet. */
+  wait(bytes: Buffer, start: number, end: number): void {
+    assert(this.#state === 'active', 'only the active segment takes appends')
+    this.#tail ??= new SegmentTail()
+    this.#tail.add(bytes, start, end)
+  }
+
+  /** What waits; valid until the next change of the segment. */
+  get waiting(): Buffer {
+    assert(this.#tail !== undefined, 'something waits')
+    return this.#tail.last(this.#tail.waitingBytes)
+  }
+
+  /** What waits is not wanted. */
+  dropWaiting(): void {
+    this.#tail?.dropWaiting()
+  }
+
+  /** Whether what waits can be appended without a write to the file. */
+  canKeepWaiting(): boolean {
+    return this.#tailFor(this.#tail?.waitingBytes ?? 0) !== undefined
+  }
+
+  /**
+   * Appends what waits, of which `batches` are the parts. Fails like `append`, and what waits is
+   * dropped then.
+   *
+   * @param isKept leave it in memory: `canKeepWaiting`, and before anybody is told of it the kernel
+   *               gets it in a frame of the journal.
+   */
+  appendWaiting(batches: readonly RunBatch[], isKept: boolean): FilePosition {
+    const tail = this.#tail as SegmentTail
+    const last = batches.at(-1) as RunBatch
+    assert(last.at + last.sizeBytes === tail.waitingBytes, 'batches fill the run')
+    assert(last.lastOffset - this.baseOffset <= maxRelativeOffset, 'the append fits the segment')
+    const position = this.#sizeBytes as FilePosition
+    const sizeBytes = position + tail.waitingBytes
+    if (isKept) tail.keep()
+    else {
+      try {
+        this.#writeTail()
+      } catch (error) {
+        tail.dropWaiting()
+        throw error
+      }
+    }
+    this.#sizeBytes = sizeBytes
+    this.#indexRun(position, batches)
+    return position
+  }
+
+  /** Hands to the kernel what stands in memory only. Fails like `append`, and it stays there then. */
+  writeKept(): void {
+    assert((this.#tail?.waitingBytes ?? 0) === 0, 'nothing waits')
+    this.#writeTail()
+  }
+
+  #writeTail(): void {
+    const tail = this.#tail
+    if (tail === undefined || tail.bytes.length === 0) return
+    const position = this.#sizeBytes - tail.keptBytes
+    try {
+      this.#hold().write(tail.bytes, position)
+    } catch (error) {
+      this.#undoWrite(position)
+      throw error
+    }
+    tail.written()
+  }
+
+  /** Gives back blocks that were reserved beyond the end. */
+  releaseReserved(): void {
+    if (this.#tail === undefined) return
+    this.writeKept()
+    if (this.#tail.reservedBytes > this.#sizeBytes) this.#hold().truncate(this.#sizeBytes)
+    this.#tail = undefined
   }
 
   #write(bytes: Buffer, start: number, end: number, lastOffset: Offset): FilePosition {
     assert(this.#state === 'active', 'only the active segment takes appends')
     assert(lastOffset - this.baseOffset <= maxRelativeOffset, 'the append fits the segment')
+    this.writeKept()
     const position = this.#sizeBytes as FilePosition
     const file = this.#hold()
     try {
       file.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), position)
     } catch (error) {
-      this.#undoWrite()
+      this.#undoWrite(position)
       throw error
     }
     this.#sizeBytes = position + end - start
     return position
   }
 
-  #undoWrite(): void {
+  #undoWrite(position: number): void {
     try {
-      this.#hold().truncate(this.#sizeBytes)
+      this.#hold().truncate(position)
     } catch {
       // The write's own error is the one to report; the log fails for good because of this flag.
       this.#isTorn = true
@@ -517,7 +648,17 @@ export class Segment implements SegmentFileOwner {
 
   /** Reads as a `File` does; for scanners, which must not keep a file that may be closed meanwhile. */
   read(target: Uint8Array, position: number): number {
-    return this.#hold().read(target, position)
+    const keptBytes = this.#tail?.keptBytes ?? 0
+    const fileBytes = this.#sizeBytes - keptBytes
+    if (keptBytes === 0 || position + target.length <= fileBytes) {
+      return this.#hold().read(target, position)
+    }
+    const tail = this.#tail as SegmentTail
+    if (position >= fileBytes) return tail.read(target, position - fileBytes)
+    const inFile = target.subarray(0, fileBytes - position)
+    const count = this.#hold().read(inFile, position)
+    if (count < inFile.length) return count
+    return count + tail.read(target.subarray(count), 0)
   }
 
   /** Fills `target` with the bytes from `position` on; they must lie inside the segment. */
@@ -530,11 +671,13 @@ export class Segment implements SegmentFileOwner {
   /** A region for a socket; it keeps the file open until released. */
   slice(position: number, length: number): FileSlice {
     assert(position + length <= this.#sizeBytes, 'a slice lies inside the segment')
+    if (position + length > this.#sizeBytes - (this.#tail?.keptBytes ?? 0)) this.writeKept()
     return this.#hold().slice(position, length)
   }
 
   /** Makes the content durable, index files of a sealed segment included. */
   async flush(): Promise<void> {
+    this.#writeAllKept()
     const handle = this.#hold()
     handle.hold()
     const indexFiles: File[] = []
@@ -556,8 +699,15 @@ export class Segment implements SegmentFileOwner {
     }
   }
 
+  #writeAllKept(): void {
+    if (this.#tail === undefined) return
+    this.writeKept()
+    this.#tail.releaseMemory()
+  }
+
   /** The same at once, for callers that cannot wait. */
   flushSync(): void {
+    this.#writeAllKept()
     if (this.areIndexFilesUnsynced) {
       for (const suffix of [offsetIndexSuffix, timeIndexSuffix]) {
         const file = this.#env.fileSystem.open(this.#pathOf(suffix), 'write')
@@ -575,6 +725,7 @@ export class Segment implements SegmentFileOwner {
   /** Writes the index files and makes the segment read-only. Not durable until `flush`. */
   seal(): void {
     assert(this.#state === 'active', 'only the active segment is sealed')
+    this.releaseReserved()
     this.saveIndexes()
     this.#state = 'sealed'
     // Read back on demand from the files, so that many sealed segments cost no memory.
@@ -707,6 +858,9 @@ export class Segment implements SegmentFileOwner {
    */
   truncate(position: number, offset: Offset): void {
     assert(position <= this.#sizeBytes, 'a truncation shortens')
+    this.writeKept()
+    // The blocks beyond go with the cut.
+    this.#tail = undefined
     this.#hold().truncate(position)
     this.#sizeBytes = position
     this.#isLogDamaged = false
@@ -733,6 +887,7 @@ export class Segment implements SegmentFileOwner {
 
   /** Writes what stands behind `position` once more, so that the next flush makes it durable. */
   rewrite(position: number): void {
+    this.writeKept()
     const file = this.#hold()
     const window = Buffer.allocUnsafeSlow(Math.min(rewriteBytes, this.#sizeBytes - position))
     for (let at = position; at < this.#sizeBytes; at += window.length) {
@@ -746,6 +901,7 @@ export class Segment implements SegmentFileOwner {
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    this.#tail = undefined
     this.#handle?.release()
     this.#handle = undefined
     this.#unmapIndexes()

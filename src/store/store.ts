@@ -174,7 +174,7 @@ export class Store {
       random: settings.random,
       onCheckpointDue: () => this.#checkpointSoon(),
       onFailure: (error) => {
-        for (const log of this.#openLogs()) log.fail(error)
+        for (const log of this.#openLogs()) log.flushTarget.fail(error)
       },
     })
     this.#groupHost = {

@@ -372,22 +372,19 @@ function describeFileOperations(
   directory: () => string,
 ): void {
   describe('file operations', () => {
-    it('preallocates by growing the file with zeros and never shrinking it', () => {
+    it('reserves blocks, or says that it cannot, and leaves content and size', () => {
       const fd = openFile(Buffer.alloc(1000, 7), 'r+')
-      binding().preallocate(fd, 0, 300_000)
-      expect(fs.fstatSync(fd).size).toBe(300_000)
-      binding().preallocate(fd, 0, 100)
-      expect(fs.fstatSync(fd).size).toBe(300_000)
-      const content = fs.readFileSync(fd)
-      expect(content.subarray(0, 1000).every((byte) => byte === 7)).toBe(true)
-      expect(content.subarray(1000).every((byte) => byte === 0)).toBe(true)
-      expect(fs.fstatSync(fd).blocks * 512).toBeGreaterThanOrEqual(300_000)
+      const isReserved = binding().reserve(fd, 1000, 299_000)
+      expect(isReserved === false || fs.fstatSync(fd).blocks * 512 >= 300_000).toBe(true)
+      expect(fs.readFileSync(fd).equals(Buffer.alloc(1000, 7))).toBe(true)
+      fs.ftruncateSync(fd, 1000)
+      expect(fs.fstatSync(fd).blocks * 512).toBeLessThan(300_000)
     })
 
-    it('refuses to preallocate on a descriptor that cannot write, and nothing', () => {
-      const fd = openFile(Buffer.alloc(10), 'r')
-      expect(() => binding().preallocate(fd, 0, 100_000)).toThrow(codeMatching(/^EBADF$/))
-      expect(() => binding().preallocate(fd, 0, 0)).toThrow(codeMatching(/^ERR_OUT_OF_RANGE$/))
+    it('refuses to reserve nothing, and on what is no file', () => {
+      const fd = openFile(Buffer.alloc(10), 'r+')
+      expect(() => binding().reserve(fd, 0, 0)).toThrow(codeMatching(/^ERR_OUT_OF_RANGE$/))
+      expect(() => binding().reserve(1_000_000, 0, 1)).toThrow(codeMatching(/^EBADF$/))
     })
 
     it('flushes files and directories', async () => {

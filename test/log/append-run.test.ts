@@ -42,12 +42,12 @@ function countWrites(disk: SimFileSystem): () => number {
 }
 
 describe('appends of one turn', () => {
-  it('cost two writes, are acknowledged in order and survive', async () => {
+  it('cost no write of the segment, are acknowledged in order and survive', async () => {
     const { disk, log, appendAll } = await openLog()
     await log.append('before')
     const writes = countWrites(disk)
     const acks = await Promise.all(appendAll())
-    expect(writes()).toBe(2)
+    expect(writes()).toBe(0)
     expect(acks).toEqual(
       values.map((_, i) => ({
         offset: i + 1,
@@ -122,19 +122,16 @@ describe('appends of one turn', () => {
   it('reject when their bytes find no room, leave nothing, and work again after that', async () => {
     const { disk, log, appendAll } = await openLog()
     await log.append('before')
-    let writes = 0
     disk.planFault = ({ kind, path }) => {
-      if (kind !== 'write' || path !== '/data/t-0/00000000000000000000.log') return undefined
-      return ++writes === 2 ? { errno: 'ENOSPC' } : undefined
+      const isLog = path === '/data/t-0/00000000000000000000.log'
+      return isLog && (kind === 'write' || kind === 'reserve') ? { errno: 'ENOSPC' } : undefined
     }
-    const answers = await Promise.allSettled(appendAll())
-    expect(answers[0]).toMatchObject({ status: 'fulfilled', value: { offset: 1 } })
-    for (const answer of answers.slice(1)) {
+    for (const answer of await Promise.allSettled(appendAll())) {
       expect(answer).toMatchObject({ reason: { code: 'ERR_STORAGE', errno: 'ENOSPC' } })
     }
     disk.planFault = undefined
-    expect(valuesIn(log)).toEqual(['before', values[0]])
-    expect((await log.append('after')).offset).toBe(2)
+    expect(valuesIn(log)).toEqual(['before'])
+    expect((await log.append('after')).offset).toBe(1)
     expectIndexesEqualScan(log)
   })
 

@@ -350,7 +350,7 @@ describe('faults of a simulated disk', () => {
     first.write(filled(8000, 1), 0)
     expect(() => second.write(filled(3000, 2), 0)).toThrow(full)
     expect(second.size()).toBe(2000)
-    expect(() => second.preallocate(2001)).toThrow(full)
+    expect(() => second.reserve(2000, 1)).toThrow(full)
     first.write(filled(8000, 3), 0)
     expect(disk.space('/data').freeBytes).toBe(0)
     disk.remove('/data/a')

@@ -1,0 +1,92 @@
+/**
+ * The end of an active segment while it stands in memory: first what is appended but not in the file
+ * yet, since a frame of the journal has it, then what waits to be appended. It goes to the file in one
+ * write, so that many small appends to many logs do not cost a write each.
+ */
+import { assert } from '../base/assert.ts'
+import { kibibyte, mebibyte } from '../base/units.ts'
+
+/** Most bytes that stand in memory only. */
+export const maxKeptBytes = 64 * kibibyte
+
+const firstBufferBytes = 4096
+const none = Buffer.alloc(0)
+/** How far ahead of the end blocks are reserved: about as much as there is. */
+const minReservedBytes = 16 * kibibyte
+const maxReservedBytes = mebibyte
+
+export class SegmentTail {
+  #buffer = none
+  #keptBytes = 0
+  #sizeBytes = 0
+  /** Where the blocks end that the file has; −1 when it cannot have any ahead. */
+  reservedBytes = 0
+
+  /** What is part of the segment. */
+  get keptBytes(): number {
+    return this.#keptBytes
+  }
+
+  /** What waits to be. */
+  get waitingBytes(): number {
+    return this.#sizeBytes - this.#keptBytes
+  }
+
+  /** All of it, kept before waiting; valid until the next change. */
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#sizeBytes)
+  }
+
+  /** What waits, or the last bytes that were kept; valid until the next change. */
+  last(length: number): Buffer {
+    return this.#buffer.subarray(this.#sizeBytes - length, this.#sizeBytes)
+  }
+
+  /** Copies `bytes[start, end)` behind what waits. Allocates while the buffer grows. */
+  add(bytes: Buffer, start: number, end: number): void {
+    const needed = this.#sizeBytes + end - start
+    if (needed > this.#buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(
+        Math.max(needed, 2 * this.#buffer.length, firstBufferBytes),
+      )
+      this.#buffer.copy(grown, 0, 0, this.#sizeBytes)
+      this.#buffer = grown
+    }
+    bytes.copy(this.#buffer, this.#sizeBytes, start, end)
+    this.#sizeBytes = needed
+  }
+
+  /** What waits is part of the segment now. */
+  keep(): void {
+    this.#keptBytes = this.#sizeBytes
+  }
+
+  /** What waits is not wanted. */
+  dropWaiting(): void {
+    this.#sizeBytes = this.#keptBytes
+  }
+
+  /** Copies kept bytes, from the one at `position` among them, to `target`. @returns how many. */
+  read(target: Uint8Array, position: number): number {
+    const count = Math.min(target.length, this.#keptBytes - position)
+    target.set(this.#buffer.subarray(position, position + count))
+    return count
+  }
+
+  /** All of it is in the file. Its memory is kept for what comes next. */
+  written(): void {
+    this.#keptBytes = this.#sizeBytes = 0
+  }
+
+  /** Gives its memory back: a log that is idle keeps none. */
+  releaseMemory(): void {
+    assert(this.#sizeBytes === 0, 'an empty tail is released')
+    this.#buffer = none
+  }
+
+  /** How far to reserve, so that a segment may grow to `sizeBytes` and some way beyond. */
+  static reserveTarget(sizeBytes: number): number {
+    const ahead = Math.min(Math.max(sizeBytes, minReservedBytes), maxReservedBytes)
+    return Math.ceil((sizeBytes + ahead) / 4096) * 4096
+  }
+}

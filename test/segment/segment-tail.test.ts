@@ -1,0 +1,172 @@
+/**
+ * Goal: whatever part of a segment stands in memory only, it reads as if all of it were in the file,
+ * finds room there later, and the file has exactly its bytes when it was flushed.
+ */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Offset } from '../../src/base/types.ts'
+import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import { BatchBuilder } from '../../src/record/batch-builder.ts'
+import { assignOffset } from '../../src/record/batch-view.ts'
+import { Segment } from '../../src/segment/segment.ts'
+import { SegmentFiles } from '../../src/segment/segment-files.ts'
+import { maxKeptBytes } from '../../src/segment/segment-tail.ts'
+import { simDisk } from '../support/log-inspection.ts'
+
+const path = '/data/00000000000000000000.log'
+
+function makeSegment(disk: SimFileSystem): Segment {
+  return Segment.create(
+    {
+      fileSystem: disk,
+      files: new SegmentFiles(disk, 100),
+      directory: '/data',
+      clock: { now: () => 0, elapsedMs: () => 0, after: () => ({ cancel: () => {} }) },
+      settings: { indexIntervalBytes: 300, indexBytes: 1 << 20 },
+    },
+    0 as Offset,
+  )
+}
+
+/** One batch of one record of `valueBytes`, at `offset`. */
+function batchAt(offset: number, valueBytes: number): Buffer {
+  const builder = new BatchBuilder({ codec: 'none' })
+  builder.add({ value: Buffer.alloc(valueBytes, offset), timestamp: 1000 + offset }, 0)
+  const batch = Buffer.from(builder.finish())
+  assignOffset(batch, 0, offset as Offset, 0)
+  return batch
+}
+
+function contentOf(disk: SimFileSystem): Buffer {
+  const file = disk.open(path, 'read')
+  const bytes = Buffer.alloc(file.size())
+  file.read(bytes, 0)
+  file.close()
+  return bytes
+}
+
+const step = fc.oneof(
+  fc.record({
+    kind: fc.constantFrom('append', 'journaled', 'waiting', 'waiting in the frame'),
+    valueBytes: fc.oneof(fc.nat(400), fc.constant(maxKeptBytes - 100)),
+    count: fc.integer({ min: 1, max: 3 }),
+  }),
+  fc.record({ kind: fc.constantFrom('flush', 'flush now', 'write kept', 'slice', 'drop waiting') }),
+  fc.record({ kind: fc.constant('truncate'), keep: fc.double({ min: 0, max: 1, noNaN: true }) }),
+)
+
+describe('a segment whose end stands in memory', () => {
+  it('reads, is found in and is flushed like one that was written at once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        const disk = simDisk()
+        const segment = makeSegment(disk)
+        let batches: Buffer[] = []
+        for (const one of steps) {
+          if ('valueBytes' in one) {
+            const added = Array.from({ length: one.count }, (_, i) =>
+              batchAt(batches.length + i, one.valueBytes),
+            )
+            if (one.kind.startsWith('waiting')) appendWaiting(segment, added, batches.length, one)
+            else {
+              added.forEach((batch, i) => {
+                const offset = (batches.length + i) as Offset
+                const times = 1000 + offset
+                if (one.kind === 'append') segment.append(batch, 0, batch.length, offset, times)
+                else segment.appendJournaled(batch, 0, batch.length, offset, times)
+              })
+            }
+            batches.push(...added)
+          } else if ('keep' in one) {
+            batches = batches.slice(0, Math.floor(one.keep * batches.length))
+            segment.truncate(Buffer.concat(batches).length, batches.length as Offset)
+          } else await use(segment, one.kind, batches)
+          const model = Buffer.concat(batches)
+          expect(segment.sizeBytes).toBe(model.length)
+          const bytes = Buffer.alloc(model.length)
+          segment.readInto(bytes, 0)
+          expect(bytes.equals(model)).toBe(true)
+          const from = Math.floor(model.length / 3)
+          const part = Buffer.alloc(model.length - from)
+          segment.readInto(part, from)
+          expect(part.equals(model.subarray(from))).toBe(true)
+          for (const [offset] of batches.entries()) {
+            expect(segment.locate(offset as Offset)?.baseOffset).toBe(offset)
+          }
+        }
+        segment.seal()
+        expect(contentOf(disk).equals(Buffer.concat(batches))).toBe(true)
+        // What was reserved ahead is free again: of the disk there are files only.
+        const sizes = disk
+          .readDirectory('/data')
+          .map((name) => disk.stat(`/data/${name}`)!.sizeBytes)
+        expect(disk.usedBytes).toBe(sizes.reduce((sum, size) => sum + size, 0))
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  function appendWaiting(
+    segment: Segment,
+    added: readonly Buffer[],
+    offset: number,
+    { kind }: { readonly kind: string },
+  ): void {
+    let at = 0
+    const run = added.map((batch, i) => {
+      segment.wait(batch, 0, batch.length)
+      const lastOffset = (offset + i) as Offset
+      const one = { at, sizeBytes: batch.length, lastOffset, maxTimestamp: 1000 + offset + i }
+      at += batch.length
+      return one
+    })
+    segment.appendWaiting(run, kind.endsWith('frame') && segment.canKeepWaiting())
+  }
+
+  async function use(segment: Segment, kind: string, batches: readonly Buffer[]): Promise<void> {
+    if (kind === 'flush') await segment.flush()
+    else if (kind === 'flush now') segment.flushSync()
+    else if (kind === 'write kept') segment.writeKept()
+    else if (kind === 'drop waiting') {
+      segment.wait(Buffer.from('not wanted'), 0, 5)
+      segment.dropWaiting()
+    } else if (segment.sizeBytes > 0) {
+      // A socket reads the file itself.
+      const slice = segment.slice(0, segment.sizeBytes)
+      const bytes = Buffer.alloc(segment.sizeBytes)
+      expect(slice.file.read(bytes, 0)).toBe(bytes.length)
+      expect(bytes.equals(Buffer.concat(batches))).toBe(true)
+      slice.release()
+    }
+  }
+
+  it('keeps nothing that the disk may have no room for', () => {
+    const disk = simDisk(1, 30_000)
+    const segment = makeSegment(disk)
+    const batch = batchAt(0, 1000)
+    segment.appendJournaled(batch, 0, batch.length, 0 as Offset, 1000)
+    expect(contentOf(disk)).toHaveLength(0)
+    // Somebody takes all the room there is: what is kept has its blocks.
+    const other = disk.open('/data/other', 'create')
+    other.write(Buffer.alloc(disk.space('/data').freeBytes), 0)
+    segment.writeKept()
+    expect(contentOf(disk).equals(batch)).toBe(true)
+    // The next ones fill the blocks that are left, and one that finds none is not taken.
+    const next = batchAt(1, 20_000)
+    expect(() => segment.appendJournaled(next, 0, next.length, 1 as Offset, 1001)).toThrow(
+      expect.objectContaining({ errno: 'ENOSPC' }),
+    )
+    expect(segment.sizeBytes).toBe(batch.length)
+    expect(contentOf(disk).equals(batch)).toBe(true)
+  })
+
+  it('writes where the file system cannot reserve', () => {
+    const disk = simDisk()
+    const open = disk.open.bind(disk)
+    disk.open = (...args) => Object.assign(open(...args), { reserve: () => false })
+    const segment = makeSegment(disk)
+    const batch = batchAt(0, 1000)
+    segment.appendJournaled(batch, 0, batch.length, 0 as Offset, 1000)
+    expect(contentOf(disk).equals(batch)).toBe(true)
+  })
+})

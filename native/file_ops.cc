@@ -48,6 +48,43 @@ int Reserve(int fd, int64_t position, int64_t length, bool* is_reserved) {
 #endif
 }
 
+// What a device writes at once at least; what O_DIRECT wants of memory, place and size.
+constexpr size_t kDirectUnit = 4096;
+
+int WriteFully(int fd, const uint8_t* data, size_t size, int64_t position) {
+  while (size > 0) {
+    ssize_t written = pwrite(fd, data, size, position);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    if (written == 0) return EIO;
+    data += written;
+    size -= static_cast<size_t>(written);
+    position += written;
+  }
+  return 0;
+}
+
+// Through `direct_fd`, another descriptor of the file that goes past the page cache, where that can
+// be: it is -1, or memory, place and size are not in units, or the file system wants larger ones.
+int WriteDurably(int fd, int direct_fd, const uint8_t* data, size_t size, int64_t position,
+                 const char** syscall) {
+  bool is_direct = direct_fd >= 0 && reinterpret_cast<uintptr_t>(data) % kDirectUnit == 0 &&
+                   size % kDirectUnit == 0 && position % kDirectUnit == 0;
+  *syscall = "pwrite";
+  ssize_t written = -1;
+  if (is_direct) {
+    do {
+      written = pwrite(direct_fd, data, size, position);
+    } while (written < 0 && errno == EINTR);
+    if (written < 0 && errno != EINVAL) return errno;
+  }
+  size_t done = written > 0 ? static_cast<size_t>(written) : 0;
+  int error = WriteFully(fd, data + done, size - done, position + static_cast<int64_t>(done));
+  if (error != 0) return error;
+  *syscall = "fdatasync";
+  return SyncData(fd);
+}
+
 // One of the above on the thread pool, settling a promise.
 struct SyncWork {
   int fd = -1;
@@ -113,6 +150,38 @@ Napi::Value FdatasyncSync(const Napi::CallbackInfo& info) {
   if (!ReadDescriptor(info[0], "fd", &fd)) return info.Env().Undefined();
   ThrowUnlessZero(info.Env(), SyncData(fd), "fdatasync");
   return info.Env().Undefined();
+}
+
+// writeDurable(fd, directFd, bytes, position)
+Napi::Value WriteDurable(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int fd = -1;
+  int64_t direct_fd = -1;
+  int64_t position = 0;
+  if (!ReadDescriptor(info[0], "fd", &fd)) return env.Undefined();
+  if (!ReadInteger(info[1], "directFd", -1, INT32_MAX, &direct_fd)) return env.Undefined();
+  if (!info[2].IsTypedArray()) {
+    ThrowTypeError(env, "bytes");
+    return env.Undefined();
+  }
+  if (!ReadBytes(info[3], "position", 0, &position)) return env.Undefined();
+  Napi::Uint8Array bytes = info[2].As<Napi::Uint8Array>();
+  const char* syscall = nullptr;
+  int error = WriteDurably(fd, static_cast<int>(direct_fd), bytes.Data(), bytes.ByteLength(),
+                           position, &syscall);
+  ThrowUnlessZero(env, error, syscall);
+  return env.Undefined();
+}
+
+// pageOffset(bytes)
+Napi::Value PageOffset(const Napi::CallbackInfo& info) {
+  if (!info[0].IsTypedArray()) {
+    ThrowTypeError(info.Env(), "bytes");
+    return info.Env().Undefined();
+  }
+  Napi::Uint8Array bytes = info[0].As<Napi::Uint8Array>();
+  auto address = reinterpret_cast<uintptr_t>(bytes.Data());
+  return Napi::Number::New(info.Env(), static_cast<double>(address % kDirectUnit));
 }
 
 bool ReadPath(const Napi::CallbackInfo& info, std::string* path) {
@@ -184,6 +253,8 @@ Napi::Value TryLock(const Napi::CallbackInfo& info) {
 
 void ExportFileOps(Napi::Env env, Napi::Object exports) {
   exports.Set("reserve", Napi::Function::New<ReserveBlocks>(env, "reserve"));
+  exports.Set("writeDurable", Napi::Function::New<WriteDurable>(env, "writeDurable"));
+  exports.Set("pageOffset", Napi::Function::New<PageOffset>(env, "pageOffset"));
   exports.Set("fdatasync", Napi::Function::New<FdatasyncAsync>(env, "fdatasync"));
   exports.Set("fdatasyncSync", Napi::Function::New<FdatasyncSync>(env, "fdatasyncSync"));
   exports.Set("syncDirectory", Napi::Function::New<SyncDirectoryAsync>(env, "syncDirectory"));

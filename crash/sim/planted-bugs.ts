@@ -184,6 +184,11 @@ class ForgetfulFile implements File {
     }
     this.#file.write(this.#leftOut.mangle?.(this.path, source) ?? source, position)
   }
+  writeDurable(source: Uint8Array, position: number): void {
+    this.write(source, position)
+    this.flushSync()
+  }
+
   writeAll(sources: readonly Uint8Array[], position: number): void {
     this.#file.writeAll(sources, position)
   }

@@ -211,6 +211,12 @@ export class FlushCoordinator {
     this.#onlyGroup = noTargets
     this.#wantJournal()
     try {
+      // One log, or the logs of one group: it is one caller who waits, and nobody else would be kept
+      // waiting by a sync on this thread.
+      const isOne = staged.length === 1 || staged.every((target) => group?.has(target))
+      const isAlone = isOne && staged.length > 0 && this.#requested.size === 0
+      this.#wasInline = isAlone && this.#pace.isFast
+      const start = this.#options.clock.elapsedMs()
       const isPlaced = frame === undefined || frame.isEmpty || this.#place(frame, inFrame)
       for (const target of targets) target.tellSettled()
       if (!isPlaced) {
@@ -219,11 +225,10 @@ export class FlushCoordinator {
       }
       // Also when the frames of groups went before this round.
       if (this.#journal?.isDirty === true) {
-        // One log, or the logs of one group: it is one caller who waits.
-        const isOne = staged.length === 1 || staged.every((target) => group?.has(target))
-        const isAlone = isOne && staged.length > 0 && this.#requested.size === 0
-        await this.#flushJournal(this.#journal, isAlone)
+        if (this.#wasInline) this.#journal.flushSync()
+        else await this.#journal.flush()
       }
+      if (staged.length > 0) this.#pace.took(this.#options.clock.elapsedMs() - start)
     } catch (error) {
       this.#fail(error)
       return
@@ -232,16 +237,6 @@ export class FlushCoordinator {
       this.#spare ??= frame
     }
     for (const target of staged) target.journaled()
-  }
-
-  /** @param isAlone nobody else would be kept waiting by a sync on this thread. */
-  async #flushJournal(journal: Journal, isAlone: boolean): Promise<void> {
-    const { clock } = this.#options
-    const start = clock.elapsedMs()
-    this.#wasInline = isAlone && this.#pace.isFast
-    if (this.#wasInline) journal.flushSync()
-    else await journal.flush()
-    this.#pace.took(clock.elapsedMs() - start)
   }
 
   /** The frame of this round; captures go to another one from here on. */
@@ -260,7 +255,7 @@ export class FlushCoordinator {
       for (const target of inFrame) target.unstage()
       return false
     }
-    const region = journal.write(frame)
+    const region = this.#wasInline ? journal.writeDurable(frame) : journal.write(frame)
     for (const target of inFrame) this.#inRegion[region]?.add(target)
     return true
   }

@@ -34,23 +34,23 @@ export const maxStagedBytes = 192 * 1024
 
 /**
  * Whether a sync may run on the calling thread. The way through the thread pool costs a lone appender
- * 12–25 µs of 110 (`npm run bench flush/sync-cost`); on a device that answers in less than
- * `fastSyncMs` the loop can afford to wait instead. One slow answer, and the next syncs go to the
- * pool again.
+ * 12–25 µs of 110 (`npm run bench flush/sync-cost`), and more on a busy machine; on a device that answers
+ * in less than `fastSyncMs` on average the loop can afford to wait instead. A slow answer sends the next
+ * ones to the pool: ten or so after one of some milliseconds.
  */
 export class SyncPace {
-  #fastInARow = 0
+  #averageMs = slowSyncMs
 
-  /** Syncs have been fast for long enough. */
   get isFast(): boolean {
-    return this.#fastInARow >= fastSyncsInARow
+    return this.#averageMs < fastSyncMs
   }
 
   took(elapsedMs: number): void {
-    if (elapsedMs > fastSyncMs) this.#fastInARow = 0
-    else if (this.#fastInARow < fastSyncsInARow) this.#fastInARow++
+    this.#averageMs += (Math.min(elapsedMs, slowSyncMs) - this.#averageMs) / averagedSyncs
   }
 }
 
 const fastSyncMs = 0.25
-const fastSyncsInARow = 64
+/** What a slow sync counts as, however slow. */
+const slowSyncMs = 4
+const averagedSyncs = 16

@@ -5,6 +5,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/types.ts'
+import { pageAlignedBuffer } from '../platform/page-aligned-buffer.ts'
 import {
   frameHeaderSize,
   journalPageBytes,
@@ -169,7 +170,7 @@ export class JournalFrame {
     if (needed > this.#maxBytes) return false
     if (needed <= this.#bytes.length) return true
     const capacity = Math.max(needed, 2 * this.#bytes.length, firstBufferBytes)
-    const grown = Buffer.allocUnsafeSlow(Math.min(capacity, this.#maxBytes))
+    const grown = pageAlignedBuffer(Math.min(capacity, this.#maxBytes))
     this.#bytes.copy(grown, 0, 0, this.#sizeBytes)
     this.#bytes = grown
     return true

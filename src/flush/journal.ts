@@ -155,6 +155,24 @@ export class Journal {
 
   /** Hands `frame`, for which there is room, to the kernel. @returns its region. */
   write(frame: JournalFrame): number {
+    const position = this.#place(frame)
+    this.#file.write(frame.finish(this.#sequence), position)
+    this.#sequence++
+    return this.#active
+  }
+
+  /** The same, and makes it durable on this thread, with all that was written before. */
+  writeDurable(frame: JournalFrame): number {
+    if (this.#flushing !== undefined) this.#writeAgain()
+    const position = this.#place(frame)
+    this.#file.writeDurable(frame.finish(this.#sequence), position)
+    this.#sequence++
+    this.#allDurable()
+    return this.#active
+  }
+
+  /** Takes the place of the next frame. @returns its position in the file. */
+  #place(frame: JournalFrame): number {
     const isFirst = this.#position === 0
     assert(this.hasRoom(frame.paddedBytes), 'the frame fits the region')
     if (isFirst) {
@@ -163,13 +181,10 @@ export class Journal {
       this.#position = journalPageBytes
       this.#isHeld[this.#active] = true
     }
-    const bytes = frame.finish(this.#sequence)
-    this.#file.write(bytes, this.#active * this.#regionBytes + this.#position)
     this.#lastPosition = this.#position
-    this.#position += bytes.length
+    this.#position += frame.paddedBytes
     this.#filled[this.#active] = this.#position
-    this.#sequence++
-    return this.#active
+    return this.#active * this.#regionBytes + this.#lastPosition
   }
 
   /** Puts `frame`, which is not larger, in the place of the last one, under the same number. */
@@ -233,6 +248,10 @@ export class Journal {
   flushSync(): void {
     if (this.#flushing !== undefined) this.#writeAgain()
     this.#file.flushSync()
+    this.#allDurable()
+  }
+
+  #allDurable(): void {
     this.#durableSequence = this.#sequence - 1
     this.#noteDurable(this.#filled)
   }

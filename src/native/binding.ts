@@ -59,6 +59,16 @@ export interface NativeBinding {
    */
   reserve(fd: number, position: number, length: number): boolean
 
+  /**
+   * Writes all of `bytes` at `position` of `fd` and makes them durable, with all that was written
+   * before. `directFd` is another descriptor of the file, opened to go past the page cache, or −1: it
+   * is used when memory, place and size are multiples of 4,096.
+   */
+  writeDurable(fd: number, directFd: number, bytes: Uint8Array, position: number): void
+
+  /** Where in a page of 4,096 bytes the memory of `bytes` begins; 0 where nobody can tell. */
+  pageOffset(bytes: Uint8Array): number
+
   /** fdatasync(2) on the thread pool. */
   fdatasync(fd: number): Promise<void>
   /** fdatasync(2) on this thread. */

@@ -6,6 +6,7 @@
  * - a mapping is a copy of the file as it was when mapped, in memory of this process;
  * - `sendFile` copies through this process with `SendTarget.write`;
  * - `reserve` cannot reserve and returns false;
+ * - `writeDurable` goes through the page cache, and `pageOffset` is 0;
  * - `tryLock` cannot lock and returns undefined.
  */
 import * as fs from 'node:fs'
@@ -32,6 +33,8 @@ export const portableBinding: NativeBinding = {
   syncMap,
   sendFile,
   reserve,
+  writeDurable,
+  pageOffset,
   fdatasync,
   fdatasyncSync: fs.fdatasyncSync,
   syncDirectory,
@@ -95,6 +98,20 @@ function reserve(fd: number, position: number, length: number): boolean {
   if (!(Number.isSafeInteger(length) && length > 0)) throw rangeError('length')
   fs.fstatSync(fd) // Throws where there is no such descriptor, as the addon does.
   return false
+}
+
+function writeDurable(fd: number, directFd: number, bytes: Uint8Array, position: number): void {
+  if (!(Number.isSafeInteger(directFd) && directFd >= -1)) throw rangeError('directFd')
+  if (!(bytes instanceof Uint8Array)) throw typeError('bytes')
+  if (!(Number.isSafeInteger(position) && position >= 0)) throw rangeError('position')
+  let at = 0
+  while (at < bytes.length) at += fs.writeSync(fd, bytes, at, bytes.length - at, position + at)
+  fs.fdatasyncSync(fd)
+}
+
+function pageOffset(bytes: Uint8Array): number {
+  if (!(bytes instanceof Uint8Array)) throw typeError('bytes')
+  return 0
 }
 
 function fdatasync(fd: number): Promise<void> {

@@ -18,7 +18,7 @@ import type {
 import { mapFile } from './mapped-file.ts'
 import { storageFailure } from './storage-failure.ts'
 
-const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_DIRECT = 0 } = fs.constants
 const openFlags: Readonly<Record<OpenMode, number>> = {
   read: O_RDONLY,
   write: O_RDWR,
@@ -157,6 +157,8 @@ class NodeFile implements File {
   #fd: number
   #isClosed = false
   #flushesInFlight = 0
+  /** For writes past the page cache; −1 where there are none, undefined before the first. */
+  #directFd: number | undefined
 
   constructor(path: string, fd: number) {
     this.path = path
@@ -210,6 +212,16 @@ class NodeFile implements File {
       }
       if (count === 0) throw new StorageError({ operation: 'write', path: this.path, errno: 'EIO' })
       at += count
+    }
+  }
+
+  writeDurable(source: Uint8Array, position: number): void {
+    const fd = this.#openFd('write')
+    this.#directFd ??= openDirect(this.path)
+    try {
+      binding.writeDurable(fd, this.#directFd, source, position)
+    } catch (error) {
+      throw storageFailure('write', this.path, error)
     }
   }
 
@@ -284,7 +296,19 @@ class NodeFile implements File {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#closeDirect()
     this.#closeWhenIdle()
+  }
+
+  #closeDirect(): void {
+    const { path } = this
+    const fd = this.#directFd ?? -1
+    this.#directFd = -1
+    try {
+      if (fd >= 0) fs.closeSync(fd)
+    } catch (error) {
+      throw storageFailure('close', path, error)
+    }
   }
 
   /** A flush on the thread pool must not meet a descriptor number that was given out again. */
@@ -302,6 +326,16 @@ class NodeFile implements File {
   #openFd(operation: string): number {
     if (this.#isClosed) throw new StorageError({ operation, path: this.path, errno: 'EBADF' })
     return this.#fd
+  }
+}
+
+/** A descriptor for writes past the page cache; −1 where the system or the file system has none. */
+function openDirect(path: string): number {
+  if (O_DIRECT === 0) return -1
+  try {
+    return fs.openSync(path, O_RDWR | O_DIRECT)
+  } catch {
+    return -1 // Nothing is lost by it but time, and what is wrong with the file its writes say.
   }
 }
 

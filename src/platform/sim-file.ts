@@ -47,6 +47,11 @@ export class SimFile implements File {
     this.#door.write(this.path, this.#written('write'), source, position)
   }
 
+  writeDurable(source: Uint8Array, position: number): void {
+    this.write(source, position)
+    this.flushSync()
+  }
+
   writeAll(sources: readonly Uint8Array[], position: number): void {
     const node = this.#written('write')
     const [only] = sources

@@ -9,8 +9,12 @@ export const unsyncedFileSystem: FileSystem = Object.assign(
   Object.create(nodeFileSystem) as FileSystem,
   {
     open(path: string, mode: OpenMode): File {
-      const unsynced = { flush: () => Promise.resolve(), flushSync() {} }
-      return Object.assign(nodeFileSystem.open(path, mode), unsynced)
+      const file = nodeFileSystem.open(path, mode)
+      return Object.assign(file, {
+        flush: () => Promise.resolve(),
+        flushSync() {},
+        writeDurable: (source: Uint8Array, position: number) => file.write(source, position),
+      })
     },
     syncDirectory: () => Promise.resolve(),
     syncDirectorySync() {},

@@ -3,7 +3,6 @@
  * yet, since a frame of the journal has it, then what waits to be appended. It goes to the file in one
  * write, so that many small appends to many logs do not cost a write each.
  */
-import { assert } from '../base/assert.ts'
 import { kibibyte, mebibyte } from '../base/units.ts'
 
 /** Most bytes that stand in memory only. */
@@ -32,9 +31,9 @@ export class SegmentTail {
     return this.#sizeBytes - this.#keptBytes
   }
 
-  /** All of it, kept before waiting; valid until the next change. */
-  get bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#sizeBytes)
+  /** The first `length` bytes, kept before waiting; valid until the next change. */
+  first(length: number): Buffer {
+    return this.#buffer.subarray(0, length)
   }
 
   /** What waits, or the last bytes that were kept; valid until the next change. */
@@ -73,15 +72,16 @@ export class SegmentTail {
     return count
   }
 
-  /** All of it is in the file. Its memory is kept for what comes next. */
-  written(): void {
-    this.#keptBytes = this.#sizeBytes = 0
+  /** The first `length` bytes are in the file. Their memory is kept for what comes next. */
+  written(length: number): void {
+    this.#buffer.copyWithin(0, length, this.#sizeBytes)
+    this.#sizeBytes -= length
+    this.#keptBytes = Math.max(this.#keptBytes - length, 0)
   }
 
-  /** Gives its memory back: a log that is idle keeps none. */
+  /** Gives its memory back if nothing is in it: a log that is idle keeps none. */
   releaseMemory(): void {
-    assert(this.#sizeBytes === 0, 'an empty tail is released')
-    this.#buffer = none
+    if (this.#sizeBytes === 0) this.#buffer = none
   }
 
   /** How far to reserve, so that a segment may grow to `sizeBytes` and some way beyond. */

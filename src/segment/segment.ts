@@ -346,7 +346,7 @@ export class Segment implements SegmentFileOwner {
     if (isKept) tail.keep()
     else {
       try {
-        this.#writeTail()
+        this.#writeTail(tail.keptBytes + tail.waitingBytes)
       } catch (error) {
         tail.dropWaiting()
         throw error
@@ -359,21 +359,20 @@ export class Segment implements SegmentFileOwner {
 
   /** Hands to the kernel what stands in memory only. Fails like `append`, and it stays there then. */
   writeKept(): void {
-    assert((this.#tail?.waitingBytes ?? 0) === 0, 'nothing waits')
-    this.#writeTail()
+    const keptBytes = this.#tail?.keptBytes ?? 0
+    if (keptBytes > 0) this.#writeTail(keptBytes)
   }
 
-  #writeTail(): void {
-    const tail = this.#tail
-    if (tail === undefined || tail.bytes.length === 0) return
+  #writeTail(length: number): void {
+    const tail = this.#tail as SegmentTail
     const position = this.#sizeBytes - tail.keptBytes
     try {
-      this.#hold().write(tail.bytes, position)
+      this.#hold().write(tail.first(length), position)
     } catch (error) {
       this.#undoWrite(position)
       throw error
     }
-    tail.written()
+    tail.written(length)
   }
 
   /** Gives back blocks that were reserved beyond the end. */
@@ -387,6 +386,7 @@ export class Segment implements SegmentFileOwner {
   #write(bytes: Buffer, start: number, end: number, lastOffset: Offset): FilePosition {
     assert(this.#state === 'active', 'only the active segment takes appends')
     assert(lastOffset - this.baseOffset <= maxRelativeOffset, 'the append fits the segment')
+    assert((this.#tail?.waitingBytes ?? 0) === 0, 'what waits goes first')
     this.writeKept()
     const position = this.#sizeBytes as FilePosition
     const file = this.#hold()

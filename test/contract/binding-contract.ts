@@ -4,6 +4,7 @@
  * waits for an event of the connection or the transfer.
  */
 import * as fs from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { NativeBinding, SendTarget } from '../../src/native/binding.ts'
@@ -385,6 +386,46 @@ function describeFileOperations(
       const fd = openFile(Buffer.alloc(10), 'r+')
       expect(() => binding().reserve(fd, 0, 0)).toThrow(codeMatching(/^ERR_OUT_OF_RANGE$/))
       expect(() => binding().reserve(1_000_000, 0, 1)).toThrow(codeMatching(/^EBADF$/))
+    })
+
+    it('writes durably, past the page cache or through it', () => {
+      const fd = openFile(Buffer.alloc(10_000, 1), 'r+')
+      const { O_RDWR, O_DIRECT = 0 } = fs.constants
+      const room = Buffer.alloc(8192)
+      const page = room.subarray((4096 - binding().pageOffset(room)) % 4096).subarray(0, 4096)
+      page.fill(2)
+      binding().writeDurable(fd, -1, page, 0)
+      expect(fs.readFileSync(fd)[4095]).toBe(2)
+      const direct = fs.openSync(join(directory(), 'file'), O_RDWR | O_DIRECT)
+      try {
+        page.fill(3)
+        binding().writeDurable(fd, direct, page, 4096)
+        binding().writeDurable(fd, direct, page.subarray(1, 8), 1)
+        const found = Buffer.alloc(8192)
+        fs.readSync(fd, found, 0, 8192, 0)
+        expect([found[0], found[1], found[7], found[8], found[4096], found[8191]]).toEqual([
+          2, 3, 3, 2, 3, 3,
+        ])
+      } finally {
+        fs.closeSync(direct)
+      }
+    })
+
+    it('refuses to write durably what is no bytes, and nowhere', () => {
+      const fd = openFile(Buffer.alloc(10), 'r')
+      const bytes = Buffer.alloc(1)
+      expect(() => binding().writeDurable(fd, -1, bytes, 0)).toThrow(codeMatching(/^EBADF$/))
+      expect(() => binding().writeDurable(fd, -2, bytes, 0)).toThrow(
+        codeMatching(/^ERR_OUT_OF_RANGE$/),
+      )
+      expect(() => binding().writeDurable(fd, -1, bytes, -1)).toThrow(
+        codeMatching(/^ERR_OUT_OF_RANGE$/),
+      )
+      const wrong = 'text' as unknown as Buffer
+      expect(() => binding().writeDurable(fd, -1, wrong, 0)).toThrow(
+        codeMatching(/^ERR_INVALID_ARG_TYPE$/),
+      )
+      expect(() => binding().pageOffset(wrong)).toThrow(codeMatching(/^ERR_INVALID_ARG_TYPE$/))
     })
 
     it('flushes files and directories', async () => {

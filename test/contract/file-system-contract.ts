@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StorageError, StoreLockedError } from '../../src/base/errors.ts'
 import type { File, FileSystem, OpenMode } from '../../src/platform/file-system.ts'
+import { pageAlignedBuffer } from '../../src/platform/page-aligned-buffer.ts'
 
 export type DiskUnderTest = {
   readonly disk: FileSystem
@@ -125,6 +126,35 @@ export function describeFileSystemContract(name: string, make: () => DiskUnderTe
         expect(contentOf(file)).toBe('before')
       })
 
+      it('writes durably, whatever the memory, the place and the size, among other writes', () => {
+        const page = pageAlignedBuffer(8192)
+        const memory = [page, Buffer.alloc(8193).subarray(1)]
+        const file = fill('a', '')
+        const model = Buffer.alloc(20_000)
+        file.write(model, 0)
+        let round = 0
+        fc.assert(
+          fc.property(
+            fc.constantFrom(...memory),
+            fc.constantFrom(0, 1, 4096, 5000, 8192),
+            fc.constantFrom(0, 100, 4096, 8192),
+            fc.nat(19_900),
+            (bytes, size, position, behind) => {
+              const source = bytes.subarray(0, size).fill(round++)
+              // In the page cache only, maybe in a page that the other write goes past.
+              const text = Buffer.from(`round ${round}`)
+              file.write(text, behind)
+              model.set(text, behind)
+              file.writeDurable(source, position)
+              model.set(source, position)
+              source.fill(0)
+              expect(contentOf(file)).toBe(model.toString('latin1'))
+            },
+          ),
+          { numRuns: 60 },
+        )
+      })
+
       it('cuts and extends, and never shows again what was cut', () => {
         const file = fill('a', '0123456789')
         file.truncate(4)
@@ -174,6 +204,7 @@ export function describeFileSystemContract(name: string, make: () => DiskUnderTe
           () => file.read(Buffer.alloc(1), 0),
           () => file.write(Buffer.alloc(1), 0),
           () => file.writeAll([Buffer.alloc(1)], 0),
+          () => file.writeDurable(Buffer.alloc(1), 0),
           () => file.truncate(0),
           () => file.reserve(0, 1),
           () => file.flushSync(),

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { formatCheckpoint, parseCheckpoint } from '../../src/flush/checkpoint-file.ts'
-import { isFlushDue, neverFlush } from '../../src/flush/flush-policy.ts'
+import { isFlushDue, neverFlush, SyncPace } from '../../src/flush/flush-policy.ts'
 import { readOffsets, writeOffsets } from '../../src/flush/offset-checkpoint.ts'
 import { LeaderEpochs, leaderEpochFileName } from '../../src/log/leader-epochs.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../src/log/producer-snapshot.ts'
@@ -157,5 +157,31 @@ describe('flush policy', () => {
     expect(isFlushDue(policy, 1, 100)).toBe(true)
     expect(isFlushDue(policy, 0, 1e9)).toBe(false)
     expect(isFlushDue(neverFlush, 1e9, 1e9)).toBe(false)
+  })
+})
+
+describe('where a sync runs', () => {
+  function afterSyncs(...elapsedMs: readonly number[]): boolean {
+    const pace = new SyncPace()
+    for (const ms of elapsedMs) pace.took(ms)
+    return pace.isFast
+  }
+  const fast = Array<number>(100).fill(0.1)
+
+  it('is the pool until the device has shown that it is fast', () => {
+    expect(afterSyncs()).toBe(false)
+    expect(afterSyncs(0.1, 0.1, 0.1)).toBe(false)
+    expect(afterSyncs(...fast)).toBe(true)
+  })
+
+  it('is the pool after a slow answer, however slow, and the calling thread a few later', () => {
+    for (const slow of [4, 10_000]) {
+      expect(afterSyncs(...fast, slow)).toBe(false)
+      expect(afterSyncs(...fast, slow, ...fast.slice(0, 20))).toBe(true)
+    }
+  })
+
+  it('is the pool for a device that is slow all the time', () => {
+    expect(afterSyncs(...Array<number>(1000).fill(0.3))).toBe(false)
   })
 })

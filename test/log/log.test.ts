@@ -65,7 +65,10 @@ describe('levels and group commit', () => {
     const { disk, log } = await openLog()
     await log.append('a')
     disk.failOperation(disk.operationCount + 1, { errno, writtenBytes: 30 })
-    await expect(log.append('b', { level: 'os' })).rejects.toMatchObject({ code: 'ERR_STORAGE', errno })
+    await expect(log.append('b', { level: 'os' })).rejects.toMatchObject({
+      code: 'ERR_STORAGE',
+      errno,
+    })
     expect((await log.append('c')).offset).toBe(1)
     expect(valuesIn(log)).toEqual(['a', 'c'])
     expectIndexesEqualScan(log)

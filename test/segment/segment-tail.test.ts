@@ -129,6 +129,7 @@ describe('a segment whose end stands in memory', () => {
     else if (kind === 'write kept') segment.writeKept()
     else if (kind === 'drop waiting') {
       segment.wait(Buffer.from('not wanted'), 0, 5)
+      segment.writeKept()
       segment.dropWaiting()
     } else if (segment.sizeBytes > 0) {
       // A socket reads the file itself.

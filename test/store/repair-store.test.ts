@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { crashClasses } from '../../src/platform/sim-crash-class.ts'
 import { SimCrash } from '../../src/platform/sim-failure.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import type { AtomicTransaction } from '../../src/store/atomic-group.ts'
 import { repairStore } from '../../src/store/repair-store.ts'
 import { verifyStore } from '../../src/store/verify-store.ts'
 import { batchPositions, filesBelow, readFile, writeFile } from '../support/damaged-disk.ts'
@@ -207,10 +208,16 @@ describe('a repair after groups over several logs', () => {
     disk.stopAt(disk.operationCount + operation)
     try {
       for (const n of [1, 2]) {
-        await store.atomic((tx) => {
+        const collect = (tx: AtomicTransaction): void => {
           tx.append(a, `${n}`)
           tx.append(b, `${n}`)
-        })
+        }
+        await store.atomic(collect, { level: 'os' })
+        // A socket wants them from the files, which else get them when their frame is durable.
+        for (const log of [a, b]) {
+          log.readSlice(n, 1000, { upTo: log.endOffset, minOneBatch: true })?.release()
+        }
+        await store.flush()
       }
       return undefined
     } catch {

@@ -173,6 +173,18 @@ Napi::Value WriteDurable(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// duplicate(fd)
+Napi::Value Duplicate(const Napi::CallbackInfo& info) {
+  int fd = -1;
+  if (!ReadDescriptor(info[0], "fd", &fd)) return info.Env().Undefined();
+  int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) {
+    ThrowSystemError(info.Env(), errno, "dup");
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), copy);
+}
+
 // pageOffset(bytes)
 Napi::Value PageOffset(const Napi::CallbackInfo& info) {
   if (!info[0].IsTypedArray()) {
@@ -254,6 +266,7 @@ Napi::Value TryLock(const Napi::CallbackInfo& info) {
 void ExportFileOps(Napi::Env env, Napi::Object exports) {
   exports.Set("reserve", Napi::Function::New<ReserveBlocks>(env, "reserve"));
   exports.Set("writeDurable", Napi::Function::New<WriteDurable>(env, "writeDurable"));
+  exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
   exports.Set("pageOffset", Napi::Function::New<PageOffset>(env, "pageOffset"));
   exports.Set("fdatasync", Napi::Function::New<FdatasyncAsync>(env, "fdatasync"));
   exports.Set("fdatasyncSync", Napi::Function::New<FdatasyncSync>(env, "fdatasyncSync"));

@@ -132,7 +132,7 @@ export class Broker implements FrameHandler {
 
   /** @returns the request, or already its answer when the version of ApiVersions is not ours. */
   #decode(frame: Buffer, connection: ConnectionContext): Exchange | NonNullable<Answer> {
-    const reader = new WireReader(frame)
+    const reader = new WireReader(this.#kept(frame))
     let key: Omit<RequestHeader, 'clientId'> | undefined
     let clientId: string | null | undefined
     try {
@@ -158,6 +158,12 @@ export class Broker implements FrameHandler {
       const reason = `undecodable request: ${error.message}`
       throw new RefusedRequestError(reason, { ...key, clientId }, { cause: error })
     }
+  }
+
+  /** The frame, or a copy where the request may be needed for longer than the call. */
+  #kept(frame: Buffer): Buffer {
+    const apiKey = frame.length < 2 ? -1 : frame.readInt16BE(0)
+    return this.#served.get(apiKey)?.borrowsBytes === true ? frame : Buffer.from(frame)
   }
 
   #answerUnknownVersion(correlationId: number): NonNullable<Answer> {

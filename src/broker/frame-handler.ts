@@ -9,8 +9,7 @@ export interface FrameHandler {
    * Begins one request. What must happen in arrival order (an append) has happened on return;
    * only waiting is left to a promise.
    *
-   * @param frame       without its length prefix. Valid until the answer; views of it may be kept
-   *                    no longer.
+   * @param frame       without its length prefix. Its memory is the caller's again on return.
    * @returns           the answer, `null` for a request that gets none, or a promise of either.
    * @throws RefusedRequestError, here or from the promise: the connection must be closed.
    */

@@ -32,6 +32,11 @@ export type Serving<A extends Api> = {
    * whatever changes topics keeps those behind it back.
    */
   readonly mayOverlap?: boolean
+  /**
+   * Bytes in the request may be used until `handle` returns, and no longer: the memory is received into
+   * again. Else the request has a copy. Strings are always its own.
+   */
+  readonly borrowsBytes?: boolean
 }
 
 /** The same with its types forgotten, for the table. */

@@ -66,6 +66,9 @@ export interface NativeBinding {
    */
   writeDurable(fd: number, directFd: number, bytes: Uint8Array, position: number): void
 
+  /** Another descriptor of what `fd` is, closed on exec; `undefined` when this binding cannot make one. */
+  duplicate(fd: number): number | undefined
+
   /** Where in a page of 4,096 bytes the memory of `bytes` begins; 0 where nobody can tell. */
   pageOffset(bytes: Uint8Array): number
 

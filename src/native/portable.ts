@@ -7,7 +7,7 @@
  * - `sendFile` copies through this process with `SendTarget.write`;
  * - `reserve` cannot reserve and returns false;
  * - `writeDurable` goes through the page cache, and `pageOffset` is 0;
- * - `tryLock` cannot lock and returns undefined.
+ * - `duplicate` and `tryLock` cannot, and return undefined.
  */
 import * as fs from 'node:fs'
 import type {
@@ -39,6 +39,7 @@ export const portableBinding: NativeBinding = {
   fdatasyncSync: fs.fdatasyncSync,
   syncDirectory,
   syncDirectorySync,
+  duplicate: () => undefined,
   tryLock: () => undefined,
 }
 

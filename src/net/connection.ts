@@ -18,7 +18,9 @@ import {
   isPending,
   RefusedRequestError,
 } from '../broker/frame-handler.ts'
+import { receivingSocket } from '../platform/receiving-socket.ts'
 import { FrameDecoder, FrameError } from './frame-decoder.ts'
+import type { ReceiveMemory } from './receive-memory.ts'
 import { ResponseWriter, releaseFrame } from './response-writer.ts'
 
 export type ConnectionLimits = {
@@ -31,6 +33,8 @@ export type ConnectionLimits = {
 export type ConnectionOptions = {
   readonly handler: FrameHandler
   readonly limits: ConnectionLimits
+  /** Shared by all connections of the server. */
+  readonly memory: ReceiveMemory
   readonly listener: ConnectionContext['listener']
   readonly clock: Clock
   readonly logger: Logger
@@ -62,12 +66,16 @@ export class Connection {
   #lastActivityMs: number
   #lingerTimer: Timer | undefined
 
-  /** `socket` must allow half-open connections: a peer that ended still gets its answers. */
-  constructor(socket: Socket, options: ConnectionOptions) {
-    this.#socket = socket
+  /**
+   * `accepted` must be paused, and allow half-open connections: a peer that ended still gets its
+   * answers. It belongs to the connection.
+   */
+  constructor(accepted: Socket, options: ConnectionOptions) {
     this.#options = options
-    this.peer = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`
-    this.#decoder = new FrameDecoder(options.limits.maxRequestBytes)
+    this.peer = `${accepted.remoteAddress ?? '?'}:${accepted.remotePort ?? 0}`
+    this.#decoder = new FrameDecoder(options.limits.maxRequestBytes, options.memory)
+    const socket = this.#openReceiver(accepted)
+    this.#socket = socket
     // Every parked request of the connection listens, and their number has a bound of its own.
     setMaxListeners(0, this.#abort.signal)
     this.#context = { listener: options.listener, peer: this.peer, signal: this.#abort.signal }
@@ -76,10 +84,27 @@ export class Connection {
       onProgress: () => this.#onProgress(),
       onFailure: (error) => this.#onSendFailure(error),
     })
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
     socket.on('end', () => this.#onPeerEnd())
     socket.on('error', (error) => this.#onSocketError(error))
     socket.on('close', () => this.#onClose())
+  }
+
+  #openReceiver(accepted: Socket): Socket {
+    const socket = receivingSocket(accepted, {
+      target: () => this.#decoder.target(),
+      received: (count) => {
+        if (this.#state === 'open') this.#decoder.received(count)
+        this.#onReceived()
+      },
+    })
+    if (socket !== undefined) return socket
+    accepted.on('data', (chunk: Buffer) => {
+      if (this.#state === 'open') this.#decoder.push(chunk)
+      this.#onReceived()
+      // What is left must not stay in memory that others receive into.
+      this.#decoder.target()
+    })
+    return accepted.resume()
   }
 
   /** Milliseconds without a byte moving, or 0 while the peer waits for an answer of ours. */
@@ -104,10 +129,9 @@ export class Connection {
     this.#socket.destroy()
   }
 
-  #onData(chunk: Buffer): void {
+  #onReceived(): void {
     if (this.#state !== 'open') return
     this.#lastActivityMs = this.#options.clock.now()
-    this.#decoder.push(chunk)
     this.#beginRequests()
   }
 
@@ -279,6 +303,7 @@ export class Connection {
     this.#lingerTimer?.cancel()
     this.#writer.close()
     this.#decoder.clear()
+    this.#decoder.release()
     this.#dropSlots(0)
     this.#options.onClose(this)
   }

@@ -1,12 +1,18 @@
 /**
- * Cuts a byte stream into frames.
+ * Cuts a byte stream into frames, in the memory it was received into.
  *
  *     frame := size: int32 (big-endian, not counting itself), size bytes
  *
- * Memory holds only bytes that arrived: a frame's size is checked as soon as its four bytes are
- * there, and nothing is allocated for the rest before the rest is there too. A frame inside one
- * chunk is a view of it; one that spans chunks is put together once.
+ * Whoever receives puts bytes into `target` and says how many. A frame is a view of that memory: good
+ * until `target` is asked for again. What is left then of an unfinished frame moves to a buffer of this
+ * connection, and the rest is received right behind it.
+ *
+ * Memory is at most about twice what arrived: a frame's size is checked as soon as its four bytes are
+ * there, and room for the rest grows with the rest.
  */
+import { assert } from '../base/assert.ts'
+import { ReceiveMemory, usualBytes } from './receive-memory.ts'
+
 const prefixBytes = 4
 
 /** The stream can no longer be cut into frames. */
@@ -16,105 +22,121 @@ export class FrameError extends Error {
 
 export class FrameDecoder {
   readonly #maxFrameBytes: number
-  /** Chunks not used up; those before `#first` are. */
-  #chunks: Buffer[] = []
-  #first = 0
-  /** Bytes of the first chunk already used. */
-  #used = 0
-  #bytes = 0
+  readonly #memory: ReceiveMemory
+  /** What was received and not handed out stands at `[#start, #end)`. */
+  #bytes: Buffer
+  #start = 0
+  #end = 0
+  /** The last read filled all the room there was. */
+  #wasFilled = false
 
   /** `maxFrameBytes` counts a frame without its prefix. */
-  constructor(maxFrameBytes: number) {
+  constructor(maxFrameBytes: number, memory: ReceiveMemory = new ReceiveMemory()) {
     this.#maxFrameBytes = maxFrameBytes
+    this.#memory = memory
+    this.#bytes = memory.shared
   }
 
   /** Bytes received and not yet handed out. */
   get bufferedBytes(): number {
-    return this.#bytes
+    return this.#end - this.#start
   }
 
-  /** Takes over `chunk`: the caller must not change it later. */
-  push(chunk: Buffer): void {
-    if (chunk.length === 0) return
-    this.#chunks.push(chunk)
-    this.#bytes += chunk.length
+  /** Where the next bytes go: one at least. It stays as it is until the next call. */
+  target(): Buffer {
+    const wantedBytes = this.#wantedBytes()
+    if (wantedBytes === 0) this.#useShared()
+    else if (!this.#isOwn || this.#isShort(wantedBytes)) this.#moveTo(wantedBytes)
+    return this.#bytes.subarray(this.#end)
+  }
+
+  get #isOwn(): boolean {
+    return this.#bytes !== this.#memory.shared
+  }
+
+  /** Whether what is left should move to the start of this buffer, or to a larger one. */
+  #isShort(wantedBytes: number): boolean {
+    const { length } = this.#bytes
+    const roomBytes = length - this.#end
+    if (roomBytes === 0 || length < wantedBytes) return true
+    return roomBytes < length / 4 && this.#start > length / 2
+  }
+
+  /** How large a buffer is called for; 0: nothing is left that needs one. */
+  #wantedBytes(): number {
+    const { bufferedBytes } = this
+    if (bufferedBytes === 0) return 0
+    const frameBytes = bufferedBytes < prefixBytes ? 0 : prefixBytes + this.#peekSize()
+    // Frames wait that nobody takes yet, and more may.
+    if (frameBytes <= bufferedBytes && bufferedBytes >= prefixBytes) return 2 * bufferedBytes
+    // A stream that fills every read gets larger ones.
+    const wished = Math.max(frameBytes, this.#wasFilled ? usualBytes : 0)
+    const mostBytes = 2 * (this.#wasFilled ? this.#bytes.length : bufferedBytes)
+    return Math.max(Math.min(wished, mostBytes), bufferedBytes + 1)
+  }
+
+  #useShared(): void {
+    if (this.#isOwn) this.#memory.give(this.#bytes)
+    this.#bytes = this.#memory.shared
+    this.#start = this.#end = 0
+  }
+
+  /** Puts what is left at the start of a buffer of at least `sizeBytes`. */
+  #moveTo(sizeBytes: number): void {
+    const { bufferedBytes } = this
+    const from = this.#bytes
+    const isLargeEnough = this.#isOwn && from.length >= sizeBytes
+    const to = isLargeEnough ? from : this.#memory.take(sizeBytes)
+    to.set(from.subarray(this.#start, this.#end))
+    if (this.#isOwn && to !== from) this.#memory.give(from)
+    this.#bytes = to
+    this.#start = 0
+    this.#end = bufferedBytes
+  }
+
+  /** So many bytes were put into `target`. */
+  received(count: number): void {
+    assert(this.#end + count <= this.#bytes.length, 'what was received fits the target')
+    this.#end += count
+    this.#wasFilled = this.#end === this.#bytes.length
+  }
+
+  /** Takes a copy of `chunk`, for whoever cannot receive into `target`. */
+  push(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; ) {
+      const target = this.target()
+      const count = Math.min(target.length, chunk.length - at)
+      target.set(chunk.subarray(at, at + count))
+      this.received(count)
+      at += count
+    }
   }
 
   /** The next whole frame without its prefix, or undefined until more bytes arrive. */
   next(): Buffer | undefined {
-    if (this.#bytes < prefixBytes) return undefined
+    if (this.bufferedBytes < prefixBytes) return undefined
     const size = this.#peekSize()
     if (size < 0) throw new FrameError(`a frame of size ${size}`)
     if (size > this.#maxFrameBytes) {
       throw new FrameError(`a frame of ${size} bytes, the limit is ${this.#maxFrameBytes}`)
     }
-    if (this.#bytes < prefixBytes + size) return undefined
-    this.#skip(prefixBytes)
-    return this.#take(size)
-  }
-
-  /** Forgets what was received. */
-  clear(): void {
-    this.#chunks = []
-    this.#first = 0
-    this.#used = 0
-    this.#bytes = 0
+    const start = this.#start + prefixBytes
+    if (start + size > this.#end) return undefined
+    this.#start = start + size
+    return this.#bytes.subarray(start, start + size)
   }
 
   #peekSize(): number {
-    const chunk = this.#chunks[this.#first]!
-    if (chunk.length - this.#used >= prefixBytes) return chunk.readInt32BE(this.#used)
-    let size = 0
-    let index = this.#first
-    let at = this.#used
-    for (let i = 0; i < prefixBytes; i++) {
-      while (at === this.#chunks[index]!.length) {
-        index++
-        at = 0
-      }
-      size = (size << 8) | this.#chunks[index]![at++]!
-    }
-    return size
+    return this.#bytes.readInt32BE(this.#start)
   }
 
-  #skip(count: number): void {
-    this.#bytes -= count
-    while (count > 0) {
-      const left = this.#chunks[this.#first]!.length - this.#used
-      if (count < left) {
-        this.#used += count
-        return
-      }
-      count -= left
-      this.#dropFirst()
-    }
+  /** Forgets what was received; `target` stays where it is. */
+  clear(): void {
+    this.#start = this.#end
   }
 
-  #take(size: number): Buffer {
-    const chunk = this.#chunks[this.#first]
-    if (chunk === undefined || chunk.length - this.#used >= size) {
-      const view = chunk?.subarray(this.#used, this.#used + size) ?? Buffer.alloc(0)
-      this.#skip(size)
-      return view
-    }
-    const whole = Buffer.allocUnsafeSlow(size)
-    let filled = 0
-    while (filled < size) {
-      const source = this.#chunks[this.#first]!
-      const count = source.copy(whole, filled, this.#used, this.#used + size - filled)
-      filled += count
-      this.#skip(count)
-    }
-    return whole
-  }
-
-  #dropFirst(): void {
-    this.#first++
-    this.#used = 0
-    // Moving the rest down costs as much as it frees: amortised, each chunk moves once.
-    if (this.#first * 2 >= this.#chunks.length) {
-      this.#chunks.splice(0, this.#first)
-      this.#first = 0
-    }
+  /** Gives its memory back. Nothing is received any more, not even by who has `target`. */
+  release(): void {
+    this.#useShared()
   }
 }

@@ -13,6 +13,7 @@
 import type { Socket } from 'node:net'
 import type { SendFileTransfer, SendTarget } from '../native/binding.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
+import { descriptorOf } from '../platform/receiving-socket.ts'
 import { sendFile } from '../platform/send-file.ts'
 import type { WireFrame, WirePart } from '../protocol/wire-writer.ts'
 
@@ -219,13 +220,4 @@ export function releaseFrame(frame: WireFrame): void {
 
 function releasePart(part: WirePart): void {
   if (!Buffer.isBuffer(part)) part.release()
-}
-
-/**
- * The descriptor behind a socket, −1 when there is none. Node keeps it on an undocumented handle;
- * this is the one place that looks.
- */
-function descriptorOf(socket: Socket): number {
-  const handle = (socket as Socket & { _handle?: { fd?: number } | null })._handle
-  return handle?.fd ?? -1
 }

@@ -11,6 +11,7 @@ import type { Logger } from '../base/logger.ts'
 import type { FrameHandler } from '../broker/frame-handler.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import { type Endpoint, endpointsOf, type Listener, listenerContext } from './listeners.ts'
+import { ReceiveMemory } from './receive-memory.ts'
 
 export type ServerOptions = ConnectionLimits & {
   readonly listeners: readonly Listener[]
@@ -43,7 +44,12 @@ export async function listen(handler: FrameHandler, options: ServerOptions): Pro
 async function bind(endpoint: Endpoint): Promise<Bound> {
   const { host } = endpoint.listener
   // Half-open: what a peer sent before it ended its side is still carried out and answered.
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true })
+  const server = createServer({
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    pauseOnConnect: true,
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const details = { host, port: endpoint.port, errno: error.code ?? 'unknown' }
@@ -64,6 +70,7 @@ export class KafkaServer {
   readonly #handler: FrameHandler
   readonly #options: ServerOptions
   readonly #connections = new Set<Connection>()
+  readonly #memory = new ReceiveMemory()
   #sweepTimer: Timer | undefined
   #droppedCount = 0
   #closing: Promise<void> | undefined
@@ -127,6 +134,7 @@ export class KafkaServer {
     const connection = new Connection(socket, {
       handler: this.#handler,
       limits: options,
+      memory: this.#memory,
       listener: listenerContext(endpoint, this.endpoints, socket.localAddress),
       clock: options.clock,
       logger: options.logger,

@@ -411,6 +411,17 @@ function describeFileOperations(
       }
     })
 
+    it('duplicates a descriptor, or says that it cannot', () => {
+      const fd = openFile(Buffer.from('text'))
+      const copy = binding().duplicate(fd)
+      if (copy === undefined) return
+      expect(copy).not.toBe(fd)
+      const bytes = Buffer.alloc(4)
+      expect([fs.readSync(copy, bytes, 0, 4, 0), bytes.toString()]).toEqual([4, 'text'])
+      fs.closeSync(copy)
+      expect(() => binding().duplicate(copy)).toThrow(codeMatching(/^EBADF$/))
+    })
+
     it('refuses to write durably what is no bytes, and nowhere', () => {
       const fd = openFile(Buffer.alloc(10), 'r')
       const bytes = Buffer.alloc(1)

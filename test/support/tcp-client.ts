@@ -46,7 +46,7 @@ export class TcpClient {
   /** The next answer, without its length. Rejects when the connection closes first. */
   receive(): Promise<Buffer> {
     const frame = this.#decoder.next()
-    if (frame !== undefined) return Promise.resolve(frame)
+    if (frame !== undefined) return Promise.resolve(Buffer.from(frame))
     if (this.socket.closed) return Promise.reject(new Error('the connection was closed'))
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
@@ -64,7 +64,7 @@ export class TcpClient {
     while (this.#waiting.length > 0) {
       const frame = this.#decoder.next()
       if (frame === undefined) return
-      this.#waiting.shift()!.resolve(frame)
+      this.#waiting.shift()!.resolve(Buffer.from(frame))
     }
   }
 }

@@ -129,6 +129,7 @@ export const produce: ServedApi = serve(produceApi, {
   },
   fail: (request, errorCode) => (request.acks === 0 ? undefined : fail(request, errorCode)),
   mayOverlap: true,
+  borrowsBytes: true,
 })
 
 /** What is wrong with the whole request. */

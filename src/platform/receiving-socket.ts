@@ -1,0 +1,54 @@
+/**
+ * A socket that puts what it receives into memory of the reader's choice, instead of into a new buffer
+ * for every read.
+ *
+ * Node offers that (`onread`) for sockets that are made from a descriptor, not for those that a server
+ * has accepted. So an accepted one is made anew from a duplicate of its descriptor.
+ */
+import { Socket } from 'node:net'
+import { binding } from '../native/load-binding.ts'
+
+export interface Receiver {
+  /** Where the next bytes go: one at least; stays as it is until it is asked for again. */
+  target(): Buffer
+  /** So many bytes were put into the target. */
+  received(count: number): void
+}
+
+/**
+ * @param accepted nothing was read from it yet, and nobody listens to it.
+ * @returns the socket to use instead, reading already; undefined when there can be none, and `accepted`
+ *          is as it was.
+ */
+export function receivingSocket(accepted: Socket, receiver: Receiver): Socket | undefined {
+  const fd = descriptorOf(accepted)
+  if (fd < 0) return undefined
+  let copy: number | undefined
+  try {
+    copy = binding.duplicate(fd)
+  } catch {
+    return undefined // No descriptor left: it works without.
+  }
+  if (copy === undefined) return undefined
+  const onread = {
+    buffer: () => receiver.target(),
+    callback: (count: number) => {
+      receiver.received(count)
+      return true
+    },
+  }
+  // Documented, and unknown to the types of Node 20.
+  const options = { fd: copy, allowHalfOpen: accepted.allowHalfOpen, onread }
+  const socket = new Socket(options)
+  accepted.destroy()
+  return socket
+}
+
+/**
+ * The descriptor behind a socket, −1 when there is none. Node keeps it on an undocumented handle;
+ * this is the one place that looks.
+ */
+export function descriptorOf(socket: Socket): number {
+  const handle = (socket as Socket & { _handle?: { fd?: number } | null })._handle
+  return handle?.fd ?? -1
+}

@@ -52,6 +52,8 @@ export type CoordinatorOptions = {
   readonly onFailure: (error: unknown) => void
 }
 
+/** More than lie between an acknowledgement and what its receiver does next, a few layers up. */
+const maxMicrotasks = 64
 /** How long syncs on this thread may keep the event loop, in ms, before it gets its turn. */
 const inlineTurnMs = 1
 
@@ -170,11 +172,15 @@ export class FlushCoordinator {
       const turnStart = this.#options.clock.elapsedMs()
       do {
         await this.#runRound()
-        // Those who were told may append again in this turn.
-        if (this.#wasInline) await new Promise<void>((resolve) => process.nextTick(resolve))
+        if (this.#wasInline) await this.#requestOfThisTurn()
       } while (this.#hasWork && !(this.#wasInline && this.#isTurnOver(turnStart)))
     } while (this.#hasWork)
     this.#round = undefined
+  }
+
+  /** Resolves when the one who was told has appended again, or had his chance. */
+  async #requestOfThisTurn(): Promise<void> {
+    for (let wait = 0; wait < maxMicrotasks && this.#requested.size === 0; wait++) await undefined
   }
 
   get #hasWork(): boolean {

@@ -18,9 +18,9 @@ import {
   isPending,
   RefusedRequestError,
 } from '../broker/frame-handler.ts'
-import { receivingSocket } from '../platform/receiving-socket.ts'
 import { FrameDecoder, FrameError } from './frame-decoder.ts'
 import type { ReceiveMemory } from './receive-memory.ts'
+import { receivingSocket } from './receiving-socket.ts'
 import { ResponseWriter, releaseFrame } from './response-writer.ts'
 
 export type ConnectionLimits = {

@@ -13,9 +13,9 @@
 import type { Socket } from 'node:net'
 import type { SendFileTransfer, SendTarget } from '../native/binding.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
-import { descriptorOf } from '../platform/receiving-socket.ts'
 import { sendFile } from '../platform/send-file.ts'
 import type { WireFrame, WirePart } from '../protocol/wire-writer.ts'
+import { descriptorOf } from './receiving-socket.ts'
 
 /**
  * Regions shorter than this are read and written: in bench/net/slice-threshold both ways cost the

@@ -11,7 +11,10 @@ import { join } from 'node:path'
 import { compile, root, run } from './compiled.mjs'
 
 const [name = 'canonical', ...benchArguments] = process.argv.slice(2)
-const comparesWithPeers = ['canonical', 'durable', 'kernel', 'kernel/table'].includes(name)
+const comparesWithPeers =
+  ['canonical', 'engines', 'durable', 'kernel', 'kernel/table', 'micro'].includes(name) ||
+  name.startsWith('micro/')
+const comparesWithChronicle = ['canonical', 'engines'].includes(name)
 
 if (!existsSync(join(root, 'bench', `${name}.bench.ts`))) {
   const names = readdirSync(join(root, 'bench'), { recursive: true })
@@ -22,7 +25,9 @@ if (!existsSync(join(root, 'bench', `${name}.bench.ts`))) {
 }
 
 const output = compile('bench', 'tsconfig.bench.json')
-if (comparesWithPeers) run([join(root, 'bench', 'compare', 'install.mjs')])
+const compare = join(root, 'bench', 'compare')
+if (comparesWithPeers) run([join(compare, 'install.mjs')])
+if (comparesWithChronicle) run([join(compare, 'chronicle', 'install.mjs')])
 run([
   join(output, 'bench', 'support', 'run-bench.js'),
   join(output, 'bench', `${name}.bench.js`),

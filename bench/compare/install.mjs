@@ -1,12 +1,12 @@
 /**
- * Installs the engines that `npm run bench` compares with, into bench/compare/node_modules:
+ * Installs what the benches compare with, into bench/compare/node_modules:
  *
  *     node bench/compare/install.mjs
  *
- * Does nothing when they are there already, for this Node and this lock file. Kept out of `npm ci`
- * because it takes a minute: better-sqlite3 has no binary inside its package, so it is compiled
- * here, with the headers beside the running node where they exist (no download). What cannot be
- * installed is left out with one line; the bench then reports that engine as skipped.
+ * Does nothing when it is there already, for this Node and this lock file. Kept out of `npm ci`
+ * because it takes two minutes: better-sqlite3 and mmap-io have no binary inside their packages, so
+ * they are compiled here, with the headers beside the running node where they exist (no download).
+ * What cannot be installed is left out with one line; the bench then says what it skipped.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -20,17 +20,16 @@ const stamp = `${process.version} ${process.arch}\n${readFileSync(join(folder, '
 if (!existsSync(stampPath) || readFileSync(stampPath, 'utf8') !== stamp) install()
 
 function install() {
-  console.log('installing the engines to compare with (once, about a minute) …')
-  // No install scripts: that of better-sqlite3 would try a download first.
+  console.log('installing what to compare with (once, about two minutes) …')
+  // No install scripts: those of the two would try a download first.
   // `install`, not `ci`: it takes the lock file's versions too, and does not mind when a registry
   // lacks an optional package for some other platform.
   if (!npm(['install', '--no-save', '--ignore-scripts'], {})) return
   const prefix = dirname(dirname(process.execPath))
   const hasHeaders = existsSync(join(prefix, 'include', 'node', 'node.h'))
-  npm(
-    ['rebuild', 'better-sqlite3', '--build-from-source'],
-    hasHeaders ? { npm_config_nodedir: prefix } : {},
-  )
+  for (const name of ['better-sqlite3', '@riaskov/mmap-io']) {
+    npm(['rebuild', name, '--build-from-source'], hasHeaders ? { npm_config_nodedir: prefix } : {})
+  }
   mkdirSync(dirname(stampPath), { recursive: true })
   writeFileSync(stampPath, stamp)
 }

@@ -5,19 +5,15 @@
 // Measures  share of one core that the server uses over 20 s; what its resident memory grew by per
 //           connection; µs from an append to the last of the 10 fetches it wakes, in the median.
 //           Linux only (/proc). Not: what the clients cost.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { apiVersionsApi } from '../../src/broker/api/api-versions.ts'
 import { fetchApi } from '../../src/broker/api/fetch.ts'
 import { metadataApi } from '../../src/broker/api/metadata.ts'
 import { produceApi } from '../../src/broker/api/produce.ts'
 import { type Api, type RequestInputOf, writeRequest } from '../../src/protocol/api.ts'
 import { BatchBuilder } from '../../src/record/batch-builder.ts'
-import { repositoryRoot } from '../support/machine.ts'
+import { ServerProcess } from '../support/server-process.ts'
 import { median } from '../support/statistics.ts'
 
 export type IdleRow = {
@@ -59,13 +55,14 @@ export async function run(options: { readonly tiny: boolean }): Promise<IdleRow[
 }
 
 async function measure(fetches: string, waitMs: number, sizes: Sizes): Promise<IdleRow> {
-  const { child, port } = await startServer()
+  const server = await ServerProcess.start(['--ephemeral'])
+  const { port } = server
   const clients: Client[] = []
   try {
     // What the first connections have the server load and compile is not theirs.
     const warm = await Client.open(port)
     for (let i = 0; i < 200; i++) await warm.greet(topicName(i % sizes.topics))
-    const before = residentKib(child)
+    const before = server.residentKib()
     for (let i = 0; i < sizes.connections; i++) {
       const client = await Client.open(port)
       await client.greet(topicName(i % sizes.topics))
@@ -74,20 +71,18 @@ async function measure(fetches: string, waitMs: number, sizes: Sizes): Promise<I
     const polling = clients.slice(0, sizes.polls)
     for (const [i, client] of polling.entries()) client.poll(topicName(i % sizes.topics), waitMs)
     await sleep(Math.min(sizes.measureMs, 5000))
-    const cpuBefore = cpuMs(child)
+    const cpuBefore = server.cpuMs()
     const from = performance.now()
     await sleep(sizes.measureMs)
-    const corePercent = (100 * (cpuMs(child) - cpuBefore)) / (performance.now() - from)
-    const kibPerConnection = (residentKib(child) - before) / sizes.connections
+    const corePercent = (100 * (server.cpuMs() - cpuBefore)) / (performance.now() - from)
+    const kibPerConnection = (server.residentKib() - before) / sizes.connections
     const wakeUs = await wake(warm, polling, sizes)
     warm.close()
     const { connections } = sizes
     return { fetches, connections, corePercent, kibPerConnection, wakeUs }
   } finally {
     for (const client of clients) client.close()
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGTERM')
-    await gone
+    await server.stop()
   }
 }
 
@@ -196,34 +191,4 @@ class Client {
       this.#waiting.shift()?.(answer)
     }
   }
-}
-
-async function startServer(): Promise<{ child: ChildProcess; port: number }> {
-  // Beside this file when it is compiled by scripts/bench.mjs, else what was built.
-  const compiled = join(dirname(fileURLToPath(import.meta.url)), '../../src/cli/main.js')
-  const main = existsSync(compiled) ? compiled : join(repositoryRoot(), 'dist/cli/main.js')
-  const args = [main, 'serve', '--ephemeral', '--port', '0', '--log-level', 'error']
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  let said = ''
-  for await (const chunk of child.stdout) {
-    said += String(chunk)
-    const port = /listening on [^\s]*:(\d+)/.exec(said)?.[1]
-    if (port !== undefined) return { child, port: Number(port) }
-  }
-  throw new Error(`the server did not start: ${said}`)
-}
-
-function residentKib({ pid }: ChildProcess): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readProc(`/proc/${pid}/status`))?.[1])
-}
-
-/** User and system time; a tick of the kernel's clock is 10 ms. */
-function cpuMs({ pid }: ChildProcess): number {
-  const fields = readProc(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}
-
-/** Empty where there is no /proc; the figures are then no numbers. */
-function readProc(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8') : ''
 }

@@ -13,6 +13,7 @@ type Keys = { next(): Promise<Buffer | undefined>; close(): Promise<void> }
 type Level = {
   open(): Promise<void>
   batch(): Batch
+  put(key: Buffer, value: Buffer): Promise<void>
   values(options: { gte: Buffer; limit: number; highWaterMarkBytes: number }): Values
   keys(options: { reverse: boolean; limit: number }): Keys
   close(): Promise<void>
@@ -61,6 +62,7 @@ export function makeLevel(): Engine {
       await iterator.close()
       return totals
     },
+    send: (value) => db.put(keyOf(next++), value),
     close: () => db.close(),
   }
 }

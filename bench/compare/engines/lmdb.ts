@@ -5,7 +5,7 @@
  * documentation shows first. Both read with `getRange`.
  */
 import { join } from 'node:path'
-import { type Engine, type EngineName, loadPeer, type ReadTotals } from '../engine.ts'
+import { type Engine, loadPeer, type NodeEngineName, type ReadTotals } from '../engine.ts'
 
 type Database = {
   put(key: number, value: Buffer): Promise<boolean>
@@ -36,7 +36,7 @@ export function makeLmdbPut(): Engine {
 
 type Append = (db: Database, next: number, values: readonly Buffer[]) => unknown
 
-function makeEngine(name: EngineName, append: Append): Engine {
+function makeEngine(name: NodeEngineName, append: Append): Engine {
   let db: Database
   let next = 0
   return {
@@ -65,6 +65,7 @@ function makeEngine(name: EngineName, append: Append): Engine {
       }
       return totals
     },
+    send: (value) => db.put(next++, value),
     close: () => db.close(),
   }
 }

@@ -18,7 +18,7 @@ import type { WireFrame, WirePart } from '../protocol/wire-writer.ts'
 import { descriptorOf } from './receiving-socket.ts'
 
 /**
- * Regions shorter than this are read and written: in bench/net/slice-threshold both ways cost the
+ * Regions shorter than this are read and written: in bench/micro/send-region both ways cost the
  * same CPU at 32 and 64 KiB, copying half the latency below, sendfile half the CPU above.
  */
 const copySliceBelowBytes = 64 * 1024

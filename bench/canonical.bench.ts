@@ -27,9 +27,9 @@ const workload: Workload = {
   valueBytes: 100,
   batchRecords: 1000,
   warmUpBatches: 200,
-  singleAppends: 5000,
-  sends: 200_000,
-  randomReads: 500,
+  singleAppends: 4000,
+  sends: 100_000,
+  randomReads: 400,
 }
 const wireLoad: WireLoad = {
   valueBytes: 1024,

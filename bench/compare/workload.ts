@@ -34,12 +34,12 @@ export type Workload = {
 
 /**
  * What an engine of the workload is given: hypercore signs every append and is 20 to 100 times slower
- * than the others, so it does a twentieth of the work. Rates and latencies stay comparable.
+ * than the others, so it does a fortieth of the work. Rates and latencies stay comparable.
  */
 export function shareOf(name: EngineName, workload: Workload): Workload {
   if (name !== 'hypercore') return workload
   const { batchRecords, valueBytes } = workload
-  const part = (count: number) => Math.ceil(count / 20)
+  const part = (count: number) => Math.ceil(count / 40)
   return {
     batchRecords,
     valueBytes,

@@ -7,7 +7,7 @@ import { figure } from '../support/table.ts'
 
 const width = 880
 const labelWidth = 220
-const valueWidth = 130
+const valueWidth = 160
 const rowHeight = 26
 const barHeight = 14
 const plotWidth = width - labelWidth - valueWidth

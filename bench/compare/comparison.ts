@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { inDataDirectory } from '../support/data-directory.ts'
-import { metric, type ResultRow } from '../support/results.ts'
+import { type Metric, metric, type ResultRow } from '../support/results.ts'
 import { type Latency, median } from '../support/statistics.ts'
 import { figure } from '../support/table.ts'
 import { atLeast, type Target } from '../support/target.ts'
@@ -76,94 +76,88 @@ export function comparisonRows({ workload, runs }: Comparison): ResultRow[] {
     })
   return [
     ...table(`append ${values}, batches of ${batchRecords}`, 'os', (of) => ({
-      'records/s': ratesOf(of, (run) => run.appendRecordsPerSecond),
-      'MB/s': metric(
-        of.map((run) => run.appendMBPerSecond),
-        'MB/s',
-      ),
-      ...latencyMetrics(
-        'batch',
-        of.map((run) => run.appendBatch),
-      ),
-      disk: metric(
-        of.map((run) => run.diskBytes / 1e6),
-        'MB',
-      ),
-      memory: metric(
-        of.map((run) => run.peakMemoryBytes / 1e6),
-        'MB',
-      ),
+      'records/s': picked(of, (run) => run.appendRecordsPerSecond, 'records/s'),
+      'MB/s': picked(of, (run) => run.appendMBPerSecond, 'MB/s'),
+      CPU: picked(of, (run) => run.appendCpuNs, cpuUnit),
+      ...latencyMetrics('batch', of, (run) => run.appendBatch),
+      disk: picked(of, (run) => run.diskBytes / 1e6, 'MB'),
+      memory: picked(of, (run) => run.peakMemoryBytes / 1e6, 'MB'),
     })),
     ...table(`append ${values}, one record, awaited`, 'os', (of) =>
-      latencyMetrics(
-        'append',
-        of.map((run) => run.appendSingle),
-      ),
+      latencyMetrics('append', of, (run) => run.appendSingle),
     ),
     ...table(`send ${values}, one record with a promise, 1,000 under way`, 'os', (of) =>
-      optionalRates(of, (run) => run.sendsPerSecond),
+      of.some((run) => run.sendsPerSecond === undefined)
+        ? undefined
+        : {
+            'records/s': picked(of, (run) => run.sendsPerSecond!, 'records/s'),
+            CPU: picked(of, (run) => run.sendCpuNs!, cpuUnit),
+          },
     ),
     ...table(`read ${values} in order`, '-', (of) => ({
-      'records/s': ratesOf(of, (run) => run.readRecordsPerSecond),
-      'MB/s': metric(
-        of.map((run) => run.readMBPerSecond),
-        'MB/s',
-      ),
+      'records/s': picked(of, (run) => run.readRecordsPerSecond, 'records/s'),
+      'MB/s': picked(of, (run) => run.readMBPerSecond, 'MB/s'),
+      CPU: picked(of, (run) => run.readCpuNs, cpuUnit),
     })),
     ...table(`read ${values} in order, for await`, '-', (of) =>
-      optionalRates(of, (run) => run.iterateRecordsPerSecond),
+      of.some((run) => run.iterateRecordsPerSecond === undefined)
+        ? undefined
+        : {
+            'records/s': picked(of, (run) => run.iterateRecordsPerSecond!, 'records/s'),
+            CPU: picked(of, (run) => run.iterateCpuNs!, cpuUnit),
+          },
     ),
     ...table(`read 100 records of ${values} at a random place`, '-', (of) =>
-      latencyMetrics(
-        'read',
-        of.map((run) => run.readHundred),
-      ),
+      latencyMetrics('read', of, (run) => run.readHundred),
     ),
   ]
 }
 
-function ratesOf(runs: readonly Measures[], pick: (run: Measures) => number) {
-  return metric(runs.map(pick), 'records/s')
+const cpuUnit = 'ns/record'
+
+function picked<Run>(runs: readonly Run[], pick: (run: Run) => number, unit: string): Metric {
+  return metric(runs.map(pick), unit)
 }
 
-function optionalRates(
-  runs: readonly Measures[],
-  pick: (run: Measures) => number | undefined,
-): ResultRow['metrics'] | undefined {
-  const values = runs.map(pick)
-  if (values.includes(undefined)) return undefined
-  return { 'records/s': metric(values as number[], 'records/s') }
-}
-
-export function latencyMetrics(what: string, of: readonly Latency[]): ResultRow['metrics'] {
+export function latencyMetrics<Run>(
+  what: string,
+  runs: readonly Run[],
+  pick: (run: Run) => Latency,
+): ResultRow['metrics'] {
   return {
-    [`${what} p50`]: metric(
-      of.map(({ p50Us }) => p50Us),
-      'µs',
-    ),
-    [`${what} p99`]: metric(
-      of.map(({ p99Us }) => p99Us),
-      'µs',
-    ),
-    [`${what} p99.9`]: metric(
-      of.map(({ p999Us }) => p999Us),
-      'µs',
-    ),
+    [`${what} p50`]: picked(runs, (run) => pick(run).p50Us, 'µs'),
+    [`${what} p99`]: picked(runs, (run) => pick(run).p99Us, 'µs'),
+    [`${what} p99.9`]: picked(runs, (run) => pick(run).p999Us, 'µs'),
   }
+}
+
+/** How often per second a run does something, and what CPU one record costs it. */
+type Work = {
+  readonly perSecond: (run: Measures) => number
+  readonly cpuNs: (run: Measures) => number
+}
+
+const appends: Work = {
+  perSecond: (run) => run.appendRecordsPerSecond,
+  cpuNs: (run) => run.appendCpuNs,
+}
+const sends: Work = {
+  perSecond: (run) => run.sendsPerSecond ?? Number.NaN,
+  cpuNs: (run) => run.sendCpuNs ?? Number.NaN,
+}
+const reads: Work = { perSecond: (run) => run.readRecordsPerSecond, cpuNs: (run) => run.readCpuNs }
+const iterations: Work = {
+  perSecond: (run) => run.iterateRecordsPerSecond ?? Number.NaN,
+  cpuNs: (run) => run.iterateCpuNs ?? Number.NaN,
 }
 
 type Wanted = {
   readonly what: string
   readonly peer: EngineName
   readonly times: number
-  readonly ours: (run: Measures) => number
-  readonly theirs: (run: Measures) => number
+  readonly ours: Work
+  readonly theirs: Work
 }
-
-const appends = (run: Measures) => run.appendRecordsPerSecond
-const sends = (run: Measures) => run.sendsPerSecond ?? Number.NaN
-const cursorReads = (run: Measures) => run.readRecordsPerSecond
-const iteratedReads = (run: Measures) => run.iterateRecordsPerSecond ?? Number.NaN
 
 /** What is promised of 100-byte records. */
 const wanted: readonly Wanted[] = [
@@ -190,40 +184,46 @@ const wanted: readonly Wanted[] = [
     theirs: appends,
   },
   { what: 'writer.send, of lmdb put', peer: 'lmdb-put', times: 2, ours: sends, theirs: sends },
-  {
-    what: 'cursor, of lmdb getRange',
-    peer: 'lmdb-put',
-    times: 20,
-    ours: cursorReads,
-    theirs: cursorReads,
-  },
+  { what: 'cursor, of lmdb getRange', peer: 'lmdb-put', times: 20, ours: reads, theirs: reads },
   {
     what: 'for await, of lmdb getRange',
     peer: 'lmdb-put',
     times: 4,
-    ours: iteratedReads,
-    theirs: cursorReads,
+    ours: iterations,
+    theirs: reads,
   },
 ]
 
+/** Ratios of rates by pairs of rounds; the same of CPU per record is told beside them. */
 export function comparisonTargets({ runs, workload }: Comparison): Target[] {
   const ours = runs.get('stratalog')!
   const values = `${workload.valueBytes} B`
-  const rate = median(ours.map(appends))
+  const rate = median(ours.map(appends.perSecond))
   return [
     atLeast(`${values}: append, M records/s`, rate / 1e6, 10, {
       unit: 'M/s',
       from: `the median of ${ours.length} rounds`,
     }),
-    ...wanted.map(({ what, peer, times, ours: pickOurs, theirs: pickTheirs }) => {
-      const theirs = runs.get(peer) ?? []
-      const ratios = theirs.map((run, round) => pickOurs(ours[round]!) / pickTheirs(run))
-      const from =
-        theirs.length === 0
-          ? 'not run'
-          : `${figure(median(ours.map(pickOurs)))} / ${figure(median(theirs.map(pickTheirs)))} records/s, by pairs`
-      const found = ratios.length === 0 ? Number.NaN : median(ratios)
-      return atLeast(`${values}: ${what}`, found, times, { from })
+    ...wanted.map((target) => {
+      const theirs = runs.get(target.peer) ?? []
+      const what = `${values}: ${target.what}`
+      if (theirs.length === 0) return atLeast(what, Number.NaN, target.times, { from: 'not run' })
+      const rates = [
+        figure(median(ours.map(target.ours.perSecond))),
+        figure(median(theirs.map(target.theirs.perSecond))),
+      ]
+      const found = medianRatio(
+        ours.map(target.ours.perSecond),
+        theirs.map(target.theirs.perSecond),
+      )
+      const cpu = medianRatio(theirs.map(target.theirs.cpuNs), ours.map(target.ours.cpuNs))
+      const from = `${rates.join(' / ')} records/s; by CPU ${cpu.toFixed(1)} ×`
+      return atLeast(what, found, target.times, { from })
     }),
   ]
+}
+
+/** The median over the rounds of what one is of the other. */
+function medianRatio(ones: readonly number[], others: readonly number[]): number {
+  return median(ones.map((one, round) => one / others[round]!))
 }

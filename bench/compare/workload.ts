@@ -55,14 +55,19 @@ export type Measures = {
   engine: EngineName
   appendRecordsPerSecond: number
   appendMBPerSecond: number
+  /** User and system time of all threads, per record. */
+  appendCpuNs: number
   appendBatch: Latency
   appendSingle: Latency
   /** Not there for an engine without promises. */
   sendsPerSecond?: number
+  sendCpuNs?: number
   readRecordsPerSecond: number
   readMBPerSecond: number
+  readCpuNs: number
   /** Not there where the read above is this one. */
   iterateRecordsPerSecond?: number
+  iterateCpuNs?: number
   readHundred: Latency
   openMs: number
   /** Bytes of disk the files occupy after the ordered read, and the process's largest memory. */
@@ -73,6 +78,12 @@ export type Measures = {
 
 const readAtOnce = 100
 const sendAtOnce = 1000
+
+/** CPU time of the whole process, in ns, so far: it tells less of what else the machine does. */
+function cpuNs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) * 1000
+}
 
 /** Runs the workload in an empty directory. Throws when what is read is not what was appended. */
 export async function measure(
@@ -93,11 +104,11 @@ export async function measure(
   const readOrdered = (from: number, count: number) => engine.read(from, count)
   await readAll(engine, readOrdered, workload, values)
   const read = await readAll(engine, readOrdered, workload, values)
-  const iterateRecordsPerSecond = await iterateAll(engine, workload, values)
+  const iterated = await iterateAll(engine, workload, values)
   const diskBytes = occupied(directory)
   const readHundred = await readRandomly(engine, workload)
   const appendSingle = await appendSingly(engine, values, workload.singleAppends)
-  const sendsPerSecond = await sendAll(engine, values, workload.sends)
+  const sent = await sendAll(engine, values, workload.sends)
   await engine.close()
 
   return {
@@ -105,11 +116,13 @@ export async function measure(
     appendRecordsPerSecond: append.recordsPerSecond,
     appendMBPerSecond: (append.recordsPerSecond * valueBytes) / 1e6,
     appendBatch: append.latency,
+    appendCpuNs: append.cpuNsPerRecord,
     appendSingle,
-    ...(sendsPerSecond !== undefined && { sendsPerSecond }),
-    ...(iterateRecordsPerSecond !== undefined && { iterateRecordsPerSecond }),
+    ...sent,
+    ...iterated,
     readRecordsPerSecond: records / read.seconds,
     readMBPerSecond: (records * valueBytes) / 1e6 / read.seconds,
+    readCpuNs: read.cpuNsPerRecord,
     readHundred,
     openMs,
     diskBytes,
@@ -122,6 +135,7 @@ async function appendAll(engine: Engine, values: readonly Buffer[], workload: Wo
   const { records, warmUpBatches } = workload
   for (let batch = 0; batch < warmUpBatches; batch++) await engine.append(values)
   const samples = new Float64Array(records / values.length - warmUpBatches)
+  const cpuBefore = cpuNs()
   const start = performance.now()
   let before = start
   for (let batch = 0; batch < samples.length; batch++) {
@@ -130,8 +144,10 @@ async function appendAll(engine: Engine, values: readonly Buffer[], workload: Wo
     samples[batch] = now - before
     before = now
   }
-  const recordsPerSecond = (samples.length * values.length) / ((before - start) / 1000)
-  return { recordsPerSecond, latency: latencyOf(samples) }
+  const timed = samples.length * values.length
+  const cpuNsPerRecord = (cpuNs() - cpuBefore) / timed
+  const recordsPerSecond = timed / ((before - start) / 1000)
+  return { recordsPerSecond, cpuNsPerRecord, latency: latencyOf(samples) }
 }
 
 /** Twice, as `readAll` is: the second pass counts. */
@@ -139,8 +155,8 @@ async function iterateAll(engine: Engine, workload: Workload, values: readonly B
   if (engine.iterate === undefined) return undefined
   const iterate = (from: number, count: number) => engine.iterate!(from, count)
   await readAll(engine, iterate, workload, values)
-  const { seconds } = await readAll(engine, iterate, workload, values)
-  return workload.records / seconds
+  const { seconds, cpuNsPerRecord } = await readAll(engine, iterate, workload, values)
+  return { iterateRecordsPerSecond: workload.records / seconds, iterateCpuNs: cpuNsPerRecord }
 }
 
 async function readAll(
@@ -149,16 +165,18 @@ async function readAll(
   workload: Workload,
   values: readonly Buffer[],
 ) {
+  const cpuBefore = cpuNs()
   const start = performance.now()
   const totals = await read(0, workload.records)
   const seconds = (performance.now() - start) / 1000
+  const cpuNsPerRecord = (cpuNs() - cpuBefore) / workload.records
   const sumOfBatch = values.reduce((sum, value) => sum + value[0]!, 0)
   expectTotals(engine.name, totals, {
     records: workload.records,
     bytes: workload.records * workload.valueBytes,
     sum: sumOfBatch * (workload.records / values.length),
   })
-  return { seconds, totals }
+  return { seconds, cpuNsPerRecord, totals }
 }
 
 async function readRandomly(engine: Engine, workload: Workload): Promise<Latency> {
@@ -200,9 +218,12 @@ async function sendAll(engine: Engine, values: readonly Buffer[], count: number)
   }
   const warm = Math.ceil(count / 10)
   await send(0, warm)
+  const cpuBefore = cpuNs()
   const start = performance.now()
   await send(warm, count)
-  return (count - warm) / ((performance.now() - start) / 1000)
+  const seconds = (performance.now() - start) / 1000
+  const timed = count - warm
+  return { sendsPerSecond: timed / seconds, sendCpuNs: (cpuNs() - cpuBefore) / timed }
 }
 
 function expectTotals(name: EngineName, found: ReadTotals, expected: ReadTotals): void {

@@ -51,8 +51,7 @@ export function wireRows(load: WireLoad, measures: readonly WireMeasures[]): Res
       's/GB',
     ),
   })
-  const latency = (what: string, pick: (of: WireMeasures) => Latency) =>
-    latencyMetrics(what, measures.map(pick))
+  const latency = (pick: (of: WireMeasures) => Latency) => latencyMetrics('answer', measures, pick)
   const produce = `produce ${batches} over TCP`
   const single = `produce ${values} over TCP, one record, one request at a time`
   return [
@@ -76,17 +75,17 @@ export function wireRows(load: WireLoad, measures: readonly WireMeasures[]): Res
     row(
       single,
       'os',
-      latency('answer', (of) => of.produceOsLatency),
+      latency((of) => of.produceOsLatency),
     ),
     row(
       single,
       'disk',
-      latency('answer', (of) => of.produceDiskLatency),
+      latency((of) => of.produceDiskLatency),
     ),
     row(
       `fetch over TCP, one batch of ${load.batchRecords} × ${values}, one request at a time`,
       '-',
-      latency('answer', (of) => of.fetchLatency),
+      latency((of) => of.fetchLatency),
     ),
   ]
 }

@@ -66,7 +66,7 @@ function workloadPart(workload: string, rows: readonly ResultRow[]): string {
   // The first, and what the work costs: the others are in the table.
   const plotted = names.filter((name, index) => {
     if (isPercentile(name)) return false
-    return index === 0 || rows.some(({ metrics }) => metrics[name]?.unit === 's/GB')
+    return index === 0 || name.endsWith('CPU')
   })
   return (
     `<h3>${escaped(workload)}</h3>` +

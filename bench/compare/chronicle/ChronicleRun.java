@@ -1,4 +1,6 @@
+import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -44,9 +46,11 @@ final class ChronicleRun {
       throws IOException {
     final long[] batchNs = new long[records / values.length - warmUpBatches];
     final long appendNs;
+    final long appendCpuNs;
     try (ChronicleQueue queue = open();
         ExcerptAppender appender = queue.createAppender()) {
       for (int batch = 0; batch < warmUpBatches; batch++) appendBatch(appender);
+      final long cpuBefore = cpuNs();
       final long start = System.nanoTime();
       long before = start;
       for (int batch = 0; batch < batchNs.length; batch++) {
@@ -56,6 +60,7 @@ final class ChronicleRun {
         before = now;
       }
       appendNs = before - start;
+      appendCpuNs = cpuNs() - cpuBefore;
     }
     final long openStart = System.nanoTime();
     try (ChronicleQueue queue = open();
@@ -64,20 +69,25 @@ final class ChronicleRun {
       final long firstIndex = queue.firstIndex();
       final long openNs = System.nanoTime() - openStart;
       readAll(tailer, firstIndex, records);
+      final long cpuBefore = cpuNs();
       final long readNs = readAll(tailer, firstIndex, records);
+      final long readCpuNs = cpuNs() - cpuBefore;
       expectTotals(records);
       final long sum = readSum;
       final long[] hundredNs = readRandomly(tailer, firstIndex, records, randomReads);
       final long[] singleNs = appendSingly(appender, singleAppends);
-      final double appendRate = batchNs.length * (double) values.length / (appendNs / 1e9);
+      final double appended = batchNs.length * (double) values.length;
+      final double appendRate = appended / (appendNs / 1e9);
       final double readRate = records / (readNs / 1e9);
       return "{\"engine\":\"chronicle-queue\""
           + ",\"appendRecordsPerSecond\":" + appendRate
           + ",\"appendMBPerSecond\":" + appendRate * valueBytes / 1e6
+          + ",\"appendCpuNs\":" + appendCpuNs / appended
           + ",\"appendBatch\":" + latency(batchNs)
           + ",\"appendSingle\":" + latency(singleNs)
           + ",\"readRecordsPerSecond\":" + readRate
           + ",\"readMBPerSecond\":" + readRate * valueBytes / 1e6
+          + ",\"readCpuNs\":" + readCpuNs / (double) records
           + ",\"readHundred\":" + latency(hundredNs)
           + ",\"openMs\":" + openNs / 1e6
           + ",\"peakMemoryBytes\":" + peakMemoryBytes()
@@ -154,6 +164,12 @@ final class ChronicleRun {
   /** Nearest rank. */
   private static double percentileUs(long[] sorted, double share) {
     return sorted[Math.max(1, (int) Math.ceil(share * sorted.length)) - 1] / 1e3;
+  }
+
+  /** User and system time of all threads so far. */
+  private static long cpuNs() {
+    return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
+        .getProcessCpuTime();
   }
 
   private static long peakMemoryBytes() throws IOException {

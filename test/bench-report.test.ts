@@ -32,6 +32,22 @@ const rows: readonly ResultRow[] = [
     pinned: false,
     metrics: { 'answer p50': time(10), 'answer p99': time(100), 'answer p99.9': time(1000) },
   },
+  // Names as identifiers, units that say what is measured.
+  {
+    workload: 'W7: synced',
+    peer: 'stratalog',
+    class: 'disk',
+    pinned: false,
+    client: 'rdkafka_performance',
+    metrics: {
+      recordsPerSecond: metric([5], 'records/s'),
+      cpuUsPerRecord: metric([7], 'CPU µs/record'),
+      p50Ms: metric([1], 'ms p50'),
+      p99Ms: metric([10], 'ms p99'),
+      p999Ms: metric([20], 'ms p99.9'),
+      stallP999Ms: metric([300], 'ms stall p99.9'),
+    },
+  },
 ]
 
 const compare: Results = {
@@ -54,7 +70,7 @@ describe('the page of results', () => {
     expect(page).toContain('a machine, 2 cores')
     expect(page).toContain('npm run bench:compare')
     expect(page).toContain('2026-01-02T03:04:05.000Z')
-    expect(page).toMatch(/class="met">met<\/td><td>produce W2, CPU<.*?≤ 0.34<.*?0.33</)
+    expect(page).toMatch(/class="met">met<\/td><td>produce W2, CPU<.*?≤ 0.34 ×<.*?0.33</)
     expect(page).toMatch(/class="missed">missed<\/td><td>fetch W4, throughput</)
     expect(page).toMatch(/class="not-measured">not measured<\/td><td>W9</)
     expect(page).toContain('skipped: NATS [not installed]')
@@ -62,10 +78,14 @@ describe('the page of results', () => {
   })
 
   it('shows every workload, with a plot of its first metric, of its cost and of its percentiles', () => {
-    expect(page.match(/<h3>/g)).toHaveLength(2)
-    expect(page.match(/<svg /g)).toHaveLength(3)
-    expect(page).toContain('server CPU, less is better')
-    expect(page).toContain('MB/s, more is better')
+    expect(page.match(/<h3>/g)).toHaveLength(3)
+    expect(page.match(/<svg /g)).toHaveLength(6)
+    expect(page).toContain('CPU µs/record: less is better')
+    expect(page).toContain('p99.9 (small) in ms, logarithmic')
+    expect(page).toContain('stratalog · disk · rdkafka_performance')
+    expect(page).toContain('<th class="number">ms stall p99.9</th>')
+    expect(page).toContain('server CPU, s/GB: less is better')
+    expect(page).toContain('MB/s: more is better')
     expect(page).toContain('title="rounds: 100, 300, 200"')
   })
 
@@ -93,8 +113,8 @@ describe('a plot', () => {
   })
 
   it('places percentiles on a logarithmic axis', () => {
-    const centres = [...latencyPlot(rows).matchAll(/<circle cx="([\d.]+)"/g)].map(([, x]) =>
-      Number(x),
+    const centres = [...latencyPlot(rows.slice(0, 3)).matchAll(/<circle cx="([\d.]+)"/g)].map(
+      ([, x]) => Number(x),
     )
     expect(centres).toHaveLength(3)
     expect(centres[1]! - centres[0]!).toBeCloseTo(centres[2]! - centres[1]!, 0)

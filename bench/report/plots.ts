@@ -2,11 +2,11 @@
  * Inline SVG plots of results. Colours come from the page's CSS variables, so that light and dark are
  * the page's affair; sizes are in user units, the width of the page is the browser's.
  */
-import { isCost, type Metric, type ResultRow } from '../support/results.ts'
+import { heading, isCost, type Metric, type ResultRow } from '../support/results.ts'
 import { figure } from '../support/table.ts'
 
 const width = 880
-const labelWidth = 220
+const labelWidth = 300
 const valueWidth = 160
 const rowHeight = 26
 const barHeight = 14
@@ -22,8 +22,9 @@ export function escaped(text: string): string {
 }
 
 /** Who the row is of, with what tells it from the same peer's other rows. */
-export function labelOf({ peer, class: kept, pinned }: ResultRow): string {
-  return [peer, kept === '-' ? '' : kept, pinned ? 'pinned' : ''].filter(Boolean).join(' · ')
+export function labelOf({ peer, class: kept, pinned, client }: ResultRow): string {
+  const told = [peer, kept === '-' ? '' : kept, pinned ? 'pinned' : '', client ?? '']
+  return told.filter(Boolean).join(' · ')
 }
 
 /** Bars of one metric from 0 on, with a dot for each round. Rows without it are left out. */
@@ -50,7 +51,7 @@ export function barPlot(rows: readonly ResultRow[], name: string): string {
     )
   })
   const better = isCost(found[0]!) ? 'less is better' : 'more is better'
-  return figureOf(`${name}, ${better}`, lines, measured.length * rowHeight)
+  return figureOf(`${heading(name, measured)}: ${better}`, lines, measured.length * rowHeight)
 }
 
 type Percentiles = { readonly p50: Metric; readonly p99: Metric; readonly p999: Metric }
@@ -68,7 +69,7 @@ export function latencyPlot(rows: readonly ResultRow[]): string {
   const x = (value: number) =>
     round(labelWidth + ((Math.log10(value) - low) / (high - low)) * plotWidth)
   const height = measured.length * rowHeight
-  const unit = measured[0]!.percentiles.p50.unit
+  const unit = measured[0]!.percentiles.p50.unit.replace(/ p50$/, '')
   const grid = Array.from({ length: high - low + 1 }, (_, step) => {
     const at = x(10 ** (low + step))
     return (
@@ -93,14 +94,15 @@ export function latencyPlot(rows: readonly ResultRow[]): string {
   return figureOf(title, [...grid, ...lines], height + 18)
 }
 
-/** Names end in p50, p99 and p99.9, whatever is before that. */
-export function isPercentile(name: string): boolean {
-  return /(^|\s)p(50|99|99\.9)$/.test(name)
+/** `p50`, `p99` or `p99.9` of a name such as `answer p50` or `p50Ms`; undefined of any other. */
+export function percentileOf(name: string): string | undefined {
+  const found = /(?:^| )(p50|p99|p99\.9)$/.exec(name) ?? /^(p50|p99|p999)[MUN]s$/.exec(name)
+  return found?.[1]?.replace('p999', 'p99.9')
 }
 
 function percentilesOf({ metrics }: ResultRow): Percentiles | undefined {
-  const find = (end: string) =>
-    Object.entries(metrics).find(([name]) => isPercentile(name) && name.endsWith(end))?.[1]
+  const find = (percentile: string) =>
+    Object.entries(metrics).find(([name]) => percentileOf(name) === percentile)?.[1]
   const [p50, p99, p999] = [find('p50'), find('p99'), find('p99.9')]
   const isWhole = [p50, p99, p999].every((of) => of !== undefined && of.median > 0)
   return isWhole ? { p50: p50!, p99: p99!, p999: p999! } : undefined

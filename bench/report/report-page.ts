@@ -1,7 +1,7 @@
 /** Results as one HTML page that needs nothing else: no script, no network. */
-import type { ResultRow, Results, ResultTarget } from '../support/results.ts'
+import { heading, type ResultRow, type Results, type ResultTarget } from '../support/results.ts'
 import { figure } from '../support/table.ts'
-import { barPlot, escaped, isPercentile, labelOf, latencyPlot } from './plots.ts'
+import { barPlot, escaped, labelOf, latencyPlot, percentileOf } from './plots.ts'
 
 export type NamedResults = { readonly name: string; readonly results: Results }
 
@@ -45,13 +45,13 @@ function section(name: string, results: Results): string {
 
 function targetTable(targets: readonly ResultTarget[]): string {
   if (targets.length === 0) return ''
-  const lines = targets.map(({ what, ratio, bound, met, isUpperBound, from = '' }) => {
+  const lines = targets.map(({ what, ratio, unit = '×', bound, met, isUpperBound, from = '' }) => {
     const verdict = met === null ? 'not measured' : met ? 'met' : 'missed'
     const sign = isUpperBound === undefined ? '' : isUpperBound ? '≤ ' : '≥ '
     const found = ratio === null ? '–' : ratio >= 10 ? figure(ratio) : ratio.toFixed(2)
     return (
       `<tr><td class="${verdict.replace(' ', '-')}">${verdict}</td><td>${escaped(what)}</td>` +
-      `<td class="number">${sign}${escaped(String(bound))}</td><td class="number">${found}</td>` +
+      `<td class="number">${sign}${bound} ${escaped(unit)}</td><td class="number">${found}</td>` +
       `<td>${escaped(from)}</td></tr>`
     )
   })
@@ -65,8 +65,7 @@ function workloadPart(workload: string, rows: readonly ResultRow[]): string {
   const names = [...new Set(rows.flatMap(({ metrics }) => Object.keys(metrics)))]
   // The first, and what the work costs: the others are in the table.
   const plotted = names.filter((name, index) => {
-    if (isPercentile(name)) return false
-    return index === 0 || name.endsWith('CPU')
+    return percentileOf(name) === undefined && (index === 0 || /cpu/i.test(name))
   })
   return (
     `<h3>${escaped(workload)}</h3>` +
@@ -77,10 +76,7 @@ function workloadPart(workload: string, rows: readonly ResultRow[]): string {
 }
 
 function metricTable(rows: readonly ResultRow[], names: readonly string[]): string {
-  const heads = names.map((name) => {
-    const unit = rows.find(({ metrics }) => metrics[name] !== undefined)!.metrics[name]!.unit
-    return `<th class="number">${escaped(unit === name ? name : `${name}, ${unit}`)}</th>`
-  })
+  const heads = names.map((name) => `<th class="number">${escaped(heading(name, rows))}</th>`)
   const lines = rows.map((row) => {
     const cells = names.map((name) => {
       const found = row.metrics[name]

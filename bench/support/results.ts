@@ -24,13 +24,17 @@ export type ResultRow = {
   readonly class: string
   /** Whether both sides were bound to one core each. */
   readonly pinned: boolean
+  /** The load generator, where there is a choice. */
+  readonly client?: string
   /** The first is the one that is plotted. */
   readonly metrics: Readonly<Record<string, Metric>>
 }
 
 export type ResultTarget = {
   readonly what: string
+  /** In `unit`, `×` when left out; null where there is no figure. */
   readonly ratio: number | null
+  readonly unit?: string
   readonly bound: number
   /** Null where there is no figure. */
   readonly met: boolean | null
@@ -57,15 +61,16 @@ export function metric(values: readonly number[], unit: string): Metric {
 
 /** Where lower is better: times and costs. The others are rates. */
 export function isCost({ unit }: Pick<Metric, 'unit'>): boolean {
-  return !unit.endsWith('/s')
+  return !/\/s\b/.test(unit)
 }
 
 export function resultTarget(target: Target): ResultTarget {
-  const { what, found, bound, isUpperBound, from } = target
+  const { what, found, bound, isUpperBound, unit, from } = target
   const sign = verdict(target)
   return {
     what,
     ratio: Number.isFinite(found) ? found : null,
+    unit,
     bound,
     met: sign === '–' ? null : sign === '✓',
     isUpperBound,
@@ -94,9 +99,13 @@ export function printResultRows(rows: readonly ResultRow[]): void {
   }
 }
 
-function heading(name: string, rows: readonly ResultRow[]): string {
-  const unit = rows.find(({ metrics }) => metrics[name] !== undefined)?.metrics[name]?.unit
-  return unit === name ? name : `${name}, ${unit}`
+/**
+ * What stands over the figures of a metric: its name and its unit. One of the two where the other
+ * says nothing more: a name that is an identifier has a unit that tells (`p50Ms`, `ms p50`).
+ */
+export function heading(name: string, rows: readonly ResultRow[]): string {
+  const unit = rows.find(({ metrics }) => metrics[name] !== undefined)?.metrics[name]?.unit ?? ''
+  return unit === name || /^[a-z][a-zA-Z0-9]*[A-Z]/.test(name) ? unit : `${name}, ${unit}`
 }
 
 function cell(found: Metric | undefined): string {

@@ -3,7 +3,7 @@
  * and the page needs no network. Method: a small file of results, rendered and looked at as text.
  */
 import { describe, expect, it } from 'vitest'
-import { barPlot, latencyPlot } from '../bench/report/plots.ts'
+import { barPlot, commonCircumstances, labelsOf, latencyPlot } from '../bench/report/plots.ts'
 import { reportPage } from '../bench/report/report-page.ts'
 import { metric, type ResultRow, type Results } from '../bench/support/results.ts'
 
@@ -82,7 +82,7 @@ describe('the page of results', () => {
     expect(page.match(/<svg /g)).toHaveLength(6)
     expect(page).toContain('CPU µs/record: less is better')
     expect(page).toContain('p99.9 (small) in ms, logarithmic')
-    expect(page).toContain('stratalog · disk · rdkafka_performance')
+    expect(page).toContain('<p class="note">disk · rdkafka_performance</p>')
     expect(page).toContain('<th class="number">ms stall p99.9</th>')
     expect(page).toContain('server CPU, s/GB: less is better')
     expect(page).toContain('MB/s: more is better')
@@ -118,6 +118,13 @@ describe('a plot', () => {
     )
     expect(centres).toHaveLength(3)
     expect(centres[1]! - centres[0]!).toBeCloseTo(centres[2]! - centres[1]!, 0)
+  })
+
+  it('labels rows with what tells them from the others, and tells the rest once', () => {
+    const [one, other] = [rows[0]!, { ...rows[1]!, class: 'disk' }]
+    expect(commonCircumstances([one, other])).toEqual(['pinned'])
+    expect(labelsOf([one, other])).toEqual(['stratalog · os', 'Kafka <4.x> & "others" · disk'])
+    expect(labelsOf([one])).toEqual(['stratalog'])
   })
 
   it('is left out where there is nothing to draw', () => {

@@ -6,7 +6,7 @@ import { heading, isCost, type Metric, type ResultRow } from '../support/results
 import { figure } from '../support/table.ts'
 
 const width = 880
-const labelWidth = 300
+const labelWidth = 260
 const valueWidth = 160
 const rowHeight = 26
 const barHeight = 14
@@ -21,10 +21,24 @@ export function escaped(text: string): string {
     .replaceAll('"', '&quot;')
 }
 
-/** Who the row is of, with what tells it from the same peer's other rows. */
-export function labelOf({ peer, class: kept, pinned, client }: ResultRow): string {
-  const told = [peer, kept === '-' ? '' : kept, pinned ? 'pinned' : '', client ?? '']
-  return told.filter(Boolean).join(' · ')
+/** Class, cores and generator of a row, as far as it says. */
+function circumstancesOf({ class: kept, pinned, client }: ResultRow): string[] {
+  return [kept === '-' ? '' : kept, pinned ? 'pinned' : '', client ?? ''].filter(Boolean)
+}
+
+/** The circumstances that are those of every row: they are told once. */
+export function commonCircumstances(rows: readonly ResultRow[]): string[] {
+  const [first = [], ...others] = rows.map(circumstancesOf)
+  return first.filter((told) => others.every((other) => other.includes(told)))
+}
+
+/** Who each row is of, with what tells it from the others. */
+export function labelsOf(rows: readonly ResultRow[]): string[] {
+  const common = commonCircumstances(rows)
+  return rows.map((row) => {
+    const own = circumstancesOf(row).filter((told) => !common.includes(told))
+    return [row.peer, ...own].join(' · ')
+  })
 }
 
 /** Bars of one metric from 0 on, with a dot for each round. Rows without it are left out. */
@@ -35,6 +49,7 @@ export function barPlot(rows: readonly ResultRow[], name: string): string {
   const largest = Math.max(...found.flatMap(({ median, values }) => [median, ...values]), 0)
   if (!(largest > 0)) return ''
   const x = (value: number) => labelWidth + (Math.max(0, value) / largest) * plotWidth
+  const labels = labelsOf(rows)
   const lines = measured.map((row, index) => {
     const { median, values, unit } = found[index]!
     const y = index * rowHeight
@@ -43,7 +58,7 @@ export function barPlot(rows: readonly ResultRow[], name: string): string {
       (value) => `<circle cx="${round(x(value))}" cy="${middle}" r="2.5" class="round"/>`,
     )
     return (
-      `<text x="${labelWidth - 10}" y="${middle}" class="label">${escaped(labelOf(row))}</text>` +
+      `<text x="${labelWidth - 10}" y="${middle}" class="label">${escaped(labels[rows.indexOf(row)]!)}</text>` +
       `<rect x="${labelWidth}" y="${middle - barHeight / 2}" height="${barHeight}" ` +
       `width="${round(x(median) - labelWidth)}" rx="2" class="${barClass(row)}"/>` +
       dots.join('') +
@@ -77,12 +92,13 @@ export function latencyPlot(rows: readonly ResultRow[]): string {
       `<text x="${at}" y="${height + 12}" class="tick">${figure(10 ** (low + step))}</text>`
     )
   })
+  const labels = labelsOf(rows)
   const lines = measured.map(({ row, percentiles }, index) => {
     const { p50, p99, p999 } = percentiles
     const middle = index * rowHeight + rowHeight / 2
     const texts = [p50, p99, p999].map(({ median }) => figure(median)).join(' / ')
     return (
-      `<text x="${labelWidth - 10}" y="${middle}" class="label">${escaped(labelOf(row))}</text>` +
+      `<text x="${labelWidth - 10}" y="${middle}" class="label">${escaped(labels[rows.indexOf(row)]!)}</text>` +
       `<line x1="${x(p50.median)}" x2="${x(p999.median)}" y1="${middle}" y2="${middle}" class="span"/>` +
       `<circle cx="${x(p50.median)}" cy="${middle}" r="6" class="${barClass(row)}"/>` +
       `<circle cx="${x(p99.median)}" cy="${middle}" r="4" class="${barClass(row)}"/>` +

@@ -1,7 +1,14 @@
 /** Results as one HTML page that needs nothing else: no script, no network. */
 import { heading, type ResultRow, type Results, type ResultTarget } from '../support/results.ts'
 import { figure } from '../support/table.ts'
-import { barPlot, escaped, labelOf, latencyPlot, percentileOf } from './plots.ts'
+import {
+  barPlot,
+  commonCircumstances,
+  escaped,
+  labelsOf,
+  latencyPlot,
+  percentileOf,
+} from './plots.ts'
 
 export type NamedResults = { readonly name: string; readonly results: Results }
 
@@ -63,12 +70,14 @@ function targetTable(targets: readonly ResultTarget[]): string {
 
 function workloadPart(workload: string, rows: readonly ResultRow[]): string {
   const names = [...new Set(rows.flatMap(({ metrics }) => Object.keys(metrics)))]
+  const common = commonCircumstances(rows)
   // The first, and what the work costs: the others are in the table.
   const plotted = names.filter((name, index) => {
     return percentileOf(name) === undefined && (index === 0 || /cpu/i.test(name))
   })
   return (
     `<h3>${escaped(workload)}</h3>` +
+    (common.length === 0 ? '' : `<p class="note">${escaped(common.join(' · '))}</p>`) +
     plotted.map((name) => barPlot(rows, name)).join('') +
     latencyPlot(rows) +
     metricTable(rows, names)
@@ -77,14 +86,15 @@ function workloadPart(workload: string, rows: readonly ResultRow[]): string {
 
 function metricTable(rows: readonly ResultRow[], names: readonly string[]): string {
   const heads = names.map((name) => `<th class="number">${escaped(heading(name, rows))}</th>`)
-  const lines = rows.map((row) => {
+  const labels = labelsOf(rows)
+  const lines = rows.map((row, index) => {
     const cells = names.map((name) => {
       const found = row.metrics[name]
       if (found === undefined) return '<td></td>'
       const rounds = found.values.map(figure).join(', ')
       return `<td class="number" title="rounds: ${escaped(rounds)}">${figure(found.median)}</td>`
     })
-    return `<tr><td>${escaped(labelOf(row))}</td>${cells.join('')}</tr>`
+    return `<tr><td>${escaped(labels[index]!)}</td>${cells.join('')}</tr>`
   })
   return (
     `<details><summary>all figures</summary><table><thead><tr><th></th>${heads.join('')}</tr></thead>` +

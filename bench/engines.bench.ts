@@ -1,7 +1,7 @@
 // Question  How fast does a log append and read beside embedded engines, at length?
 // Workload  as in process in canonical.bench.ts, with twice as many values of 100 B, and with values
 //           of 1 KiB.
-// Measures  the same, five rounds. Takes about six minutes.
+// Measures  the same, five rounds.
 import { compareEngines, comparisonRows, comparisonTargets } from './compare/comparison.ts'
 import { type Measures, measure, type Workload } from './compare/workload.ts'
 import { inDataDirectory } from './support/data-directory.ts'

@@ -1,8 +1,8 @@
 // Question  What does it cost to cut a stream into request frames?
 // Workload  frames of 100 B, 1 KiB, 16 KiB and 1 MiB that arrive in chunks of 64 KiB, as sockets give
 //           them, about 4 MiB a call.
-// Measures  ns per frame and GB/s: push and next until all is taken. A frame inside one chunk is a
-//           view; one that spans chunks is copied once. Not: the socket.
+// Measures  ns per frame and GB/s: a copy of the chunk to where the kernel would put it, and next until
+//           all is taken. Not: the socket.
 import { FrameDecoder } from '../../src/net/frame-decoder.ts'
 import { type MicroRow, measureMicro } from '../support/micro.ts'
 import { figure } from '../support/table.ts'

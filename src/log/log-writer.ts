@@ -39,16 +39,36 @@ export interface WriterTarget {
   settled(level: DurabilityLevel, offset: number): Promise<void>
 }
 
-type Pending = {
-  readonly resolve: (ack: RecordAck) => void
-  readonly reject: (error: unknown) => void
+/** Those who wait for the records of a batch, in their order; two arrays, so that no record needs an object. */
+class Waiting {
+  readonly #resolves: ((ack: RecordAck) => void)[] = []
+  readonly #rejects: ((error: unknown) => void)[] = []
+  /** What a record's promise is made with. */
+  readonly add = (resolve: (ack: RecordAck) => void, reject: (error: unknown) => void): void => {
+    this.#resolves.push(resolve)
+    this.#rejects.push(reject)
+  }
+
+  get isEmpty(): boolean {
+    return this.#resolves.length === 0
+  }
+
+  resolve(baseOffset: Offset, level: DurabilityLevel): void {
+    this.#resolves.forEach((resolve, i) => {
+      resolve({ offset: (baseOffset + i) as Offset, level })
+    })
+  }
+
+  reject(error: unknown): void {
+    for (const reject of this.#rejects) reject(error)
+  }
 }
 
 export class LogWriter {
   readonly #target: WriterTarget
   readonly #settings: WriterSettings
   readonly #builder: BatchBuilder
-  #pending: Pending[] = []
+  #waiting = new Waiting()
   #timer: Timer | undefined
   #isScheduled = false
   #unsettled = new Set<Promise<void>>()
@@ -76,9 +96,7 @@ export class LogWriter {
     } catch (error) {
       return Promise.reject(error)
     }
-    const ack = new Promise<RecordAck>((resolve, reject) => {
-      this.#pending.push({ resolve, reject })
-    })
+    const ack = new Promise<RecordAck>(this.#waiting.add)
     if (this.#builder.sizeBytes >= this.#settings.batchBytes) this.#write()
     else this.#schedule()
     return ack
@@ -114,34 +132,32 @@ export class LogWriter {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#isScheduled = false
-    const pending = this.#pending
-    if (pending.length === 0) return
-    this.#pending = []
+    const waiting = this.#waiting
+    if (waiting.isEmpty) return
+    this.#waiting = new Waiting()
     let appended: { baseOffset: Offset; lastOffset: Offset }
     try {
       appended = this.#target.appendBuilt(this.#builder, this.#settings.level)
     } catch (error) {
-      for (const { reject } of pending) reject(error)
+      waiting.reject(error)
       return
     } finally {
       this.#builder.reset()
     }
-    const settled = this.#settle(pending, appended.baseOffset, appended.lastOffset)
+    const settled = this.#settle(waiting, appended.baseOffset, appended.lastOffset)
     this.#unsettled.add(settled)
     settled.finally(() => this.#unsettled.delete(settled))
   }
 
-  async #settle(pending: Pending[], baseOffset: Offset, lastOffset: Offset): Promise<void> {
+  async #settle(waiting: Waiting, baseOffset: Offset, lastOffset: Offset): Promise<void> {
     const { level } = this.#settings
     try {
       await this.#target.settled(level, lastOffset + 1)
     } catch (error) {
-      for (const { reject } of pending) reject(error)
+      waiting.reject(error)
       return
     }
-    pending.forEach(({ resolve }, i) => {
-      resolve({ offset: (baseOffset + i) as Offset, level })
-    })
+    waiting.resolve(baseOffset, level)
   }
 }
 

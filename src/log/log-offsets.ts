@@ -20,16 +20,19 @@
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/types.ts'
 
-export type MarkName = 'os' | 'disk' | 'highWatermark'
+const markNames = ['os', 'disk', 'highWatermark'] as const
+export type MarkName = (typeof markNames)[number]
 
 type Waiter = {
-  readonly mark: MarkName
   readonly offset: number
   /** What it stands behind: rejected when a truncation takes that away. */
   readonly place: number
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
+
+/** Those who wait, by what they wait for: an append does not look at those who wait for the disk. */
+type Waiters = Readonly<Record<MarkName, Set<Waiter>>>
 
 export class LogOffsets {
   #logStart: Offset
@@ -39,7 +42,7 @@ export class LogOffsets {
   #highWatermark: Offset
   #logEnd: Offset
   /** Made when somebody waits: most logs of many are idle. */
-  #waiters: Set<Waiter> | undefined
+  #waiters: Waiters | undefined
   readonly #isReplicated: boolean
 
   /** @param committed where the high watermark of a replicated log was; undefined for others. */
@@ -74,18 +77,14 @@ export class LogOffsets {
     return this.#logEnd
   }
 
-  /** How many promises wait for a mark. */
-  get waiterCount(): number {
-    return this.#waiters?.size ?? 0
-  }
-
   /** Records up to `logEnd` have been handed to the kernel. */
   written(logEnd: Offset): void {
     assert(logEnd >= this.#logEnd, 'the log end grows')
     this.#logEnd = this.#os = logEnd
     if (!this.#isReplicated) this.#highWatermark = logEnd
     this.#check()
-    if (this.#waiters !== undefined) this.#wake(this.#waiters)
+    this.#wake('os')
+    this.#wake('highWatermark')
   }
 
   /**
@@ -97,7 +96,7 @@ export class LogOffsets {
     if (offset <= this.#highWatermark) return false
     this.#highWatermark = offset
     this.#check()
-    if (this.#waiters !== undefined) this.#wake(this.#waiters)
+    this.#wake('highWatermark')
     return true
   }
 
@@ -106,7 +105,7 @@ export class LogOffsets {
     if (offset <= this.#disk) return
     this.#disk = offset
     this.#check()
-    if (this.#waiters !== undefined) this.#wake(this.#waiters)
+    this.#wake('disk')
   }
 
   /** Records below `offset`, all durable, are so in their segments. */
@@ -155,13 +154,14 @@ export class LogOffsets {
   ): Promise<void> {
     if (this.mark(name) >= offset) return Promise.resolve()
     if (signal?.aborted === true) return Promise.reject(signal.reason)
+    this.#waiters ??= { os: new Set(), disk: new Set(), highWatermark: new Set() }
+    const waiters = this.#waiters[name]
     return new Promise((resolve, reject) => {
       const stop = (): void => {
-        this.#waiters?.delete(waiter)
+        waiters.delete(waiter)
         reject(signal?.reason)
       }
       const waiter: Waiter = {
-        mark: name,
         offset,
         place,
         resolve: () => {
@@ -174,32 +174,38 @@ export class LogOffsets {
         },
       }
       signal?.addEventListener('abort', stop, { once: true })
-      this.#waiters ??= new Set()
-      this.#waiters.add(waiter)
+      waiters.add(waiter)
     })
   }
 
   /** Rejects those who wait for `mark` (or for any, when undefined). */
   fail(error: unknown, mark?: MarkName): void {
-    for (const waiter of this.#waiters ?? []) {
-      if (mark !== undefined && waiter.mark !== mark) continue
-      this.#waiters?.delete(waiter)
-      waiter.reject(error)
-    }
+    this.#reject(error, (_waiter, name) => mark === undefined || name === mark)
   }
 
   /** After a truncation: rejects those who wait for, or stand behind, offsets that are gone. */
   failTruncated(previousEnd: Offset, error: unknown): void {
-    for (const waiter of this.#waiters ?? []) {
-      if (waiter.place <= this.#logEnd || waiter.place > previousEnd) continue
-      this.#waiters?.delete(waiter)
-      waiter.reject(error)
+    this.#reject(error, ({ place }) => place > this.#logEnd && place <= previousEnd)
+  }
+
+  #reject(error: unknown, isMeant: (waiter: Waiter, name: MarkName) => boolean): void {
+    if (this.#waiters === undefined) return
+    for (const name of markNames) {
+      const waiters = this.#waiters[name]
+      for (const waiter of waiters) {
+        if (!isMeant(waiter, name)) continue
+        waiters.delete(waiter)
+        waiter.reject(error)
+      }
     }
   }
 
-  #wake(waiters: Set<Waiter>): void {
+  #wake(name: MarkName): void {
+    if (this.#waiters === undefined) return
+    const waiters = this.#waiters[name]
+    const mark = this.mark(name)
     for (const waiter of waiters) {
-      if (this.mark(waiter.mark) < waiter.offset) continue
+      if (mark < waiter.offset) continue
       waiters.delete(waiter)
       waiter.resolve()
     }

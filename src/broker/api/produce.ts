@@ -14,7 +14,6 @@
  * answered with UNSUPPORTED_VERSION.
  */
 
-import { setMaxListeners } from 'node:events'
 import { InvalidBatchError, TimestampError } from '../../base/errors.ts'
 import type { DurabilityLevel } from '../../base/types.ts'
 import type { Log } from '../../log/log.ts'
@@ -221,28 +220,37 @@ function blame(error: unknown): { batchIndex: number; batchIndexErrorMessage: st
   }))
 }
 
-/** Waits until every append reached its level; one that fails or is late gets its error. */
-async function settle(
+/** Resolves when every append reached its level; one that fails or is late has its error in its answer. */
+function settle(
   { clock }: BrokerEnvironment,
   pending: readonly Pending[],
   timeoutMs: number,
 ): Promise<void> {
-  const late = new AbortController()
-  // One wait per partition of the request listens to it; Node warns from the eleventh on.
-  setMaxListeners(0, late.signal)
-  const timer = clock.after(Math.max(timeoutMs, 0), () => late.abort())
-  await Promise.all(
-    pending.map(async ({ log, level, endOffset, answer }) => {
-      try {
-        await log.reached(level, endOffset, { signal: late.signal })
-      } catch (error) {
-        const errorCode = late.signal.aborted ? errorCodes.requestTimedOut : errorCodeOf(error)
-        const message = late.signal.aborted ? 'not on disk in time' : errorMessageOf(error)
-        Object.assign(answer, failure(answer.index, errorCode, message))
-      }
-    }),
-  )
-  timer.cancel()
+  return new Promise((resolve) => {
+    const waiting = new Set(pending)
+    const end = (one: Pending, error?: unknown): void => {
+      if (!waiting.delete(one)) return
+      if (error !== undefined) refuse(one, errorCodeOf(error), errorMessageOf(error))
+      if (waiting.size > 0) return
+      timer.cancel()
+      resolve()
+    }
+    const timer = clock.after(Math.max(timeoutMs, 0), () => {
+      for (const one of waiting) refuse(one, errorCodes.requestTimedOut, 'not on disk in time')
+      waiting.clear()
+      resolve()
+    })
+    for (const one of pending) {
+      one.log.reached(one.level, one.endOffset).then(
+        () => end(one),
+        (error: unknown) => end(one, error),
+      )
+    }
+  })
+}
+
+function refuse({ answer }: Pending, errorCode: ErrorCode, message: string): void {
+  Object.assign(answer, failure(answer.index, errorCode, message))
 }
 
 function fail(request: Request, errorCode: ErrorCode): Response {

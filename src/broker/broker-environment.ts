@@ -9,6 +9,7 @@ import type { ParkingLot } from './delayed-fetch.ts'
 import type { FetchSessions } from './fetch-sessions.ts'
 import type { GroupCoordinator } from './groups/group-coordinator.ts'
 import type { GroupSettings } from './groups/group-settings.ts'
+import type { RecentDeletions } from './recent-deletions.ts'
 
 export type BrokerSettings = {
   /** Metadata for a topic that is not there creates it, when the client allows. */
@@ -53,6 +54,7 @@ export type BrokerEnvironment = {
   readonly groups: GroupCoordinator
   /** Topics being created because somebody asked for them, by name. */
   readonly creations: Map<string, Promise<Topic>>
+  readonly deletions: RecentDeletions
   readonly clock: Clock
   readonly logger: Logger
 }

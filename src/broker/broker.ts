@@ -36,6 +36,7 @@ import {
 } from './frame-handler.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { openGroupTable } from './groups/group-table.ts'
+import { RecentDeletions } from './recent-deletions.ts'
 import { releaseSlices } from './release-slices.ts'
 import type { RequestContext, ServedApi } from './served-api.ts'
 
@@ -77,8 +78,17 @@ export class Broker implements FrameHandler {
       logger,
       topicId: (name) => store.topic(name)?.id,
     })
-    const shared = { cluster, parking, fetchSessions, groups, creations: new Map(), apiVersions }
-    this.#environment = { ...details, ...shared }
+    const deletions = new RecentDeletions(clock)
+    const topics = { creations: new Map(), deletions }
+    this.#environment = {
+      ...details,
+      ...topics,
+      cluster,
+      parking,
+      fetchSessions,
+      groups,
+      apiVersions,
+    }
     for (const topic of store.topics()) warnOfCompaction(logger, topic)
   }
 

@@ -7,8 +7,10 @@ import { createTopicsApi } from '../../src/broker/api/create-topics.ts'
 import { deleteTopicsApi } from '../../src/broker/api/delete-topics.ts'
 import { metadataApi } from '../../src/broker/api/metadata.ts'
 import type { BrokerSettings } from '../../src/broker/broker-environment.ts'
+import { deletionMemoryMs } from '../../src/broker/recent-deletions.ts'
 import { zeroUuid } from '../../src/protocol/schema.ts'
 import { BrokerHarness } from '../support/broker-harness.ts'
+import { SteppedClock } from '../support/stepped-clock.ts'
 
 let broker: BrokerHarness
 const start = async (settings: Partial<BrokerSettings> = {}) => {
@@ -80,6 +82,27 @@ describe('metadata', () => {
     expect(answers.flatMap(({ topics }) => topics.map(({ errorCode }) => errorCode))).toEqual(
       Array(6).fill(0),
     )
+  })
+
+  it('says first that a topic just deleted is not there, and creates it then', async () => {
+    const clock = new SteppedClock()
+    broker = await BrokerHarness.start({}, undefined, clock)
+    const ask = async () => (await broker.ask(metadataApi, 6, named('t'))).topics[0]!
+    const remove = () =>
+      broker.ask(deleteTopicsApi, 3, { topics: [], topicNames: ['t'], timeoutMs: 1000 })
+    await broker.store.createTopic('t')
+    await remove()
+    expect(await ask()).toMatchObject({ errorCode: 5, partitions: [] })
+    expect(await ask()).toMatchObject({ errorCode: 0, partitions: [{ partitionIndex: 0 }] })
+
+    await remove()
+    clock.advance(deletionMemoryMs + 1)
+    expect((await ask()).errorCode).toBe(0)
+
+    await remove()
+    const unwilling = { ...named('t'), allowAutoTopicCreation: false }
+    expect((await broker.ask(metadataApi, 6, unwilling)).topics[0]!.errorCode).toBe(3)
+    expect(broker.store.topic('t')).toBeUndefined()
   })
 
   it('creates nothing when the server is not to', async () => {
@@ -267,6 +290,7 @@ describe('deleting topics', () => {
     const first = await broker.store.createTopic('t')
     await first.log(0).append('x')
     await broker.ask(deleteTopicsApi, 5, { topics: [], topicNames: ['t'], timeoutMs: 1000 })
+    await broker.ask(metadataApi, 12, named('t')) // Says that it is gone, and creates it.
     const { topics } = await broker.ask(metadataApi, 12, named('t'))
     expect(topics[0]!.topicId).not.toBe(first.id)
     expect(broker.store.topic('t')!.log(0).endOffset).toBe(0)

@@ -65,7 +65,7 @@ function isSame(a: AskedTopic, b: AskedTopic): boolean {
 }
 
 async function remove(
-  { store, groups, logger }: BrokerEnvironment,
+  { store, groups, deletions, logger }: BrokerEnvironment,
   asked: AskedTopic,
 ): Promise<Result> {
   const isById = asked.topicId !== zeroUuid
@@ -82,6 +82,7 @@ async function remove(
   }
   try {
     await store.deleteTopic(topic.name)
+    deletions.note(topic.name)
     logger.info({ topic: topic.name }, 'topic deleted')
     await groups.onTopicDeleted(topic.name)
     return { name: topic.name, topicId: topic.id, errorCode: errorCodes.none }

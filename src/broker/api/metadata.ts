@@ -1,8 +1,10 @@
 /**
  * Metadata: which topics there are and where to find them.
  *
- * A topic that is named, missing, and may be created is created before the answer. Kafka answers
- * "not yet" first; several clients give up on that, and we need not say it.
+ * A topic that is named, missing, and may be created is created before the answer. Kafka says first
+ * that there is none and creates it then: kafkajs logs an error for that and waits 0.3 s, and its
+ * consumers give up on it. Only a topic that was deleted a moment ago is answered so, with the one
+ * of Kafka's two codes that every client tries again on: who asks may want to see that it is gone.
  */
 
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
@@ -148,11 +150,17 @@ async function createTopic(
   asked: AskedTopic,
   name: string,
 ): Promise<TopicAnswer> {
-  const { creations } = broker
+  const { creations, deletions, logger } = broker
   let creation = creations.get(name)
   if (creation === undefined) {
     creation = createNow(broker, name).finally(() => creations.delete(name))
     creations.set(name, creation)
+  }
+  if (deletions.take(name)) {
+    creation.catch((error: unknown) => {
+      logger.warn({ topic: name, error: String(error) }, 'topic not created on first use')
+    })
+    return failure(asked, errorCodes.leaderNotAvailable)
   }
   try {
     return describe(broker, request, await creation)

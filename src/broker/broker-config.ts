@@ -1,6 +1,6 @@
 /**
  * What this broker answers when asked for its own settings, under Kafka's names. Values are what
- * the server really does; all are fixed while it runs.
+ * the server really does. The defaults of topics can be changed while it runs; all others are fixed.
  */
 import { minuteMs } from '../base/units.ts'
 import type { ConfigType } from '../store/topic-config.ts'
@@ -110,24 +110,38 @@ function groupConfig(groups: GroupSettings): ConfigDescription[] {
 }
 
 /** Defaults of topic settings, under the names brokers have for them. */
-function topicDefaults({ store, settings }: BrokerEnvironment): ConfigDescription[] {
-  const entries = store.topicConfig().entries()
+function topicDefaults(broker: BrokerEnvironment): ConfigDescription[] {
+  const entries = broker.store.topicConfig().entries()
   return entries.flatMap((entry) => {
     const { type, documentation, brokerNames } = entry.definition
-    const places = brokerSynonyms(entry, settings)
+    const places = brokerSynonyms(entry, broker)
     return brokerNames.map((name) => {
       const synonyms = places.filter((place) => place.name === name)
       const { value, source } = synonyms[0]!
       return {
         name,
         value,
-        readOnly: true,
+        readOnly: false,
         configSource: source,
         configType: configTypes[type],
         documentation,
         synonyms,
       }
     })
+  })
+}
+
+/** What was given at run time for all brokers: nothing but defaults of topics can be. */
+export function sharedBrokerConfig(broker: BrokerEnvironment): ConfigDescription[] {
+  const { dynamicDefaultBroker } = configSources
+  return topicDefaults(broker).flatMap((config) => {
+    const synonyms = config.synonyms.filter(({ source }) => source === dynamicDefaultBroker)
+    return synonyms.map(({ value, source }) => ({
+      ...config,
+      value,
+      configSource: source,
+      synonyms,
+    }))
   })
 }
 

@@ -99,7 +99,7 @@ export class Broker implements FrameHandler {
    *         CorruptionError, StorageError, LogFailedError.
    */
   async open(): Promise<void> {
-    const { store, groups } = this.#environment
+    const { store, groups, logger } = this.#environment
     if (storesWithGroups.has(store)) {
       const expected = 'a store that no other server serves'
       throw new InvalidOptionError({ option: 'store', value: store.path, expected })
@@ -108,6 +108,10 @@ export class Broker implements FrameHandler {
     this.#ownsGroups = true
     try {
       groups.load(await openGroupTable(store))
+      const { node, cluster } = store.topicDefaults
+      if (Object.keys({ ...node, ...cluster }).length > 0) {
+        logger.info({ broker: node, all: cluster }, 'settings changed at run time are in effect')
+      }
     } catch (error) {
       await this.close()
       throw error

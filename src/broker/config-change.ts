@@ -1,11 +1,19 @@
 /**
- * Changes of settings as the two APIs ask for them: AlterConfigs replaces all that a topic sets
+ * Changes of settings as the two APIs ask for them: AlterConfigs replaces all that a resource sets
  * itself, IncrementalAlterConfigs changes some of it. All changes of one resource are made
- * together or not at all. This broker's own settings are fixed while it runs.
+ * together or not at all. Of a broker's settings the defaults of topics can be changed while it
+ * runs: for this broker, or for all of the cluster.
  */
 import { InvalidOptionError } from '../base/errors.ts'
 import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
-import { listItems, type TopicConfig, topicConfigDefinition } from '../store/topic-config.ts'
+import {
+  brokerConfigDefinition,
+  type ConfigDefinition,
+  listItems,
+  TopicConfig,
+  topicConfigDefinition,
+} from '../store/topic-config.ts'
+import type { Defaults, DefaultsScope } from '../store/topic-defaults.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
 import { warnOfCompaction } from './compaction-notice.ts'
 import { errorCodeOf, errorMessageOf } from './error-mapping.ts'
@@ -28,7 +36,8 @@ export type ChangeResult = {
   readonly resourceName: string
 }
 
-type Overrides = Readonly<Record<string, string>>
+/** How the changes of one resource are made. */
+type Manner = { readonly validateOnly: boolean; readonly replacesAll: boolean }
 
 export const operations = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 
@@ -48,7 +57,7 @@ export async function changeConfig(
   broker: BrokerEnvironment,
   resource: ConfigResource,
   changes: readonly ConfigChange[],
-  how: { readonly validateOnly: boolean; readonly replacesAll: boolean },
+  how: Manner,
 ): Promise<ChangeResult> {
   const { resourceType, resourceName } = resource
   try {
@@ -56,7 +65,7 @@ export async function changeConfig(
     if (resourceType === configResources.topic) {
       await changeTopic(broker, resourceName, changes, how)
     } else if (resourceType === configResources.broker) {
-      checkBrokerChange(broker, resourceName, changes)
+      await changeBroker(broker, resourceName, changes, how)
     } else {
       const reason = `resource type ${resourceType} has no settings that can be changed`
       throw new RefusedChangeError(errorCodes.invalidRequest, reason)
@@ -92,7 +101,7 @@ async function changeTopic(
   broker: BrokerEnvironment,
   name: string,
   changes: readonly ConfigChange[],
-  { validateOnly, replacesAll }: { readonly validateOnly: boolean; readonly replacesAll: boolean },
+  { validateOnly, replacesAll }: Manner,
 ): Promise<void> {
   const { store, logger } = broker
   const topic = store.topic(name)
@@ -102,8 +111,8 @@ async function changeTopic(
   if (topic.isInternal) {
     throw new RefusedChangeError(errorCodes.invalidTopicException, 'the topic is internal')
   }
-  const change = (config: Overrides): Overrides =>
-    changed(replacesAll ? {} : config, changes, store.topicConfig(config))
+  const change = (config: Defaults): Defaults =>
+    changed(replacesAll ? {} : config, changes, topicNaming, store.topicConfig(config))
   if (validateOnly) {
     store.topicConfig(change(topic.config.overrides))
     return
@@ -113,29 +122,53 @@ async function changeTopic(
   warnOfCompaction(logger, topic)
 }
 
-/** @param current settings to which items of a list are added, or from which they are taken. */
+type Naming = {
+  /** What a name in the request means; undefined when there is no such setting. */
+  readonly definitionOf: (name: string) => ConfigDefinition | undefined
+  /** Says no to a name there is not. */
+  readonly refusal: (name: string) => RefusedChangeError
+}
+
+const topicNaming: Naming = {
+  definitionOf: topicConfigDefinition,
+  refusal: (name) =>
+    new RefusedChangeError(errorCodes.invalidConfig, `${name} is no topic setting`),
+}
+
+const brokerNaming: Naming = {
+  definitionOf: brokerConfigDefinition,
+  refusal: (name) => {
+    const reason = `${name} is no setting of a broker that can be changed while it runs`
+    return new RefusedChangeError(errorCodes.invalidRequest, reason)
+  },
+}
+
+/**
+ * @param from    what is set now, under the names of topics, as is what comes back.
+ * @param current settings to which items of a list are added, or from which they are taken.
+ */
 function changed(
-  from: Overrides,
+  from: Defaults,
   changes: readonly ConfigChange[],
+  { definitionOf, refusal }: Naming,
   current: TopicConfig,
-): Overrides {
+): Defaults {
   const to: Record<string, string> = { ...from }
-  for (const { name, operation, value } of changes) {
+  for (const { name: asked, operation, value } of changes) {
+    const definition = definitionOf(asked)
     // Also of a setting that is not known: tools take away what Kafka might have.
     if (operation === operations.delete) {
-      delete to[name]
+      if (definition !== undefined) delete to[definition.name]
       continue
     }
-    const definition = topicConfigDefinition(name)
-    if (definition === undefined) {
-      throw new RefusedChangeError(errorCodes.invalidConfig, `${name} is no topic setting`)
-    }
+    if (definition === undefined) throw refusal(asked)
     if (value === null) {
-      throw new RefusedChangeError(errorCodes.invalidRequest, `${name} is null`)
+      throw new RefusedChangeError(errorCodes.invalidRequest, `${asked} is null`)
     }
+    const { name, type } = definition
     if (operation === operations.set) to[name] = value
-    else if (definition.type !== 'list') {
-      const reason = `${name} is no list: items can neither be added nor taken away`
+    else if (type !== 'list') {
+      const reason = `${asked} is no list: items can neither be added nor taken away`
       throw new RefusedChangeError(errorCodes.invalidConfig, reason)
     } else to[name] = listAfter(listItems(current.get(name)), listItems(value), operation)
   }
@@ -160,21 +193,65 @@ function checkOnce(changes: readonly ConfigChange[]): void {
   }
 }
 
-/** No change, and taking away what cannot have been set, is what some tools send: it is granted. */
-function checkBrokerChange(
-  { cluster }: BrokerEnvironment,
+/**
+ * Any broker id of this process is the same broker: its settings are kept for the first of them,
+ * and can be changed there or for all.
+ */
+async function changeBroker(
+  broker: BrokerEnvironment,
   resourceName: string,
   changes: readonly ConfigChange[],
-): void {
+  { validateOnly, replacesAll }: Manner,
+): Promise<void> {
+  const { store, cluster, logger } = broker
   if (resourceName !== '' && !cluster.isNodeName(resourceName)) {
     const reason = `the brokers are ${cluster.nodeIds.join(', ')}`
     throw new RefusedChangeError(errorCodes.invalidRequest, reason)
   }
+  const scope: DefaultsScope = resourceName === '' ? 'cluster' : 'node'
   const wanted = changes.filter(({ operation }) => operation !== operations.delete)
-  if (wanted.length === 0) return
-  const names = wanted.map(({ name }) => name).join(', ')
-  const reason = `settings of a broker are fixed while it runs: ${names}`
-  throw new RefusedChangeError(errorCodes.invalidRequest, reason)
+  if (scope === 'node' && resourceName !== String(cluster.controllerId)) {
+    if (wanted.length === 0) return
+    const reason = `broker ${resourceName} is broker ${cluster.controllerId}: change that one, or all`
+    throw new RefusedChangeError(errorCodes.invalidRequest, reason)
+  }
+  const change = (given: Defaults): Defaults => {
+    const from = replacesAll ? {} : given
+    const to = changed(from, changes, brokerNaming, store.topicConfig())
+    checkDefaults(wanted, to)
+    return to
+  }
+  if (validateOnly) {
+    change(store.topicDefaults[scope])
+    return
+  }
+  // Nothing is written for what changes nothing: tools take away what Kafka might have.
+  if (!replacesAll && isSame(change(store.topicDefaults[scope]), store.topicDefaults[scope])) return
+  await store.alterTopicDefaults(scope, change)
+  const { [scope]: config } = store.topicDefaults
+  logger.info({ broker: resourceName, config }, 'settings of the broker changed')
+  if (!wanted.some(({ name }) => brokerConfigDefinition(name)?.name === 'cleanup.policy')) return
+  for (const topic of store.topics()) warnOfCompaction(logger, topic)
+}
+
+/** @throws RefusedChangeError: to Kafka a wrong value of a broker's setting is a wrong request. */
+function checkDefaults(changes: readonly ConfigChange[], to: Defaults): void {
+  for (const { name } of changes) {
+    const topicName = brokerConfigDefinition(name)?.name ?? name
+    try {
+      new TopicConfig({ [topicName]: to[topicName] as string })
+    } catch (error) {
+      if (!(error instanceof InvalidOptionError)) throw error
+      const reason = error.message.replace(topicName, name)
+      throw new RefusedChangeError(errorCodes.invalidRequest, reason)
+    }
+  }
+}
+
+function isSame(one: Defaults, other: Defaults): boolean {
+  const names = Object.keys(one)
+  if (names.length !== Object.keys(other).length) return false
+  return names.every((name) => one[name] === other[name])
 }
 
 /** A wrong option is a wrong setting here. */

@@ -6,11 +6,13 @@ import {
   type ConfigType,
   type TopicConfig,
 } from '../store/topic-config.ts'
-import type { BrokerSettings } from './broker-environment.ts'
+import type { BrokerEnvironment } from './broker-environment.ts'
 
 /** Where a value comes from, most specific first. */
 export const configSources = {
   topic: 1,
+  dynamicBroker: 2,
+  dynamicDefaultBroker: 3,
   staticBroker: 4,
   default: 5,
 } as const
@@ -37,15 +39,15 @@ export type ConfigDescription = {
   readonly synonyms: readonly Synonym[]
 }
 
-/** The settings of one topic: its own, then what this server was started with, then the default. */
-export function describeTopicConfig(
-  config: TopicConfig,
-  settings: BrokerSettings,
-): ConfigDescription[] {
+/** What the defaults of topics come from. */
+type DefaultsHost = Pick<BrokerEnvironment, 'store' | 'settings'>
+
+/** The settings of one topic: its own, then what stands behind them. */
+export function describeTopicConfig(config: TopicConfig, host: DefaultsHost): ConfigDescription[] {
   return config.entries().map((entry) => {
     const { definition, override } = entry
     const { name, type, documentation } = definition
-    const behind = brokerSynonyms(entry, settings)
+    const behind = brokerSynonyms(entry, host)
     const own =
       override === undefined ? [] : [{ name, value: override, source: configSources.topic }]
     const synonyms = [...own, ...behind]
@@ -62,20 +64,31 @@ export function describeTopicConfig(
   })
 }
 
-/** What a topic gets that does not set it itself, under the names brokers have for it. */
-export function brokerSynonyms(entry: ConfigEntry, settings: BrokerSettings): Synonym[] {
-  const { definition } = entry
-  const started = entry.storeValue ?? serverValue(definition.name, settings)
-  const isStarted = started !== undefined && started !== definition.default
-  return definition.brokerNames.flatMap((name) => {
-    const preset = { name, value: definition.default, source: configSources.default }
-    if (!isStarted) return [preset]
-    return [{ name, value: started, source: configSources.staticBroker }, preset]
-  })
+/**
+ * What a topic gets that does not set it itself, under the names brokers have for it: what this
+ * broker was given at run time, then what all were, then what it was started with, then the default.
+ */
+export function brokerSynonyms({ definition }: ConfigEntry, host: DefaultsHost): Synonym[] {
+  const { store, settings } = host
+  const { name: topicName, default: preset } = definition
+  const { node, cluster, started } = store.topicDefaults
+  const atStart = started[topicName] ?? serverValue(topicName, settings)
+  const places: [value: string | undefined, source: number][] = [
+    [node[topicName], configSources.dynamicBroker],
+    [cluster[topicName], configSources.dynamicDefaultBroker],
+    [atStart === preset ? undefined : atStart, configSources.staticBroker],
+    [preset, configSources.default],
+  ]
+  return definition.brokerNames.flatMap((name) =>
+    places.flatMap(([value, source]) => (value === undefined ? [] : [{ name, value, source }])),
+  )
 }
 
 /** Levels of `acks` come from the server rather than from the store. */
-function serverValue(name: string, { acksLevels }: BrokerSettings): string | undefined {
+function serverValue(
+  name: string,
+  { acksLevels }: BrokerEnvironment['settings'],
+): string | undefined {
   if (name === acks1LevelName) return acksLevels[1]
   return name === acksAllLevelName ? acksLevels.all : undefined
 }

@@ -1,10 +1,12 @@
 /**
  * What the store itself remembers, in a table of its own: topics, deleted topics whose files may
- * still be there, the next free block of producer ids, and the leader epoch.
+ * still be there, the next free block of producer ids, the leader epoch, and defaults of topics
+ * that were given while it was in use.
  */
 import { Table } from '../table/table.ts'
 import { checkTableSpec, type TableEnvironment } from '../table/table-settings.ts'
 import type { ReplicaAssignments, TableCodecs } from './topic.ts'
+import type { Defaults, DefaultsScope } from './topic-defaults.ts'
 
 export type TopicEntry = {
   readonly id: string
@@ -22,12 +24,17 @@ export type TopicEntry = {
   readonly isReplicated?: boolean
 }
 
-type Entry = TopicEntry | { readonly value: number } | { readonly deleted: string }
+type Entry =
+  | TopicEntry
+  | { readonly value: number }
+  | { readonly deleted: string }
+  | { readonly defaults: Defaults }
 
 /** Ids are handed out from blocks, so that most cost no write. */
 const producerIdBlock = 1000
 export const topicPrefix = 'topic:'
 export const deletedPrefix = 'deleted:'
+export const defaultsPrefix = 'defaults:'
 export const producerIdKey = 'producer-ids'
 export const leaderEpochKey = 'leader-epoch'
 
@@ -63,6 +70,17 @@ export class StoreMetadata {
   /** Durable on resolve. */
   setLeaderEpoch(epoch: number): Promise<void> {
     return this.#put(leaderEpochKey, { value: epoch })
+  }
+
+  /** Defaults of topics that were given for `scope`. */
+  defaults(scope: DefaultsScope): Defaults {
+    const entry = this.#table.get(defaultsPrefix + scope)
+    return entry !== undefined && 'defaults' in entry ? entry.defaults : {}
+  }
+
+  /** Durable on resolve. */
+  putDefaults(scope: DefaultsScope, defaults: Defaults): Promise<void> {
+    return this.#put(defaultsPrefix + scope, { defaults })
   }
 
   *topics(): Generator<[name: string, entry: TopicEntry]> {

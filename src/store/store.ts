@@ -82,6 +82,12 @@ import { type RetentionReport, StoreRetention } from './store-retention.ts'
 import { expectNoTable, StoreTables, tableConfig } from './store-tables.ts'
 import { type Placement, type ReplicaAssignments, type TableCodecs, Topic } from './topic.ts'
 import { levelName, TopicConfig } from './topic-config.ts'
+import {
+  type Defaults,
+  type DefaultsScope,
+  defaultsScopes,
+  TopicDefaults,
+} from './topic-defaults.ts'
 import { idToHex, randomId } from './uuid.ts'
 
 export type TopicSpec = {
@@ -141,6 +147,8 @@ export class Store {
   #metadata!: StoreMetadata
   #systemLog!: Log
   #leaderEpoch = 0
+  #defaults: TopicDefaults
+  #defaultsChange: Promise<void> = Promise.resolve()
   #shared: SharedEnvironment | undefined
   #recovery: RecoveryReport | undefined
   #lastFrame: WholeFrames | undefined
@@ -157,7 +165,11 @@ export class Store {
     this.#files = new SegmentFiles(fileSystem, settings.maxOpenFiles)
     this.#settings = { ...settings, fileSystem }
     this.#lock = lock
-    const { logger } = settings
+    const { logger, config, level } = settings
+    const isUsualLevel = level === defaultLogSettings.level
+    this.#defaults = new TopicDefaults({
+      started: isUsualLevel ? config : { [levelName]: level, ...config },
+    })
     const meta = loadMetaProperties(fileSystem, path, settings)
     this.clusterId = meta.clusterId
     this.nodeId = meta.nodeId
@@ -238,6 +250,11 @@ export class Store {
   /** Level appends wait for unless they or their topic say otherwise. */
   get level(): DurabilityLevel {
     return this.#settings.level
+  }
+
+  /** What topics get that do not set it themselves. */
+  get topicDefaults(): TopicDefaults {
+    return this.#defaults
   }
 
   /** Epoch of every log; grows by one with each unclean stop, and never goes back. */
@@ -473,8 +490,32 @@ export class Store {
       const entry = this.#metadata.topic(name) as TopicEntry
       const config = this.topicConfig(change(entry.config))
       await this.#metadata.putTopic(name, { ...entry, config: config.overrides })
-      topic.configure(config)
+      // Made anew: the defaults may have changed meanwhile.
+      topic.configure(this.topicConfig(config.overrides))
     })
+  }
+
+  /**
+   * Changes what topics get that do not set it themselves, durably; their logs follow at once. It
+   * goes before what the store is opened with, from here on and at every later open.
+   *
+   * @param change from what was given for `scope` to what shall be, under the names topics have for
+   *               it. Called when no other such change is under way.
+   * @throws (rejects) what `change` throws, InvalidOptionError, StorageError, ClosedError.
+   */
+  alterTopicDefaults(scope: DefaultsScope, change: (given: Defaults) => Defaults): Promise<void> {
+    const changed = this.#defaultsChange.then(async () => {
+      this.#assertOpen()
+      const given = change(this.#defaults[scope])
+      new TopicConfig(given)
+      await this.#metadata.putDefaults(scope, given)
+      this.#defaults = this.#defaults.with(scope, given)
+      for (const topic of this.#topics.values()) {
+        topic.configure(this.topicConfig(topic.config.overrides))
+      }
+    })
+    this.#defaultsChange = changed.catch(() => {}) // Whoever asked for it is told.
+    return changed
   }
 
   /** Says which nodes have which partition, durably. */
@@ -717,6 +758,9 @@ export class Store {
     const env = new PartitionEnvironment(this.#sharedEnvironment(), topic, 0)
     this.#systemLog = this.#openLog(env)
     this.#metadata = await StoreMetadata.open(this.#tableEnvironment(this.#systemLog, () => 'disk'))
+    for (const scope of defaultsScopes) {
+      this.#defaults = this.#defaults.with(scope, this.#metadata.defaults(scope))
+    }
   }
 
   /** Takes over topics that have directories but no entry; returns directories to be removed. */
@@ -792,9 +836,7 @@ export class Store {
    * name or a value out of range.
    */
   topicConfig(overrides: Readonly<Record<string, string>> = {}): TopicConfig {
-    const { config, level } = this.#settings
-    const defaults = level === defaultLogSettings.level ? config : { [levelName]: level, ...config }
-    return new TopicConfig(overrides, defaultLogSettings, defaults)
+    return new TopicConfig(overrides, defaultLogSettings, this.#defaults.effective)
   }
 
   /** Makes the directories a topic lacks, durably. Their topic ids can be written again. */

@@ -33,8 +33,6 @@ export type ConfigEntry = {
   readonly value: string
   /** What the topic sets itself. */
   readonly override: string | undefined
-  /** What the store sets for topics that do not. */
-  readonly storeValue: string | undefined
 }
 
 /** What answers to produce requests wait for, where a topic or its store says; see Produce. */
@@ -266,6 +264,11 @@ const definitions: readonly ConfigDefinition[] = [
 ]
 
 const definitionsByName = new Map(definitions.map((definition) => [definition.name, definition]))
+const definitionsByBrokerName = new Map(
+  definitions.flatMap((definition) =>
+    definition.brokerNames.map((brokerName) => [brokerName, definition] as const),
+  ),
+)
 
 export class TopicConfig {
   readonly #overrides: ReadonlyMap<string, string>
@@ -314,7 +317,6 @@ export class TopicConfig {
       definition,
       value: this.get(definition.name),
       override: this.#overrides.get(definition.name),
-      storeValue: this.#defaults.get(definition.name),
     }))
   }
 
@@ -373,6 +375,11 @@ function infinite(value: number): number {
 /** The definition of a topic setting; undefined when there is none of that name. */
 export function topicConfigDefinition(name: string): ConfigDefinition | undefined {
   return definitionsByName.get(name)
+}
+
+/** The same of the broker setting that gives its default. */
+export function brokerConfigDefinition(brokerName: string): ConfigDefinition | undefined {
+  return definitionsByBrokerName.get(brokerName)
 }
 
 function checkValue(name: string, value: unknown): void {

@@ -22,6 +22,7 @@ import { BatchBuilder, type ProducerFields } from '../../src/record/batch-builde
 import type { CodecName } from '../../src/record/codec-name.ts'
 import { RecordCursor } from '../../src/record/record-cursor.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
+import type { StoreOptions } from '../../src/store/store-options.ts'
 import { RecordingLogger } from './recording-logger.ts'
 import { frameBytes } from './wire-frame.ts'
 
@@ -55,8 +56,9 @@ export class BrokerHarness {
     settings: Partial<BrokerSettings> = {},
     disk: SimFileSystem = new SimFileSystem({ seed: 1, directories: ['/data'] }),
     clock: Clock = systemClock,
+    storeOptions: StoreOptions = {},
   ): Promise<BrokerHarness> {
-    const store = await openStore('/data', { fileSystem: disk })
+    const store = await openStore('/data', { fileSystem: disk, ...storeOptions })
     const harness = new BrokerHarness(disk, store, { ...testSettings, ...settings }, clock)
     await harness.broker.open()
     return harness

@@ -177,7 +177,7 @@ function createCodeOf(error: unknown): ErrorCode {
 
 /** @param id of the topic; undefined when it was only checked. */
 function describe(
-  { settings }: BrokerEnvironment,
+  broker: BrokerEnvironment,
   { name }: AskedTopic,
   plan: Plan,
   config: TopicConfig,
@@ -190,7 +190,7 @@ function describe(
     errorMessage: null,
     numPartitions: plan.partitions,
     replicationFactor: plan.replicationFactor,
-    configs: describeTopicConfig(config, settings).map((entry) => ({
+    configs: describeTopicConfig(config, broker).map((entry) => ({
       name: entry.name,
       value: entry.value,
       readOnly: entry.readOnly,

@@ -5,7 +5,7 @@
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bool, int8, int16, int32, string } from '../../protocol/schema.ts'
-import { brokerConfig } from '../broker-config.ts'
+import { brokerConfig, sharedBrokerConfig } from '../broker-config.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
 import { type ConfigDescription, describeTopicConfig } from '../config-entry.ts'
 import { type RequestContext, type ServedApi, serve } from '../served-api.ts'
@@ -84,13 +84,13 @@ function describe(
   if (resourceType === topicResource) {
     const topic = broker.store.topic(resourceName)
     if (topic !== undefined) {
-      return answer(request, resource, describeTopicConfig(topic.config, broker.settings))
+      return answer(request, resource, describeTopicConfig(topic.config, broker))
     }
     return reject(resource, errorCodes.unknownTopicOrPartition, 'there is no such topic')
   }
   if (resourceType === brokerResource) {
-    // The empty name asks for what all brokers share, set at run time: nothing is.
-    if (resourceName === '') return answer(request, resource, [])
+    // The empty name asks for what all brokers share, set at run time.
+    if (resourceName === '') return answer(request, resource, sharedBrokerConfig(broker))
     if (broker.cluster.isNodeName(resourceName)) {
       const nodeId = Number(resourceName)
       return answer(request, resource, brokerConfig(broker, context.listener, nodeId))

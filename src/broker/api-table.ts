@@ -1,6 +1,8 @@
 /** Every API that is served. Adding one: a file in api/ and a line here. */
+import { alterClientQuotas } from './api/alter-client-quotas.ts'
 import { alterConfigs } from './api/alter-configs.ts'
 import { alterPartitionReassignments } from './api/alter-partition-reassignments.ts'
+import { alterUserScramCredentials } from './api/alter-user-scram-credentials.ts'
 import { apiVersions } from './api/api-versions.ts'
 import { createAcls } from './api/create-acls.ts'
 import { createPartitions } from './api/create-partitions.ts'
@@ -10,11 +12,13 @@ import { deleteGroups } from './api/delete-groups.ts'
 import { deleteRecords } from './api/delete-records.ts'
 import { deleteTopics } from './api/delete-topics.ts'
 import { describeAcls } from './api/describe-acls.ts'
+import { describeClientQuotas } from './api/describe-client-quotas.ts'
 import { describeCluster } from './api/describe-cluster.ts'
 import { describeConfigs } from './api/describe-configs.ts'
 import { describeGroups } from './api/describe-groups.ts'
 import { describeLogDirs } from './api/describe-log-dirs.ts'
 import { describeTopicPartitions } from './api/describe-topic-partitions.ts'
+import { describeUserScramCredentials } from './api/describe-user-scram-credentials.ts'
 import { electLeaders } from './api/elect-leaders.ts'
 import { fetch } from './api/fetch.ts'
 import { findCoordinator } from './api/find-coordinator.ts'
@@ -70,4 +74,8 @@ export const servedApis: readonly ServedApi[] = [
   alterPartitionReassignments,
   listPartitionReassignments,
   describeTopicPartitions,
+  describeClientQuotas,
+  alterClientQuotas,
+  describeUserScramCredentials,
+  alterUserScramCredentials,
 ]

@@ -4,12 +4,14 @@ import type { Logger } from '../base/logger.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import type { Store } from '../store/store.ts'
 import type { Topic } from '../store/topic.ts'
+import type { ClientQuotas } from './client-quotas.ts'
 import type { Cluster } from './cluster.ts'
 import type { ParkingLot } from './delayed-fetch.ts'
 import type { FetchSessions } from './fetch-sessions.ts'
 import type { GroupCoordinator } from './groups/group-coordinator.ts'
 import type { GroupSettings } from './groups/group-settings.ts'
 import type { RecentDeletions } from './recent-deletions.ts'
+import type { ScramCredentials } from './scram-credentials.ts'
 
 export type BrokerSettings = {
   /** Metadata for a topic that is not there creates it, when the client allows. */
@@ -52,6 +54,8 @@ export type BrokerEnvironment = {
   readonly parking: ParkingLot
   readonly fetchSessions: FetchSessions
   readonly groups: GroupCoordinator
+  readonly quotas: ClientQuotas
+  readonly credentials: ScramCredentials
   /** Topics being created because somebody asked for them, by name. */
   readonly creations: Map<string, Promise<Topic>>
   readonly deletions: RecentDeletions

@@ -20,9 +20,11 @@ import { ProtocolError } from '../protocol/protocol-error.ts'
 import { inRange } from '../protocol/schema.ts'
 import { WireReader } from '../protocol/wire-reader.ts'
 import type { Store } from '../store/store.ts'
+import { clusterTopic } from '../store/store-layout.ts'
 import { apiVersionsApi } from './api/api-versions.ts'
 import { servedApis } from './api-table.ts'
 import type { ApiVersionRange, BrokerEnvironment, BrokerSettings } from './broker-environment.ts'
+import { ClientQuotas } from './client-quotas.ts'
 import { Cluster } from './cluster.ts'
 import { warnOfCompaction } from './compaction-notice.ts'
 import { ParkingLot } from './delayed-fetch.ts'
@@ -36,8 +38,10 @@ import {
 } from './frame-handler.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { openGroupTable } from './groups/group-table.ts'
+import { LazyTable } from './lazy-table.ts'
 import { RecentDeletions } from './recent-deletions.ts'
 import { releaseSlices } from './release-slices.ts'
+import { ScramCredentials } from './scram-credentials.ts'
 import type { RequestContext, ServedApi } from './served-api.ts'
 
 /** A decoded request and all that its answer needs. */
@@ -87,6 +91,8 @@ export class Broker implements FrameHandler {
       parking,
       fetchSessions,
       groups,
+      quotas: new ClientQuotas(logger),
+      credentials: new ScramCredentials(),
       apiVersions,
     }
     for (const topic of store.topics()) warnOfCompaction(logger, topic)
@@ -99,7 +105,7 @@ export class Broker implements FrameHandler {
    *         CorruptionError, StorageError, LogFailedError.
    */
   async open(): Promise<void> {
-    const { store, groups, logger } = this.#environment
+    const { store, groups, quotas, credentials, logger } = this.#environment
     if (storesWithGroups.has(store)) {
       const expected = 'a store that no other server serves'
       throw new InvalidOptionError({ option: 'store', value: store.path, expected })
@@ -108,6 +114,9 @@ export class Broker implements FrameHandler {
     this.#ownsGroups = true
     try {
       groups.load(await openGroupTable(store))
+      const table = await LazyTable.open<unknown>(store, clusterTopic)
+      quotas.load(table)
+      credentials.load(table)
       const { node, cluster } = store.topicDefaults
       if (Object.keys({ ...node, ...cluster }).length > 0) {
         logger.info({ broker: node, all: cluster }, 'settings changed at run time are in effect')

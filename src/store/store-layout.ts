@@ -14,6 +14,7 @@
  *         partition.metadata              topic id
  *       __stratalog-0/                    the store's own table: topics, producer ids, epoch
  *       __stratalog_groups-0/             consumer groups and their offsets, once there are any
+ *       __stratalog_cluster-0/            quotas and credentials, once there are any
  *       <topic>-<partition>.<id>-delete/  a log on its way out
  */
 import { InvalidTopicError } from '../base/errors.ts'
@@ -27,6 +28,8 @@ export const systemTopic = '__stratalog'
 export const positionsTopic = '__stratalog_positions'
 /** Topic of the table in which a broker keeps consumer groups and their offsets. */
 export const groupsTopic = '__stratalog_groups'
+/** Topic of the table in which a broker keeps what else clients told it of the cluster. */
+export const clusterTopic = '__stratalog_cluster'
 
 const maxTopicLength = 249
 const maxDirectoryNameLength = 255
@@ -34,6 +37,7 @@ const maxDirectoryNameLength = 255
 const internalTopics: ReadonlySet<string> = new Set([
   systemTopic,
   groupsTopic,
+  clusterTopic,
   '__consumer_offsets',
   '__transaction_state',
 ])

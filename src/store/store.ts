@@ -61,6 +61,7 @@ import { type ConsumerReport, StoreConsumers } from './store-consumers.ts'
 import {
   checkTopicName,
   cleanShutdownFileName,
+  clusterTopic,
   deletedDirectoryName,
   groupsTopic,
   isSameTopicName,
@@ -310,8 +311,8 @@ export class Store {
   /** Throws what `createTopic` would, and creates nothing. */
   validateTopic(name: string, spec: TopicSpec = {}): void {
     this.#checkNew(name, spec)
-    if (isSameTopicName(name, groupsTopic)) {
-      throw new InvalidTopicError(`${name} is kept for the table of consumer groups`)
+    if ([groupsTopic, clusterTopic].some((kept) => isSameTopicName(name, kept))) {
+      throw new InvalidTopicError(`${name} is kept for a table of the server`)
     }
   }
 

@@ -1,6 +1,7 @@
 /** A table of groups in memory, whose batches become durable when the test's loop turns. */
 import type { GroupTableValue } from '../../src/broker/groups/group-record.ts'
-import type { GroupTable, TableChange } from '../../src/broker/groups/group-table.ts'
+import type { GroupTable } from '../../src/broker/groups/group-table.ts'
+import type { TableChange } from '../../src/broker/lazy-table.ts'
 
 export class MemoryGroupTable implements GroupTable<GroupTableValue> {
   readonly entries = new Map<string, string>()

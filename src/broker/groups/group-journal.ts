@@ -7,8 +7,9 @@ import type { Logger } from '../../base/logger.ts'
 import type { DurabilityLevel } from '../../base/types.ts'
 import { kibibyte } from '../../base/units.ts'
 import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
+import type { TableChange } from '../lazy-table.ts'
 import type { GroupTableValue } from './group-record.ts'
-import type { GroupTable, TableChange } from './group-table.ts'
+import type { GroupTable } from './group-table.ts'
 
 export type GroupChange = TableChange<GroupTableValue>
 

@@ -17,7 +17,10 @@ import { describeCluster } from './api/describe-cluster.ts'
 import { describeConfigs } from './api/describe-configs.ts'
 import { describeGroups } from './api/describe-groups.ts'
 import { describeLogDirs } from './api/describe-log-dirs.ts'
+import { describeProducers } from './api/describe-producers.ts'
+import { describeQuorum } from './api/describe-quorum.ts'
 import { describeTopicPartitions } from './api/describe-topic-partitions.ts'
+import { describeTransactions } from './api/describe-transactions.ts'
 import { describeUserScramCredentials } from './api/describe-user-scram-credentials.ts'
 import { electLeaders } from './api/elect-leaders.ts'
 import { fetch } from './api/fetch.ts'
@@ -27,9 +30,11 @@ import { incrementalAlterConfigs } from './api/incremental-alter-configs.ts'
 import { initProducerId } from './api/init-producer-id.ts'
 import { joinGroup } from './api/join-group.ts'
 import { leaveGroup } from './api/leave-group.ts'
+import { listConfigResources } from './api/list-config-resources.ts'
 import { listGroups } from './api/list-groups.ts'
 import { listOffsets } from './api/list-offsets.ts'
 import { listPartitionReassignments } from './api/list-partition-reassignments.ts'
+import { listTransactions } from './api/list-transactions.ts'
 import { metadata } from './api/metadata.ts'
 import { offsetCommit } from './api/offset-commit.ts'
 import { offsetDelete } from './api/offset-delete.ts'
@@ -78,4 +83,9 @@ export const servedApis: readonly ServedApi[] = [
   alterClientQuotas,
   describeUserScramCredentials,
   alterUserScramCredentials,
+  describeQuorum,
+  describeProducers,
+  describeTransactions,
+  listTransactions,
+  listConfigResources,
 ]

@@ -55,6 +55,7 @@ import {
   type TimedOffset,
 } from './log-search.ts'
 import { LogWriter, type WriterTarget } from './log-writer.ts'
+import type { ProducerEntry } from './producer-state.ts'
 import {
   type RawBatches,
   type RawReadAtOptions,
@@ -776,6 +777,14 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   tellGroupWritten(baseOffset: Offset): void {
     this.#flusher.schedule(baseOffset)
     this.#tellListeners()
+  }
+
+  /**
+   * What is remembered of idempotent producers, in no order. The entries are the log's own, and
+   * change with its appends.
+   */
+  activeProducers(): readonly Readonly<ProducerEntry>[] {
+    return [...this.#loaded.producers.entries()]
   }
 
   /** Keeps the producers remembered within twice those that are not expired. */

@@ -263,6 +263,11 @@ export class Store {
     return this.#leaderEpoch
   }
 
+  /** Changes the store has made of itself: topics, settings and the like. Grows, also over restarts. */
+  get metadataOffset(): number {
+    return this.#systemLog.endOffset
+  }
+
   /** The last stop was clean, so nothing had to be checked. */
   get wasClean(): boolean {
     return this.#wasClean

@@ -50,13 +50,15 @@ describe('FindCoordinator', () => {
     broker = await BrokerHarness.start({ brokerCount: 3 })
     broker.node = 2
     const first = { nodeId: broker.store.nodeId, host: 'log.test', port: 9092 }
-    expect(await broker.ask(findCoordinatorApi, 2, { key: 'g' })).toMatchObject(first)
-    const { coordinators } = await broker.ask(findCoordinatorApi, 4, { coordinatorKeys: ['g'] })
-    expect(coordinators).toMatchObject([first])
+    for (const keyType of [0, 1]) {
+      expect(await broker.ask(findCoordinatorApi, 2, { key: 'g', keyType })).toMatchObject(first)
+      const request = { coordinatorKeys: ['g'], keyType }
+      const { coordinators } = await broker.ask(findCoordinatorApi, 4, request)
+      expect(coordinators).toMatchObject([first])
+    }
   })
 
   it.each([
-    [1, codes.transactionalIdAuthorizationFailed],
     [2, codes.invalidRequest],
     [9, codes.invalidRequest],
   ])('of key type %i is refused with %i', async (keyType, errorCode) => {

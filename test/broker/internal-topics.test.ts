@@ -14,7 +14,7 @@ import { incrementalAlterConfigsApi } from '../../src/broker/api/incremental-alt
 import { metadataApi } from '../../src/broker/api/metadata.ts'
 import { errorCodes as codes } from '../../src/protocol/error-codes.ts'
 import { zeroUuid } from '../../src/protocol/schema.ts'
-import { groupsTopic } from '../../src/store/store-layout.ts'
+import { clusterTopic, groupsTopic } from '../../src/store/store-layout.ts'
 import { BrokerHarness, batchOf } from '../support/broker-harness.ts'
 import { groupRequests } from '../support/group-requests.ts'
 
@@ -105,25 +105,29 @@ describe.each(Object.keys(changes))('%s', (api) => {
   })
 })
 
-describe.each([groupsTopic, '__stratalog.groups', '__stratalog', '__stratalog.positions'])(
-  'the name %s',
-  (name) => {
-    it('is refused to CreateTopics, also when it only checks', async () => {
-      for (const validateOnly of [true, false]) {
-        const asked = { name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }
-        const request = { topics: [asked], timeoutMs: 1000, validateOnly }
-        const { topics } = await broker.ask(createTopicsApi, 5, request)
-        expect(topics[0]!.errorCode).toBe(refused)
-      }
-      expect(broker.store.topic(name)).toBeUndefined()
-    })
-
-    it('is not created because somebody asks for it', async () => {
-      const request = { topics: [{ name }], allowAutoTopicCreation: true }
-      const { topics } = await broker.ask(metadataApi, 9, request)
+describe.each([
+  groupsTopic,
+  '__stratalog.groups',
+  clusterTopic,
+  '__stratalog.cluster',
+  '__stratalog',
+  '__stratalog.positions',
+])('the name %s', (name) => {
+  it('is refused to CreateTopics, also when it only checks', async () => {
+    for (const validateOnly of [true, false]) {
+      const asked = { name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }
+      const request = { topics: [asked], timeoutMs: 1000, validateOnly }
+      const { topics } = await broker.ask(createTopicsApi, 5, request)
       expect(topics[0]!.errorCode).toBe(refused)
-      expect(broker.store.topic(name)).toBeUndefined()
-      expect(await commit(8, 'g', 7)).toBe(codes.none)
-    })
-  },
-)
+    }
+    expect(broker.store.topic(name)).toBeUndefined()
+  })
+
+  it('is not created because somebody asks for it', async () => {
+    const request = { topics: [{ name }], allowAutoTopicCreation: true }
+    const { topics } = await broker.ask(metadataApi, 9, request)
+    expect(topics[0]!.errorCode).toBe(refused)
+    expect(broker.store.topic(name)).toBeUndefined()
+    expect(await commit(8, 'g', 7)).toBe(codes.none)
+  })
+})

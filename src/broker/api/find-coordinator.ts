@@ -1,7 +1,7 @@
 /**
  * FindCoordinator: the first node coordinates every group; one key up to v3, several from v4 on. Key
- * types: 0 group, 1 transaction (there is no transaction coordinator, as InitProducerId says too),
- * 2 share group (v6; not served).
+ * types: 0 group, 1 transaction (the first node says of each that there is none, and InitProducerId
+ * refuses to begin one), 2 share group (v6; not served).
  */
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
@@ -66,13 +66,9 @@ export const findCoordinator: ServedApi = serve(findCoordinatorApi, {
 })
 
 function placeOf(keyType: number, context: RequestContext): Place {
-  if (keyType === keyTypes.group) {
+  if (keyType === keyTypes.group || keyType === keyTypes.transaction) {
     const { nodeId, host, port } = context.listener.brokers[0] as BrokerEndpoint
     return { errorCode: errorCodes.none, errorMessage: null, nodeId, host, port }
-  }
-  if (keyType === keyTypes.transaction) {
-    const code = errorCodes.transactionalIdAuthorizationFailed
-    return failure(code, 'transactions are not served')
   }
   return failure(errorCodes.invalidRequest, `coordinators of key type ${keyType} are not served`)
 }

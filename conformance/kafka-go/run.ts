@@ -33,7 +33,7 @@ const leftOut = ['TestReaderConsumerGroup/consumer_group_rebalance']
 export const suite: Suite = {
   name: 'kafka-go',
   tools: ['go'],
-  fast: false,
+  fast: true,
   async run(context) {
     const source = await copyGoModule(context, kafkaGo)
     const server = await context.server({

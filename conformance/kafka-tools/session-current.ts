@@ -98,6 +98,147 @@ const topics: Step[] = [
 const topic = '--entity-type topics --entity-name orders'
 const broker = '--entity-type brokers --entity-name 1'
 
+const everyBroker = '--entity-type brokers --entity-default'
+const ofSegments = {
+  lines: /^ {2}(log\.)?(segment\.bytes|flush\.interval\.messages|flush\.messages)=/,
+}
+
+/** A broker may tell of a change a little later than it is answered. */
+const brokerSettings: Step[] = [
+  step(
+    'set settings of all brokers',
+    'configs',
+    `${everyBroker} --alter --add-config log.segment.bytes=2097152,log.flush.interval.messages=100000`,
+  ),
+  step(
+    'set a setting of one broker too',
+    'configs',
+    `${broker} --alter --add-config log.segment.bytes=4194304`,
+  ),
+  step('describe settings that all brokers have', 'configs', `${everyBroker} --describe`, {
+    until: /log\.flush\.interval\.messages=100000/,
+    isUnordered: true,
+  }),
+  step('describe the setting of the broker', 'configs', `${broker} --describe`, {
+    until: /log\.segment\.bytes=4194304/,
+    lines: /^Dynamic|^ {2}log\.segment/,
+  }),
+  step('describe where settings of a broker come from', 'configs', `${broker} --describe --all`, {
+    ...ofSegments,
+    isUnordered: true,
+  }),
+  step('describe where those of a topic come from', 'configs', `${topic} --describe --all`, {
+    ...ofSegments,
+    isUnordered: true,
+  }),
+  step(
+    'set a bad value of a broker',
+    'configs',
+    `${broker} --alter --add-config log.segment.bytes=3`,
+    ofKind,
+  ),
+  step(
+    'set a setting of a broker in a unit of its start',
+    'configs',
+    `${everyBroker} --alter --add-config log.retention.hours=3`,
+    ofKind,
+  ),
+  step(
+    'take the setting of the broker back',
+    'configs',
+    `${broker} --alter --delete-config log.segment.bytes`,
+  ),
+  step(
+    'take settings of all brokers back',
+    'configs',
+    `${everyBroker} --alter --delete-config log.segment.bytes,log.flush.interval.messages`,
+  ),
+  step('describe settings of all brokers after that', 'configs', `${everyBroker} --describe`, {
+    until: /cluster are:\s*$/,
+  }),
+]
+
+const annsApp = '--entity-type users --entity-name ann --entity-type clients --entity-name app'
+const otherClients = '--entity-type clients --entity-default'
+
+const quotas: Step[] = [
+  step(
+    'set quotas of a client of a user',
+    'configs',
+    `${annsApp} --alter --add-config producer_byte_rate=1048576,consumer_byte_rate=2097152`,
+  ),
+  step(
+    'set a quota of all other clients',
+    'configs',
+    `${otherClients} --alter --add-config request_percentage=450.5`,
+  ),
+  step(
+    'set a quota of an address',
+    'configs',
+    '--entity-type ips --entity-name 10.1.2.3 --alter --add-config connection_creation_rate=100',
+  ),
+  step('describe quotas of clients of users', 'configs', `${annsApp} --describe`, {
+    until: /producer_byte_rate/,
+    isUnordered: true,
+  }),
+  step('describe quotas of all other clients', 'configs', `${otherClients} --describe`, {
+    until: /request_percentage/,
+  }),
+  step('describe quotas of clients', 'configs', '--entity-type clients --describe', {
+    isUnordered: true,
+  }),
+  step('describe quotas of addresses', 'configs', '--entity-type ips --describe', {
+    until: /connection_creation_rate/,
+  }),
+  step(
+    'set a bad quota',
+    'configs',
+    `${otherClients} --alter --add-config request_percentage=-1`,
+    ofKind,
+  ),
+  step(
+    'take quotas of a client of a user back',
+    'configs',
+    `${annsApp} --alter --delete-config producer_byte_rate,consumer_byte_rate`,
+  ),
+  step(
+    'take the quota of all other clients back',
+    'configs',
+    `${otherClients} --alter --delete-config request_percentage`,
+  ),
+]
+
+const ann = '--entity-type users --entity-name ann'
+
+const credentials: Step[] = [
+  step(
+    'set a credential of a user',
+    'configs',
+    `${ann} --alter --add-config SCRAM-SHA-256=[iterations=8192,password=secret]`,
+  ),
+  step('describe credentials of a user', 'configs', `${ann} --describe`, {
+    until: /SCRAM-SHA-256/,
+  }),
+  step('describe credentials of all users', 'configs', '--entity-type users --describe'),
+  step(
+    'set a credential with too few iterations',
+    'configs',
+    `${ann} --alter --add-config SCRAM-SHA-512=[iterations=10,password=secret]`,
+    ofKind,
+  ),
+  step(
+    'take the credential of a user back',
+    'configs',
+    `${ann} --alter --delete-config SCRAM-SHA-256`,
+  ),
+  step(
+    'take a credential back that there is not',
+    'configs',
+    `${ann} --alter --delete-config SCRAM-SHA-512`,
+    ofKind,
+  ),
+]
+
 const configs: Step[] = [
   step('describe settings of a topic', 'configs', `${topic} --describe`),
   step('describe all settings of a topic', 'configs', `${topic} --describe --all`, {
@@ -169,10 +310,13 @@ const configs: Step[] = [
     `${broker} --alter --add-config node.id=2`,
     ofKind,
   ),
+  ...brokerSettings,
   step('describe settings of groups', 'configs', '--entity-type groups --describe'),
   step('describe settings of client metrics', 'configs', '--entity-type client-metrics --describe'),
   step('describe quotas of users', 'configs', '--entity-type users --describe'),
   step('list client metrics', 'clientMetrics', '--list'),
+  ...quotas,
+  ...credentials,
 ]
 
 function lines(prefix: string, count: number): string {
@@ -504,8 +648,9 @@ const others: Step[] = [
   step('sizes of the logs of no broker', 'logDirs', '--describe --broker-list 9'),
   step('features', 'features', 'describe'),
   step('state of the quorum', 'quorum', '--bootstrap-server {broker} describe --status', {
-    lines: /^LeaderId/,
+    lines: /^(LeaderId|MaxFollowerLag|MaxFollowerLagTimeMs|CurrentObservers):/,
   }),
+  step('replicas of the quorum', 'quorum', '--bootstrap-server {broker} describe --replication'),
   step(
     'elect preferred leaders',
     'leaderElection',
@@ -548,8 +693,15 @@ const others: Step[] = [
     'describe producers of a partition',
     'transactions',
     'describe-producers --topic plain.topic_1 --partition 0',
-    { lines: /^ProducerId/ },
+    { isUnordered: true },
   ),
+  step(
+    'describe a transaction there is not',
+    'transactions',
+    'describe --transactional-id none',
+    ofKind,
+  ),
+  step('find transactions that hang', 'transactions', 'find-hanging --broker-id 1'),
   step('list access rules', 'acls', '--list', ofKind),
   step(
     'reset the offsets of a streams application',

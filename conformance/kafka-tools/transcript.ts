@@ -30,6 +30,9 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/(\d+ records sent),.*/g, '$1, …'],
   [/: \d+ to \d+ \[usable: (\d+)\]/g, ': usable $1'],
   [/[ \t]+/g, ' '],
+  // Producers and replicas of the quorum, each in a line of its own.
+  [/^\d+ (\d+ -?\d+ \d+) \d{13} (\w+)/gm, 'PRODUCER $1 MS $2'],
+  [/^(\d+) [\w-]{22} \d+ (\d+) \d{13} \d{13} (\w+)/gm, '$1 ID N $2 MS MS $3'],
   [/TIME, TIME, [\d.]+, [\d.]+, (\d+),.*/g, 'TIME, TIME, …, $1, …'],
 ]
 

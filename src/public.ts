@@ -55,6 +55,7 @@ export type { CheckProgress } from './store/store-inspection.ts'
 export type { RecoveryProgress, RecoveryReport, StoreOptions } from './store/store-options.ts'
 export type { RetentionReport, RetentionWarning } from './store/store-retention.ts'
 export type { Topic } from './store/topic.ts'
+export type { Defaults, DefaultsScope, TopicDefaults } from './store/topic-defaults.ts'
 export { type VerifyOptions, type VerifyReport, verifyStore } from './store/verify-store.ts'
 export type { KeyBounds, RangeOptions } from './table/key-range.ts'
 export type {

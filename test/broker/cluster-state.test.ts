@@ -169,15 +169,14 @@ describe('ListConfigResources', () => {
     return answer.configResources.map((each) => [each.resourceType, each.resourceName])
   }
 
-  it('names topics and brokers, and no metrics or groups: they have no settings', async () => {
+  it('names topics and brokers, and no metrics, groups or loggers: they have no settings', async () => {
     const id = String(broker.store.nodeId)
     expect(await ask(0)).toEqual([])
     expect(await ask(1)).toEqual([
       [2, 't'],
       [4, id],
-      [8, id],
     ])
-    expect(await ask(1, [4, 4, 16, 32])).toEqual([[4, id]])
+    expect(await ask(1, [4, 4, 8, 16, 32])).toEqual([[4, id]])
     expect(await ask(1, [2, 3])).toBe(35)
   })
 })

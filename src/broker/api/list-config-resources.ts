@@ -48,11 +48,11 @@ export const listConfigResources: ServedApi = serve(listConfigResourcesApi, {
   mayOverlap: true,
 })
 
-/** Groups and metrics of clients have no settings here. */
+/** Groups, metrics of clients and loggers of brokers have no settings here. */
 function resourcesOf({ store, cluster }: BrokerEnvironment, resourceType: number): Resource[] {
   if (resourceType === types.topic) {
     return Array.from(store.topics(), ({ name }) => ({ resourceName: name, resourceType }))
   }
-  if (resourceType !== types.broker && resourceType !== types.brokerLogger) return []
+  if (resourceType !== types.broker) return []
   return cluster.nodeIds.map((nodeId) => ({ resourceName: String(nodeId), resourceType }))
 }

@@ -59,7 +59,7 @@ def poll(reader, count):
     while len(records) < count:
         if time.monotonic() > deadline:
             raise AssertionError(f"{len(records)} of {count} records")
-        for some in reader.poll(200).values():
+        for some in reader.poll(MEMBER_POLL_MS).values():
             records.extend(some)
     return records
 

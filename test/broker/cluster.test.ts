@@ -110,6 +110,10 @@ describe('a bug in a handler', () => {
       coordinatorKeys: [],
       creations: [],
       filters: [],
+      entries: [],
+      deletions: [],
+      upsertions: [],
+      transactionalIds: [],
     }
     const asked = { topics: [], topicData: [], resources: [], groups: [], ...names }
     expect(fail({ ...asked } as never, -1)).toBeDefined()

@@ -8,8 +8,10 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
+import { killAll } from '../peers/child.ts'
+import { NotRunError } from '../peers/not-run.ts'
+import { missingTools } from '../peers/toolchain.ts'
 import { parseArguments, UsageError } from '../src/cli/arguments.ts'
-import { killAll } from './support/child.ts'
 import {
   type Comparison,
   compareWithExpectations,
@@ -24,9 +26,8 @@ import {
   type SuiteReport,
 } from './support/report-table.ts'
 import type { Address } from './support/server-under-test.ts'
-import { NotRunError, type Suite, type TestResult } from './support/suite.ts'
+import type { Suite, TestResult } from './support/suite.ts'
 import { SuiteContext } from './support/suite-context.ts'
-import { missingTools } from './support/toolchain.ts'
 
 const help = `usage: npm run conformance -- [options] [suite] [-- arguments of the suite]
 

@@ -11,13 +11,8 @@
  */
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  classPathOf,
-  javaTools,
-  newestKafka,
-  runSession,
-  type StepResult,
-} from '../support/java-session.ts'
+import { newestKafka } from '../../peers/maven-jars.ts'
+import { classPathOf, javaTools, runSession, type StepResult } from '../support/java-session.ts'
 import type { ServerUnderTest } from '../support/server-under-test.ts'
 import type { Suite, TestResult } from '../support/suite.ts'
 import type { SuiteContext } from '../support/suite-context.ts'

@@ -2,7 +2,7 @@
  * The results of a program of ours in another language: one line of JSON per check,
  * `{"name", "outcome": "passed" | "failed", "detail"}`.
  */
-import type { ChildResult } from './child.ts'
+import type { ChildResult } from '../../peers/child.ts'
 import type { Outcome, TestResult } from './suite.ts'
 
 const outcomes = new Set<unknown>(['passed', 'failed', 'skipped'])

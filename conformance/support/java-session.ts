@@ -3,7 +3,8 @@
  * of one version.
  */
 import { readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { kafkaJars } from '../../peers/maven-jars.ts'
 import type { SuiteContext } from './suite-context.ts'
 
 export type JavaStep = {
@@ -32,9 +33,6 @@ export type StepResult = {
 /** What a suite with sessions needs of a machine. */
 export const javaTools: readonly string[] = ['java', 'javac', 'mvn']
 
-export const newestKafka = '4.2.1'
-
-const installLimitMs = 600_000
 const sessionLimitMs = 600_000
 const stepLimitMs = 60_000
 
@@ -43,21 +41,8 @@ const stepLimitMs = 60_000
  * once for all suites.
  */
 export async function classPathOf(context: SuiteContext, version: string): Promise<string> {
-  const support = join(context.root, 'conformance', 'support')
-  const pom = join(support, 'kafka-pom.xml')
-  const source = join(support, 'Session.java')
-  const everywhere = dirname(context.cache)
-  const jars = await context.installed(
-    `kafka-${version}`,
-    `${version}\n${readFileSync(pom, 'utf8')}`,
-    async (folder) => {
-      const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime']
-      const where = [`-Dkafka.version=${version}`, `-DoutputDirectory=${folder}`]
-      const args = ['-q', '-B', '-f', pom, ...where, ...goal]
-      await context.mustRun('mvn', args, { log: 'maven.log', limitMs: installLimitMs })
-    },
-    everywhere,
-  )
+  const source = join(context.root, 'conformance', 'support', 'Session.java')
+  const jars = await kafkaJars(context, version)
   const classes = await context.installed(
     `session-${version}`,
     `${version}\n${readFileSync(source, 'utf8')}`,
@@ -65,7 +50,7 @@ export async function classPathOf(context: SuiteContext, version: string): Promi
       const args = ['-d', folder, '-cp', join(jars, '*'), source]
       await context.mustRun('javac', args, { log: 'javac.log' })
     },
-    everywhere,
+    context.sharedCache,
   )
   return `${classes}:${join(jars, '*')}`
 }

@@ -1,5 +1,5 @@
 /** `stratalog serve` in a process of its own, or a broker that somebody else has started. */
-import type { Child, ChildResult } from './child.ts'
+import type { Child, ChildResult } from '../../peers/child.ts'
 
 export type Address = { readonly host: string; readonly port: number }
 

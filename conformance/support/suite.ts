@@ -21,8 +21,3 @@ export type Suite = {
   /** Throws NotRunError when something else it needs is missing; any other error fails the suite. */
   run(context: SuiteContext): Promise<readonly TestResult[]>
 }
-
-/** The suite cannot run on this machine; the message says what is missing. */
-export class NotRunError extends Error {
-  override readonly name = 'NotRunError'
-}

@@ -275,6 +275,7 @@ const otherTestFolders = new Set([
   'crash',
   'fuzz',
   'interop',
+  'peers',
   'support',
   'types',
 ])

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { Child, killAll } from '../../conformance/support/child.ts'
+import { Child, killAll } from '../../peers/child.ts'
 import {
   makeTemporaryDirectory,
   type TemporaryDirectory,

@@ -1,0 +1,105 @@
+// Question  How does the server stand beside other brokers on the same work and the same machine?
+// Workload  W1 to W10, each in a file of compare-brokers/workloads. One load generator for every server
+//           that speaks Kafka's protocol (rdkafka_performance), with the same flags; the others are
+//           loaded by their own tools, for W2 and W7 only.
+// Measures  records/s, MB/s, peak memory, latencies, and the CPU time of the server's processes per GB,
+//           which is what a noisy machine changes least. Servers live as long as a workload; every turn has a
+//           fresh topic, turns alternate (A B A B …), medians count and ratios are medians of
+//           the ratios of neighbouring turns. The first turn of each side warms it up. Pinned: server
+//           on core 0, client on core 1. Not: replication, TLS, more than one machine.
+import { join } from 'node:path'
+import { killAll } from '../peers/child.ts'
+import { NotRunError } from '../peers/not-run.ts'
+import { missingTools } from '../peers/toolchain.ts'
+import { Workshop } from '../peers/workshop.ts'
+import type { BrokerPeer } from './compare-brokers/broker-peer.ts'
+import { CompareBench } from './compare-brokers/compare-bench.ts'
+import type { PeerName } from './compare-brokers/names.ts'
+import { parseCompareOptions, usage } from './compare-brokers/options.ts'
+import { KafkaPeer } from './compare-brokers/peers/kafka.ts'
+import { StratalogPeer } from './compare-brokers/peers/stratalog.ts'
+import { judged, printRows, writeReport } from './compare-brokers/report.ts'
+import type { Row } from './compare-brokers/row.ts'
+import type { Workload } from './compare-brokers/workload.ts'
+import { smallRecords } from './compare-brokers/workloads/w1-small-records.ts'
+import { kibibyteProduce } from './compare-brokers/workloads/w2-kibibyte-records.ts'
+import { machineLine, repositoryRoot, warmMemory } from './support/machine.ts'
+import { printTargets, type Target } from './support/target.ts'
+
+export { usage }
+
+const workloads: readonly Workload[] = [smallRecords, kibibyteProduce]
+
+const peersByName: Readonly<Partial<Record<PeerName, () => BrokerPeer>>> = {
+  kafka: () => new KafkaPeer(),
+}
+
+export async function run({
+  tiny,
+  args = [],
+}: {
+  tiny: boolean
+  args?: readonly string[]
+}): Promise<unknown[] | undefined> {
+  if (tiny) return [{}]
+  const options = parseCompareOptions(args)
+  const root = repositoryRoot()
+  const workshop = new Workshop({ title: 'bench', root, cache: join(root, '.cache', 'brokers') })
+  endWithChildren()
+  const notRun: string[] = []
+  const peers: BrokerPeer[] = []
+  for (const peer of [new StratalogPeer(), ...options.peers.map((name) => peersByName[name]!())]) {
+    const reason = await whyNot(peer, workshop)
+    if (reason === undefined) peers.push(peer)
+    else notRun.push(`${peer.name} not run: ${reason}`)
+  }
+  if (peers[0]?.name !== 'stratalog') throw new Error(notRun[0])
+  for (const line of notRun) console.log(line)
+  warmMemory()
+  const bench = new CompareBench({ options, workshop, peers })
+  const rows: Row[] = []
+  const targets: Target[] = []
+  for (const workload of workloads) {
+    if (!options.workloads.includes(workload.id)) continue
+    const found = await workload.run(bench)
+    rows.push(...found)
+    targets.push(...workload.targets(found))
+    printRows(`${workload.id}: ${workload.title}; medians of ${options.rounds} rounds`, found)
+    writeReport({
+      machine: machineLine(),
+      date: new Date().toISOString(),
+      command: ['npm run bench:compare', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
+      options,
+      settings: Object.fromEntries(peers.map(({ name, settings }) => [name, settings])),
+      rows,
+      targets: judged(targets),
+      notRun,
+    })
+  }
+  console.log('')
+  printTargets(targets)
+  for (const line of notRun) console.log(line)
+  console.log('\nwritten to bench/results/compare.json')
+  return undefined
+}
+
+/** Why the peer cannot run here; undefined when it can. */
+async function whyNot(peer: BrokerPeer, workshop: Workshop): Promise<string | undefined> {
+  const missing = missingTools(peer.tools)
+  if (missing !== undefined) return missing
+  try {
+    await peer.install(workshop)
+    return undefined
+  } catch (error) {
+    if (error instanceof NotRunError) return error.message
+    throw error
+  }
+}
+
+/** A bench that is interrupted leaves no server behind. */
+function endWithChildren(): void {
+  process.on('exit', killAll)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => process.exit(1))
+  }
+}

@@ -1,0 +1,118 @@
+/** Load by `rdkafka_performance`, the cheapest client of Kafka's protocol, in processes of its own. */
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Workshop } from '../../../peers/workshop.ts'
+import { onCore } from '../broker-peer.ts'
+import { createKafkaTopic, deleteKafkaTopic } from './kafka-topics.ts'
+import type { ConsumePlan, LoadResult, LoadTool, ProducePlan, TopicPlan } from './load-tool.ts'
+
+/** A batch is sent when it is full or this old, whichever comes first. */
+const lingerMs = 5
+const batchBytes = 64 * 1024
+const queuedRecords = 500_000
+
+export class RdkafkaLoad implements LoadTool {
+  readonly name = 'rdkafka_performance'
+  readonly #workshop: Workshop
+  readonly #program: string
+  readonly #address: string
+
+  constructor(workshop: Workshop, program: string, address: string) {
+    this.#workshop = workshop
+    this.#program = program
+    this.#address = address
+  }
+
+  createTopic(plan: TopicPlan): Promise<void> {
+    return createKafkaTopic(this.#address, plan)
+  }
+
+  deleteTopic(topic: string): Promise<void> {
+    return deleteKafkaTopic(this.#address, topic)
+  }
+
+  async produce(plan: ProducePlan): Promise<LoadResult> {
+    const { producers } = plan
+    const share = Math.ceil(plan.records / producers)
+    const wantsLatency = plan.rate !== undefined || (plan.isOneByOne && producers === 1)
+    const latencies = wantsLatency ? join(this.#workshop.scratch, 'latencies') : undefined
+    const args = [
+      ...['-P', '-t', plan.topic, '-s', String(plan.valueBytes), '-c', String(share)],
+      ...['-a', String(plan.acks), ...batching(plan)],
+      ...(plan.rate === undefined ? [] : ['-r', String(plan.rate)]),
+      ...(latencies === undefined ? [] : ['-l', '-A', latencies]),
+    ]
+    const runs = Array.from({ length: producers }, () => this.#run(args, plan.core))
+    const results = (await Promise.all(runs)).map((stdout) => parseProduced(stdout, share))
+    const result = sumOf(results)
+    if (latencies === undefined) return result
+    const latenciesMs = parseLatencies(readFileSync(latencies, 'latin1'))
+    rmSync(latencies)
+    return { ...result, latenciesMs }
+  }
+
+  async consume(plan: ConsumePlan): Promise<LoadResult> {
+    const partitions = Array.from({ length: plan.partitions }, (_, p) => ['-p', String(p)]).flat()
+    const args = ['-C', '-t', plan.topic, ...partitions, '-o', 'beginning']
+    args.push('-c', String(plan.records))
+    const runs = Array.from({ length: plan.consumers }, () => this.#run(args, plan.core))
+    return sumOf((await Promise.all(runs)).map((stdout) => parseConsumed(stdout, plan.records)))
+  }
+
+  async #run(args: readonly string[], core: number | undefined): Promise<string> {
+    const [command, all] = onCore(core, this.#program, ['-q', '-b', this.#address, ...args])
+    const options = { log: 'rdkafka.log', limitMs: 300_000 }
+    const { code, stdout, stderr } = await this.#workshop.run(command, all, options)
+    if (code === 0) return stdout
+    const said = [...stdout.split('\n'), ...stderr.split('\n')].filter((line) => line !== '')
+    throw new Error(`rdkafka_performance ended with ${code}: ${said.at(-1)}`)
+  }
+}
+
+function batching({ isOneByOne, isSpread, rate }: ProducePlan): string[] {
+  const properties = isOneByOne
+    ? { 'linger.ms': 0, 'queue.buffering.max.messages': 1 }
+    : {
+        // At a given rate it is the server's latency that is asked for, not the client's.
+        'linger.ms': rate === undefined ? lingerMs : 0,
+        'batch.size': batchBytes,
+        'queue.buffering.max.messages': queuedRecords,
+        ...(isSpread ? { 'sticky.partitioning.linger.ms': 0 } : {}),
+      }
+  return Object.entries(properties).flatMap(([name, value]) => ['-X', `${name}=${value}`])
+}
+
+/** At the same time: the records of all, and the time of the slowest. */
+function sumOf(results: readonly LoadResult[]): LoadResult {
+  return {
+    records: results.reduce((sum, { records }) => sum + records, 0),
+    bytes: results.reduce((sum, { bytes }) => sum + bytes, 0),
+    seconds: Math.max(...results.map(({ seconds }) => seconds)),
+  }
+}
+
+/** @throws when not all of them were delivered. */
+export function parseProduced(stdout: string, wanted: number): LoadResult {
+  const last = /% \d+ messages produced \((\d+) bytes\), (\d+) delivered .* in (\d+)ms:.*$/gm
+  const found = [...stdout.matchAll(last)].at(-1)
+  if (found === undefined) throw new Error('rdkafka_performance did not say what it produced')
+  const [, bytes, records, ms] = found.map(Number)
+  if (records !== wanted) throw new Error(`${records} of ${wanted} records were delivered`)
+  return { records: records!, bytes: bytes!, seconds: ms! / 1000 }
+}
+
+/** @throws when some of them were not there. */
+export function parseConsumed(stdout: string, wanted: number): LoadResult {
+  const last = /% (\d+) messages \((\d+) bytes\) consumed in (\d+)ms:?/gm
+  const found = [...stdout.matchAll(last)].at(-1)
+  if (found === undefined) throw new Error('rdkafka_performance did not say what it consumed')
+  const [, records, bytes, ms] = found.map(Number)
+  if (records! < wanted) throw new Error(`${records} of ${wanted} records were consumed`)
+  return { records: records!, bytes: bytes!, seconds: ms! / 1000 }
+}
+
+/** Lines of microseconds, in milliseconds. */
+export function parseLatencies(text: string): Float64Array {
+  const lines = text.split('\n').filter((line) => line !== '')
+  return Float64Array.from(lines, (line) => Number(line) / 1000)
+}

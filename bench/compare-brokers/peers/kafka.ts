@@ -1,0 +1,96 @@
+/** Apache Kafka, one node in KRaft mode, from the jars on Maven Central. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { kafkaJars } from '../../../peers/maven-jars.ts'
+import type { Workshop } from '../../../peers/workshop.ts'
+import {
+  type BrokerPeer,
+  freePort,
+  onCore,
+  RunningBroker,
+  ready,
+  type StartOptions,
+  serverLimitMs,
+  stopGraceMs,
+} from '../broker-peer.ts'
+import { rdkafkaPerformance, rdkafkaTools } from '../load/rdkafka-build.ts'
+import { RdkafkaLoad } from '../load/rdkafka-load.ts'
+import { bytesBelow } from './stratalog.ts'
+
+/** Any 16 bytes in base64: one directory belongs to one cluster. */
+const clusterId = 'c3RyYXRhbG9nLWJlbmNoMQ'
+
+/**
+ * What Kafka's own start script gives its JVM. The number of processors is stated because a JVM that
+ * is pinned to one core would otherwise choose another collector.
+ */
+const jvmFlags: readonly string[] = [
+  ...['-server', '-Xms1g', '-Xmx1g', '-XX:+UseG1GC', '-XX:ActiveProcessorCount=2'],
+  ...['-XX:MaxGCPauseMillis=20', '-XX:InitiatingHeapOccupancyPercent=35'],
+  ...['-XX:+ExplicitGCInvokesConcurrent', '-XX:MaxInlineLevel=15', '-Djava.awt.headless=true'],
+  '-Dorg.slf4j.simpleLogger.logFile=System.out',
+]
+
+export class KafkaPeer implements BrokerPeer {
+  readonly name = 'kafka'
+  readonly settings =
+    'one node, 1 GiB of heap and the JVM flags of its own script, replication factor 1 of its internal topics; synced class: flush.messages=1'
+  readonly tools: readonly string[] = ['java', 'mvn', ...rdkafkaTools]
+  readonly speaksKafka = true
+  readonly isSyncedByServer = false
+  #program = ''
+  #jars = ''
+
+  async install(workshop: Workshop): Promise<void> {
+    this.#program = await rdkafkaPerformance(workshop)
+    this.#jars = await kafkaJars(workshop)
+  }
+
+  async start(workshop: Workshop, options: StartOptions): Promise<RunningBroker> {
+    const { directory, core, port } = options
+    const config = join(directory, 'server.properties')
+    const data = join(directory, 'data')
+    const classPath = join(this.#jars, '*')
+    writeFileSync(config, properties(data, port, await freePort()))
+    if (!existsSync(data)) {
+      const format = ['format', '--standalone', '-t', clusterId, '-c', config]
+      const args = ['-cp', classPath, 'kafka.tools.StorageTool', ...format]
+      await workshop.mustRun('java', args, { log: 'kafka-format.log' })
+    }
+    const args = [...jvmFlags, '-cp', classPath, 'kafka.Kafka', config]
+    const child = workshop.start(...onCore(core, 'java', args), {
+      limitMs: serverLimitMs,
+      graceMs: stopGraceMs,
+      log: 'kafka.log',
+    })
+    await ready(child, /Kafka Server started/)
+    const load = new RdkafkaLoad(workshop, this.#program, `127.0.0.1:${port}`)
+    return new RunningBroker({ peer: this, port, directory, load, children: [child] })
+  }
+
+  async installedBytes(): Promise<number> {
+    return bytesBelow(this.#jars)
+  }
+}
+
+/** Whatever is not here has its default, the numbers of threads among them. */
+function properties(data: string, port: number, controllerPort: number): string {
+  const broker = `PLAINTEXT://127.0.0.1:${port}`
+  const controller = `CONTROLLER://127.0.0.1:${controllerPort}`
+  return `process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:${controllerPort}
+listeners=${broker},${controller}
+advertised.listeners=${broker},${controller}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=${data}
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+`
+}

@@ -1,0 +1,72 @@
+/** Our own server: the build in dist/, as `stratalog serve`. */
+import { spawnSync } from 'node:child_process'
+import { lstatSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Workshop } from '../../../peers/workshop.ts'
+import {
+  type BrokerPeer,
+  onCore,
+  RunningBroker,
+  ready,
+  type StartOptions,
+  serverLimitMs,
+  stopGraceMs,
+} from '../broker-peer.ts'
+import { rdkafkaPerformance, rdkafkaTools } from '../load/rdkafka-build.ts'
+import { RdkafkaLoad } from '../load/rdkafka-load.ts'
+
+export class StratalogPeer implements BrokerPeer {
+  readonly name = 'stratalog'
+  readonly settings = 'defaults: acks=1 is answered from the page cache, acks=all from the disk'
+  readonly tools = rdkafkaTools
+  readonly speaksKafka = true
+  readonly isSyncedByServer = false
+  /** Modules to load before the server's own, such as a probe. */
+  readonly #preloaded: readonly string[]
+  #program = ''
+
+  constructor(preloaded: readonly string[] = []) {
+    this.#preloaded = preloaded
+  }
+
+  async install(workshop: Workshop): Promise<void> {
+    this.#program = await rdkafkaPerformance(workshop)
+  }
+
+  async start(workshop: Workshop, options: StartOptions): Promise<RunningBroker> {
+    const { directory, core, port } = options
+    const main = join(workshop.root, 'dist', 'cli', 'main.js')
+    const args = this.#preloaded.map((path) => `--import=${path}`)
+    args.push(main, 'serve', '--data', directory, '--port', String(port), '--log-level', 'warn')
+    const child = workshop.start(...onCore(core, process.execPath, args), {
+      limitMs: serverLimitMs,
+      graceMs: stopGraceMs,
+      log: 'stratalog.log',
+    })
+    await ready(child, /listening on/)
+    const load = new RdkafkaLoad(workshop, this.#program, `127.0.0.1:${port}`)
+    return new RunningBroker({ peer: this, port, directory, load, children: [child] })
+  }
+
+  /** The build, the addon, and the packages it depends on. */
+  async installedBytes({ root }: Workshop): Promise<number> {
+    const list = ['ls', '--omit=dev', '--all', '--parseable']
+    const { stdout } = spawnSync('npm', list, { cwd: root, encoding: 'utf8' })
+    const packages = stdout.split('\n').filter((path) => path !== '' && path !== root)
+    const own = ['dist', join('build', 'Release', 'stratalog.node')]
+    return [...packages, ...own.map((path) => join(root, path))].map(bytesBelow).reduce(add, 0)
+  }
+}
+
+/** Of all files below a folder, or of a file. */
+export function bytesBelow(path: string): number {
+  const status = lstatSync(path)
+  if (!status.isDirectory()) return status.size
+  return readdirSync(path)
+    .map((name) => bytesBelow(join(path, name)))
+    .reduce(add, 0)
+}
+
+function add(one: number, other: number): number {
+  return one + other
+}

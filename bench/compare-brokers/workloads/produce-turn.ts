@@ -1,0 +1,27 @@
+/** One turn of a workload that produces to a topic of its own. */
+import type { CompareBench, Measured, Turn } from '../compare-bench.ts'
+import { kibibyteRecords, type ProducePlan } from '../load/load-tool.ts'
+
+/** As many partitions as have the topics of all workloads, unless they say otherwise. */
+export const partitions = 6
+
+export type ProduceTurn = Partial<ProducePlan> & {
+  readonly records: number
+  readonly partitions?: number
+}
+
+/** The topic is deleted, so that its pages need not be written by the kernel in a later turn. */
+export async function produceTurn(
+  bench: CompareBench,
+  { side, broker, core, topic }: Turn,
+  plan: ProduceTurn,
+): Promise<Measured> {
+  const isSynced = side.class === 'synced'
+  await broker.load.createTopic({ topic, partitions: plan.partitions ?? partitions, isSynced })
+  const all = { ...kibibyteRecords, ...plan, topic, acks: side.acks, core }
+  try {
+    return await bench.metered(broker, () => broker.load.produce(all))
+  } finally {
+    await broker.load.deleteTopic(topic)
+  }
+}

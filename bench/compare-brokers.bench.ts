@@ -23,12 +23,13 @@ import type { Row } from './compare-brokers/row.ts'
 import type { Workload } from './compare-brokers/workload.ts'
 import { smallRecords } from './compare-brokers/workloads/w1-small-records.ts'
 import { kibibyteProduce } from './compare-brokers/workloads/w2-kibibyte-records.ts'
+import { consume } from './compare-brokers/workloads/w4-consume.ts'
 import { machineLine, repositoryRoot, warmMemory } from './support/machine.ts'
 import { printTargets, type Target } from './support/target.ts'
 
 export { usage }
 
-const workloads: readonly Workload[] = [smallRecords, kibibyteProduce]
+const workloads: readonly Workload[] = [smallRecords, kibibyteProduce, consume]
 
 const peersByName: Readonly<Partial<Record<PeerName, () => BrokerPeer>>> = {
   kafka: () => new KafkaPeer(),

@@ -44,6 +44,8 @@ export type Contest = {
   readonly sides: readonly Side[]
   /** The load generator, where it is another. */
   readonly client?: string
+  /** Only this way; both as a rule. */
+  readonly isPinned?: boolean
   turn(turn: Turn): Promise<Measures>
 }
 
@@ -88,11 +90,12 @@ export class CompareBench {
   ): Promise<Row[]> {
     const rows: Row[] = []
     for (const pinned of this.options.pinning) {
+      const chosen = contests.filter(({ isPinned = pinned }) => isPinned === pinned)
       const servers = new Servers(this, pinned)
       try {
-        for (const { sides } of contests) for (const side of sides) await servers.of(side)
+        for (const { sides } of chosen) for (const side of sides) await servers.of(side)
         for (const broker of servers.all) await prepare(broker, pinned ? clientCore : undefined)
-        rows.push(...(await this.#rounds(contests, servers, pinned)))
+        rows.push(...(await this.#rounds(chosen, servers, pinned)))
       } finally {
         await servers.stop()
       }

@@ -68,6 +68,11 @@ export class KafkaPeer implements BrokerPeer {
     return new RunningBroker({ peer: this, port, directory, load, children: [child] })
   }
 
+  /** The folder of the broker's jars and of its tools'. */
+  get jars(): string {
+    return this.#jars
+  }
+
   async installedBytes(): Promise<number> {
     return bytesBelow(this.#jars)
   }

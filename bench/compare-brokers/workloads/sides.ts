@@ -1,5 +1,6 @@
 /** Who takes part in the contests of Kafka's protocol. */
 import type { CompareBench, Side } from '../compare-bench.ts'
+import { KafkaPeer } from '../peers/kafka.ts'
 
 export type Sides = { readonly acks: '1' | 'all'; readonly sides: readonly Side[] }
 
@@ -20,4 +21,10 @@ export function oursAndKafka(bench: CompareBench): Sides[] {
       })),
     },
   ]
+}
+
+/** Of Kafka's own load tools; undefined where Kafka is not installed. */
+export function kafkaJarsOf({ peers }: CompareBench): string | undefined {
+  const kafka = peers.find((peer): peer is KafkaPeer => peer instanceof KafkaPeer)
+  return kafka?.jars
 }

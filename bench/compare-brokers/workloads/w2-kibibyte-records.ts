@@ -1,7 +1,9 @@
 // W2        1 KiB records without compression, acks=1 and acks=all.
 import { atLeast, atMost } from '../../support/target.ts'
+import type { Contest } from '../compare-bench.ts'
 import { pairRatio } from '../row.ts'
 import { eachPinning, type Workload } from '../workload.ts'
+import { javaProduce } from './java-produce.ts'
 import { produceTurn } from './produce-turn.ts'
 import { oursAndKafka } from './sides.ts'
 
@@ -12,14 +14,19 @@ export const kibibyteProduce: Workload = {
   title: 'produce records of 1 KiB',
   async run(bench) {
     const records = bench.records(kibibyteCount)
-    return bench.contests(
-      oursAndKafka(bench).map(({ acks, sides }) => ({
+    const contests = oursAndKafka(bench).map(
+      ({ acks, sides }): Contest => ({
         workload: 'W2',
         what: `acks=${acks}`,
         sides,
         turn: async (turn) => (await produceTurn(bench, turn, { records })).measures,
-      })),
+      }),
     )
+    const { sides } = oursAndKafka(bench)[0]!
+    return bench.contests([
+      ...contests,
+      ...javaProduce(bench, 'W2', { what: 'acks=1, Java producer', sides, records }),
+    ])
   },
   targets(rows) {
     return eachPinning(rows, (some, suffix) => {

@@ -1,0 +1,21 @@
+/** Makes the next reads cold, without a touch on what other processes have cached. */
+import { closeSync, fdatasyncSync, openSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Workshop } from '../../peers/workshop.ts'
+
+/**
+ * Writes back the log segments below a directory and drops their pages. Pages that a process has
+ * mapped stay, so a server that maps its segments keeps those it has touched.
+ */
+export async function dropSegmentsFromCache(workshop: Workshop, directory: string): Promise<void> {
+  for (const entry of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+    if (!entry.endsWith('.log')) continue
+    const path = join(directory, entry)
+    const fd = openSync(path, 'r')
+    fdatasyncSync(fd)
+    closeSync(fd)
+    // With no block to copy it is posix_fadvise(DONTNEED) on the whole file.
+    const args = [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none']
+    await workshop.mustRun('dd', args, { log: 'page-cache.log' })
+  }
+}

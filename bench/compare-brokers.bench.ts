@@ -23,13 +23,31 @@ import type { Row } from './compare-brokers/row.ts'
 import type { Workload } from './compare-brokers/workload.ts'
 import { smallRecords } from './compare-brokers/workloads/w1-small-records.ts'
 import { kibibyteProduce } from './compare-brokers/workloads/w2-kibibyte-records.ts'
+import { compressed } from './compare-brokers/workloads/w3-compressed.ts'
 import { consume } from './compare-brokers/workloads/w4-consume.ts'
+import { both } from './compare-brokers/workloads/w5-both.ts'
+import { latency } from './compare-brokers/workloads/w6-latency.ts'
+import { synced } from './compare-brokers/workloads/w7-synced.ts'
+import { manyPartitions } from './compare-brokers/workloads/w8-many-partitions.ts'
+import { afterKill } from './compare-brokers/workloads/w9-after-kill.ts'
+import { footprint } from './compare-brokers/workloads/w10-footprint.ts'
 import { machineLine, repositoryRoot, warmMemory } from './support/machine.ts'
 import { printTargets, type Target } from './support/target.ts'
 
 export { usage }
 
-const workloads: readonly Workload[] = [smallRecords, kibibyteProduce, consume]
+const workloads: readonly Workload[] = [
+  smallRecords,
+  kibibyteProduce,
+  compressed,
+  consume,
+  both,
+  latency,
+  synced,
+  manyPartitions,
+  afterKill,
+  footprint,
+]
 
 const peersByName: Readonly<Partial<Record<PeerName, () => BrokerPeer>>> = {
   kafka: () => new KafkaPeer(),

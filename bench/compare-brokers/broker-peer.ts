@@ -29,14 +29,20 @@ export interface BrokerPeer {
   readonly tools: readonly string[]
   /** Clients of Kafka can be its load. */
   readonly speaksKafka: boolean
+  /** There is a way to make it sync each record before it acknowledges it. */
+  readonly canSync: boolean
   /** The class is a setting of the server, so that each needs a server of its own. */
   readonly isSyncedByServer: boolean
   /** @throws NotRunError */
   install(workshop: Workshop): Promise<void>
   /** Resolves when it takes requests. */
   start(workshop: Workshop, options: StartOptions): Promise<RunningBroker>
+  /** What is done once for a new directory, where that is a step of its own. */
+  prepareDirectory?(workshop: Workshop, where: { directory: string; port: number }): Promise<void>
   /** Bytes of what is installed to run it, without the JVM or Node itself. */
   installedBytes(workshop: Workshop): Promise<number>
+  /** Bytes of the package a registry would have, where it is ours. */
+  packedBytes?(workshop: Workshop): Promise<number>
 }
 
 export class RunningBroker {

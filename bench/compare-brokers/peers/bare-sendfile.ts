@@ -20,6 +20,7 @@ export class BareSendfile implements BrokerPeer {
   readonly settings = 'one connection, blocking calls'
   readonly tools: readonly string[] = ['gcc']
   readonly speaksKafka = false
+  readonly canSync = false
   readonly isSyncedByServer = false
   #program = ''
 

@@ -1,5 +1,5 @@
 /** Apache Kafka, one node in KRaft mode, from the jars on Maven Central. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { kafkaJars } from '../../../peers/maven-jars.ts'
 import type { Workshop } from '../../../peers/workshop.ts'
@@ -37,6 +37,7 @@ export class KafkaPeer implements BrokerPeer {
     'one node, 1 GiB of heap and the JVM flags of its own script, replication factor 1 of its internal topics; synced class: flush.messages=1'
   readonly tools: readonly string[] = ['java', 'mvn', ...rdkafkaTools]
   readonly speaksKafka = true
+  readonly canSync = true
   readonly isSyncedByServer = false
   #program = ''
   #jars = ''
@@ -48,16 +49,9 @@ export class KafkaPeer implements BrokerPeer {
 
   async start(workshop: Workshop, options: StartOptions): Promise<RunningBroker> {
     const { directory, core, port } = options
-    const config = join(directory, 'server.properties')
-    const data = join(directory, 'data')
-    const classPath = join(this.#jars, '*')
-    writeFileSync(config, properties(data, port, await freePort()))
-    if (!existsSync(data)) {
-      const format = ['format', '--standalone', '-t', clusterId, '-c', config]
-      const args = ['-cp', classPath, 'kafka.tools.StorageTool', ...format]
-      await workshop.mustRun('java', args, { log: 'kafka-format.log' })
-    }
-    const args = [...jvmFlags, '-cp', classPath, 'kafka.Kafka', config]
+    const config = await this.#configure(directory, port)
+    if (!existsSync(dataIn(directory))) await this.prepareDirectory(workshop, options)
+    const args = [...jvmFlags, '-cp', join(this.#jars, '*'), 'kafka.Kafka', config]
     const child = workshop.start(...onCore(core, 'java', args), {
       limitMs: serverLimitMs,
       graceMs: stopGraceMs,
@@ -68,14 +62,40 @@ export class KafkaPeer implements BrokerPeer {
     return new RunningBroker({ peer: this, port, directory, load, children: [child] })
   }
 
+  /** A directory is formatted by a tool, in a JVM of its own. */
+  async prepareDirectory(
+    workshop: Workshop,
+    { directory, port }: { directory: string; port: number },
+  ): Promise<void> {
+    const config = await this.#configure(directory, port)
+    const format = ['format', '--standalone', '-t', clusterId, '-c', config]
+    const args = ['-cp', join(this.#jars, '*'), 'kafka.tools.StorageTool', ...format]
+    await workshop.mustRun('java', args, { log: 'kafka-format.log' })
+  }
+
   /** The folder of the broker's jars and of its tools'. */
   get jars(): string {
     return this.#jars
   }
 
+  /** @returns the path of its configuration. */
+  async #configure(directory: string, port: number): Promise<string> {
+    const config = join(directory, 'server.properties')
+    const written = existsSync(config) ? readFileSync(config, 'utf8') : ''
+    // The directory knows its controller by this port.
+    const [, known] = /CONTROLLER:\/\/127\.0\.0\.1:(\d+)/.exec(written) ?? []
+    const controllerPort = known === undefined ? await freePort() : Number(known)
+    writeFileSync(config, properties(dataIn(directory), port, controllerPort))
+    return config
+  }
+
   async installedBytes(): Promise<number> {
     return bytesBelow(this.#jars)
   }
+}
+
+function dataIn(directory: string): string {
+  return join(directory, 'data')
 }
 
 /** Whatever is not here has its default, the numbers of threads among them. */

@@ -1,6 +1,6 @@
 /** Our own server: the build in dist/, as `stratalog serve`. */
 import { spawnSync } from 'node:child_process'
-import { lstatSync, readdirSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workshop } from '../../../peers/workshop.ts'
 import {
@@ -20,13 +20,16 @@ export class StratalogPeer implements BrokerPeer {
   readonly settings = 'defaults: acks=1 is answered from the page cache, acks=all from the disk'
   readonly tools = rdkafkaTools
   readonly speaksKafka = true
+  readonly canSync = true
   readonly isSyncedByServer = false
-  /** Modules to load before the server's own, such as a probe. */
   readonly #preloaded: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
   #program = ''
 
-  constructor(preloaded: readonly string[] = []) {
-    this.#preloaded = preloaded
+  /** @param probe modules to load before the server's own, and variables that they read. */
+  constructor(probe: { preloaded?: readonly string[]; env?: Record<string, string> } = {}) {
+    this.#preloaded = probe.preloaded ?? []
+    this.#env = probe.env ?? {}
   }
 
   async install(workshop: Workshop): Promise<void> {
@@ -39,6 +42,7 @@ export class StratalogPeer implements BrokerPeer {
     const args = this.#preloaded.map((path) => `--import=${path}`)
     args.push(main, 'serve', '--data', directory, '--port', String(port), '--log-level', 'warn')
     const child = workshop.start(...onCore(core, process.execPath, args), {
+      env: this.#env,
       limitMs: serverLimitMs,
       graceMs: stopGraceMs,
       log: 'stratalog.log',
@@ -55,6 +59,15 @@ export class StratalogPeer implements BrokerPeer {
     const packages = stdout.split('\n').filter((path) => path !== '' && path !== root)
     const own = ['dist', join('build', 'Release', 'stratalog.node')]
     return [...packages, ...own.map((path) => join(root, path))].map(bytesBelow).reduce(add, 0)
+  }
+
+  /** @throws where there are prebuilds: they would be in the package. */
+  async packedBytes({ root }: Workshop): Promise<number> {
+    if (existsSync(join(root, 'prebuilds'))) throw new Error('there are prebuilds in the package')
+    const pack = ['pack', '--dry-run', '--ignore-scripts', '--json']
+    const { stdout } = spawnSync('npm', pack, { cwd: root, encoding: 'utf8' })
+    const [{ size }] = JSON.parse(stdout) as [{ size: number }]
+    return size
   }
 }
 

@@ -14,9 +14,11 @@ import { missingTools } from '../peers/toolchain.ts'
 import { Workshop } from '../peers/workshop.ts'
 import type { BrokerPeer } from './compare-brokers/broker-peer.ts'
 import { CompareBench } from './compare-brokers/compare-bench.ts'
+import { KafkajsLoad } from './compare-brokers/load/kafkajs-load.ts'
 import type { PeerName } from './compare-brokers/names.ts'
 import { parseCompareOptions, usage } from './compare-brokers/options.ts'
 import { KafkaPeer } from './compare-brokers/peers/kafka.ts'
+import { NatsPeer } from './compare-brokers/peers/nats.ts'
 import { StratalogPeer } from './compare-brokers/peers/stratalog.ts'
 import { judged, printRows, writeReport } from './compare-brokers/report.ts'
 import type { Row } from './compare-brokers/row.ts'
@@ -31,6 +33,7 @@ import { synced } from './compare-brokers/workloads/w7-synced.ts'
 import { manyPartitions } from './compare-brokers/workloads/w8-many-partitions.ts'
 import { afterKill } from './compare-brokers/workloads/w9-after-kill.ts'
 import { footprint } from './compare-brokers/workloads/w10-footprint.ts'
+import { benchDataFolder, inDataDirectory } from './support/data-directory.ts'
 import { machineLine, repositoryRoot, warmMemory } from './support/machine.ts'
 import { printTargets, type Target } from './support/target.ts'
 
@@ -51,6 +54,7 @@ const workloads: readonly Workload[] = [
 
 const peersByName: Readonly<Partial<Record<PeerName, () => BrokerPeer>>> = {
   kafka: () => new KafkaPeer(),
+  nats: () => new NatsPeer(),
 }
 
 export async function run({
@@ -60,7 +64,7 @@ export async function run({
   tiny: boolean
   args?: readonly string[]
 }): Promise<unknown[] | undefined> {
-  if (tiny) return [{}]
+  if (tiny) return runTiny()
   const options = parseCompareOptions(args)
   const root = repositoryRoot()
   const workshop = new Workshop({ title: 'bench', root, cache: join(root, '.cache', 'brokers') })
@@ -75,7 +79,7 @@ export async function run({
   if (peers[0]?.name !== 'stratalog') throw new Error(notRun[0])
   for (const line of notRun) console.log(line)
   warmMemory()
-  const bench = new CompareBench({ options, workshop, peers })
+  const bench = new CompareBench({ options, workshop, peers, dataFolder: benchDataFolder() })
   const rows: Row[] = []
   const targets: Target[] = []
   for (const workload of workloads) {
@@ -100,6 +104,25 @@ export async function run({
   for (const line of notRun) console.log(line)
   console.log('\nwritten to bench/results/compare.json')
   return undefined
+}
+
+/** Our server alone, unpinned, and what needs no load generator to be installed. */
+async function runTiny(): Promise<unknown[]> {
+  if (process.platform !== 'linux') return [{ skipped: 'the figures are read from /proc' }]
+  return inDataDirectory('brokers', { tiny: true }, async (directory) => {
+    const workshop = new Workshop({ title: 'bench', root: repositoryRoot(), cache: directory })
+    const peers = [new StratalogPeer({ load: (address) => new KafkajsLoad(address) })]
+    const tinySizes = ['--unpinned', '--rounds', '1', '--scale', '0.0001', '--recovery-gb', '0.001']
+    const options = parseCompareOptions(tinySizes)
+    const bench = new CompareBench({ options, workshop, peers, dataFolder: directory })
+    const rows: Row[] = []
+    for (const workload of [kibibyteProduce, latency, synced, afterKill]) {
+      const found = await workload.run(bench)
+      workload.targets(found)
+      rows.push(...found)
+    }
+    return rows
+  })
 }
 
 /** Why the peer cannot run here; undefined when it can. */

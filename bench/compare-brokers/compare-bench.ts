@@ -2,7 +2,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workshop } from '../../peers/workshop.ts'
-import { benchDataFolder } from '../support/data-directory.ts'
 import {
   type BrokerPeer,
   type DurabilityClass,
@@ -14,8 +13,6 @@ import type { WorkloadId } from './names.ts'
 import type { CompareOptions } from './options.ts'
 import { cpuSecondsOf, peakBytesOf, resetPeak } from './process-usage.ts'
 import { type Measures, type Row, rowOf } from './row.ts'
-
-const rdkafkaName = 'rdkafka_performance'
 
 export const serverCore = 0
 export const clientCore = 1
@@ -42,7 +39,7 @@ export type Contest = {
   readonly workload: WorkloadId
   readonly what: string
   readonly sides: readonly Side[]
-  /** The load generator, where it is another. */
+  /** The load generator, where it is not the broker's own. */
   readonly client?: string
   /** Only this way; both as a rule. */
   readonly isPinned?: boolean
@@ -55,17 +52,21 @@ export class CompareBench {
   readonly ours: BrokerPeer
   /** Those that can run here, ours first. */
   readonly peers: readonly BrokerPeer[]
+  readonly #dataFolder: string
   #turns = 0
 
+  /** @param given its `peers` begin with ours; `dataFolder` is where servers have their directories. */
   constructor(given: {
     options: CompareOptions
     workshop: Workshop
     peers: readonly BrokerPeer[]
+    dataFolder: string
   }) {
     this.options = given.options
     this.workshop = given.workshop
     this.peers = given.peers
     this.ours = given.peers[0]!
+    this.#dataFolder = given.dataFolder
   }
 
   /** `full` records at full size, fewer where the bench was asked for less; a multiple of 64. */
@@ -119,8 +120,9 @@ export class CompareBench {
         if (round >= 0) rounds.push(measures)
       }
     }
-    return entries.map(({ contest, side, rounds }) => {
-      const { workload, what, client = rdkafkaName } = contest
+    const brokers = await Promise.all(entries.map(({ side }) => servers.of(side)))
+    return entries.map(({ contest, side, rounds }, at) => {
+      const { workload, what, client = brokers[at]!.load.name } = contest
       const about = { workload, what, peer: side.peer.name, class: side.class, pinned, client }
       return rowOf(about, rounds)
     })
@@ -146,9 +148,9 @@ export class CompareBench {
     }
   }
 
-  /** A new directory for a server, below that of all benches. */
+  /** A new directory for a server. */
   makeDirectory(name: string): string {
-    return mkdtempSync(join(benchDataFolder(), `${name}-`))
+    return mkdtempSync(join(this.#dataFolder, `${name}-`))
   }
 }
 

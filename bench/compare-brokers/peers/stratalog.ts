@@ -12,8 +12,17 @@ import {
   serverLimitMs,
   stopGraceMs,
 } from '../broker-peer.ts'
+import type { LoadTool } from '../load/load-tool.ts'
 import { rdkafkaPerformance, rdkafkaTools } from '../load/rdkafka-build.ts'
 import { RdkafkaLoad } from '../load/rdkafka-load.ts'
+
+export type StratalogOptions = {
+  /** Modules to load before the server's own, such as a probe. */
+  readonly preloaded?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Instead of rdkafka_performance, which then need not be installed. */
+  readonly load?: (address: string) => LoadTool
+}
 
 export class StratalogPeer implements BrokerPeer {
   readonly name = 'stratalog'
@@ -22,14 +31,11 @@ export class StratalogPeer implements BrokerPeer {
   readonly speaksKafka = true
   readonly canSync = true
   readonly isSyncedByServer = false
-  readonly #preloaded: readonly string[]
-  readonly #env: Readonly<Record<string, string>>
+  readonly #given: StratalogOptions
   #program = ''
 
-  /** @param probe modules to load before the server's own, and variables that they read. */
-  constructor(probe: { preloaded?: readonly string[]; env?: Record<string, string> } = {}) {
-    this.#preloaded = probe.preloaded ?? []
-    this.#env = probe.env ?? {}
+  constructor(given: StratalogOptions = {}) {
+    this.#given = given
   }
 
   async install(workshop: Workshop): Promise<void> {
@@ -39,17 +45,19 @@ export class StratalogPeer implements BrokerPeer {
   async start(workshop: Workshop, options: StartOptions): Promise<RunningBroker> {
     const { directory, core, port } = options
     const main = join(workshop.root, 'dist', 'cli', 'main.js')
-    const args = this.#preloaded.map((path) => `--import=${path}`)
+    const { preloaded = [], env = {}, load } = this.#given
+    const args = preloaded.map((path) => `--import=${path}`)
     args.push(main, 'serve', '--data', directory, '--port', String(port), '--log-level', 'warn')
     const child = workshop.start(...onCore(core, process.execPath, args), {
-      env: this.#env,
+      env,
       limitMs: serverLimitMs,
       graceMs: stopGraceMs,
       log: 'stratalog.log',
     })
     await ready(child, /listening on/)
-    const load = new RdkafkaLoad(workshop, this.#program, `127.0.0.1:${port}`)
-    return new RunningBroker({ peer: this, port, directory, load, children: [child] })
+    const address = `127.0.0.1:${port}`
+    const tool = load?.(address) ?? new RdkafkaLoad(workshop, this.#program, address)
+    return new RunningBroker({ peer: this, port, directory, load: tool, children: [child] })
   }
 
   /** The build, the addon, and the packages it depends on. */

@@ -1,6 +1,6 @@
 // W2        1 KiB records without compression, acks=1 and acks=all.
 import { atLeast, atMost } from '../../support/target.ts'
-import type { Contest } from '../compare-bench.ts'
+import type { CompareBench, Contest } from '../compare-bench.ts'
 import { pairRatio } from '../row.ts'
 import { eachPinning, type Workload } from '../workload.ts'
 import { javaProduce } from './java-produce.ts'
@@ -8,6 +8,22 @@ import { produceTurn } from './produce-turn.ts'
 import { oursAndKafka } from './sides.ts'
 
 export const kibibyteCount = 1_000_000
+
+/** Peers of other protocols, by their own tools: as many records as an eighth of W2. */
+function ownClients(bench: CompareBench, records: number): Contest[] {
+  const peers = bench.peers.filter(({ speaksKafka }) => !speaksKafka)
+  const sides = peers.map((peer) => ({ peer, class: 'page cache', acks: 1 }) as const)
+  if (sides.length === 0) return []
+  return [
+    {
+      workload: 'W2',
+      what: 'own client',
+      sides,
+      turn: async (turn) =>
+        (await produceTurn(bench, turn, { records: Math.ceil(records / 8) })).measures,
+    },
+  ]
+}
 
 export const kibibyteProduce: Workload = {
   id: 'W2',
@@ -25,6 +41,7 @@ export const kibibyteProduce: Workload = {
     const { sides } = oursAndKafka(bench)[0]!
     return bench.contests([
       ...contests,
+      ...ownClients(bench, records),
       ...javaProduce(bench, 'W2', { what: 'acks=1, Java producer', sides, records }),
     ])
   },

@@ -8,7 +8,7 @@ import { produceTurn } from './produce-turn.ts'
 import { percentilesOf } from './w6-latency.ts'
 
 /** A producer, at full size. */
-const fullRecords = { 1: 6_000, 64: 400 } as const
+const fullRecords = { 1: 1_500, 64: 120 } as const
 const many = '64 producers'
 
 /** By peer: what ours must reach of its records/s with 64 producers. */

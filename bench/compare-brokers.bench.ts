@@ -7,6 +7,7 @@
 //           fresh topic, turns alternate (A B A B …), medians count and ratios are medians of
 //           the ratios of neighbouring turns. The first turn of each side warms it up. Pinned: server
 //           on core 0, client on core 1. Not: replication, TLS, more than one machine.
+import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { killAll } from '../peers/child.ts'
 import { NotRunError } from '../peers/not-run.ts'
@@ -20,7 +21,7 @@ import { parseCompareOptions, usage } from './compare-brokers/options.ts'
 import { KafkaPeer } from './compare-brokers/peers/kafka.ts'
 import { NatsPeer } from './compare-brokers/peers/nats.ts'
 import { StratalogPeer } from './compare-brokers/peers/stratalog.ts'
-import { judged, printRows, writeReport } from './compare-brokers/report.ts'
+import { judged, printRows, reportRows, writeReport } from './compare-brokers/report.ts'
 import type { Row } from './compare-brokers/row.ts'
 import type { Workload } from './compare-brokers/workload.ts'
 import { smallRecords } from './compare-brokers/workloads/w1-small-records.ts'
@@ -78,6 +79,8 @@ export async function run({
   }
   if (peers[0]?.name !== 'stratalog') throw new Error(notRun[0])
   for (const line of notRun) console.log(line)
+  const [loadBefore] = loadavg() as [number]
+  console.log(`load average before the run: ${loadBefore.toFixed(1)}`)
   warmMemory()
   const bench = new CompareBench({ options, workshop, peers, dataFolder: benchDataFolder() })
   const rows: Row[] = []
@@ -92,11 +95,12 @@ export async function run({
       machine: machineLine(),
       date: new Date().toISOString(),
       command: ['npm run bench:compare', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
+      loadBefore,
       options,
       settings: Object.fromEntries(peers.map(({ name, settings }) => [name, settings])),
-      rows,
+      rows: reportRows(rows),
       targets: judged(targets),
-      notRun,
+      skipped: notRun,
     })
   }
   console.log('')

@@ -11,23 +11,34 @@ export type CompareReport = {
   readonly date: string
   /** What makes it again. */
   readonly command: string
+  readonly loadBefore: number
   readonly options: unknown
   /** By peer: what is not its default. */
   readonly settings: Readonly<Record<string, string>>
-  readonly rows: readonly Row[]
-  readonly targets: readonly {
-    readonly what: string
-    /** null where there is no figure. */
-    readonly ratio: number | null
-    /** Where `ratio` is none but a time or a size. */
-    readonly unit: string
-    readonly bound: number
-    readonly isUpperBound: boolean
-    /** null where there is no figure. */
-    readonly met: boolean | null
-  }[]
+  readonly rows: readonly ReportRow[]
+  readonly targets: readonly ReportTarget[]
   /** One line for each thing that was not run, with the reason. */
-  readonly notRun: readonly string[]
+  readonly skipped: readonly string[]
+}
+
+/** `workload` names the part too: `W4 hot, 1 consumer`. */
+export type ReportRow = Omit<Row, 'what' | 'workload'> & { readonly workload: string }
+
+export type ReportTarget = {
+  readonly what: string
+  /** In `unit`; null where there is no figure. */
+  readonly ratio: number | null
+  /** `×` for a ratio; a target may also be a time or a size. */
+  readonly unit: string
+  readonly bound: number
+  readonly isUpperBound: boolean
+  readonly from: string
+  /** null where there is no figure. */
+  readonly met: boolean | null
+}
+
+export function reportRows(rows: readonly Row[]): ReportRow[] {
+  return rows.map(({ what, workload, ...row }) => ({ workload: `${workload} ${what}`, ...row }))
 }
 
 /** All rows of one workload; a metric that none of them has gets no column. */
@@ -52,12 +63,12 @@ function cell(row: Row, name: MetricName): string {
   return metric === undefined ? '' : figure(metric.median)
 }
 
-export function judged(targets: readonly Target[]): CompareReport['targets'] {
+export function judged(targets: readonly Target[]): ReportTarget[] {
   return targets.map((target) => {
-    const { what, found, bound, isUpperBound, unit } = target
+    const { what, found, bound, isUpperBound, unit, from } = target
     const isKnown = !Number.isNaN(found)
     const met = isKnown ? verdict(target) === '✓' : null
-    return { what, ratio: isKnown ? found : null, unit, bound, isUpperBound, met }
+    return { what, ratio: isKnown ? found : null, unit, bound, isUpperBound, from, met }
   })
 }
 

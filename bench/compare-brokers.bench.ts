@@ -53,7 +53,7 @@ const workloads: readonly Workload[] = [
   footprint,
 ]
 
-const peersByName: Readonly<Partial<Record<PeerName, () => BrokerPeer>>> = {
+const peersByName: Readonly<Record<PeerName, () => BrokerPeer>> = {
   kafka: () => new KafkaPeer(),
   nats: () => new NatsPeer(),
 }
@@ -72,7 +72,7 @@ export async function run({
   endWithChildren()
   const notRun: string[] = []
   const peers: BrokerPeer[] = []
-  for (const peer of [new StratalogPeer(), ...options.peers.map((name) => peersByName[name]!())]) {
+  for (const peer of [new StratalogPeer(), ...options.peers.map((name) => peersByName[name]())]) {
     const reason = await whyNot(peer, workshop)
     if (reason === undefined) peers.push(peer)
     else notRun.push(`${peer.name} not run: ${reason}`)

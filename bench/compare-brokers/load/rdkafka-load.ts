@@ -1,10 +1,14 @@
-/** Load by `rdkafka_performance`, the cheapest client of Kafka's protocol, in processes of its own. */
+/**
+ * Load by `rdkafka_performance`, the cheapest client of Kafka's protocol, in processes of its own; by
+ * paced-producer.c on the same library where there is a rate.
+ */
 import { readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Workshop } from '../../../peers/workshop.ts'
 import { onCore } from '../broker-peer.ts'
 import { createKafkaTopic, deleteKafkaTopic } from './kafka-topics.ts'
 import type { ConsumePlan, LoadResult, LoadTool, ProducePlan, TopicPlan } from './load-tool.ts'
+import type { RdkafkaPrograms } from './rdkafka-build.ts'
 
 /** A batch is sent when it is full or this old, whichever comes first. */
 const lingerMs = 5
@@ -14,12 +18,12 @@ const queuedRecords = 500_000
 export class RdkafkaLoad implements LoadTool {
   readonly name = 'rdkafka_performance'
   readonly #workshop: Workshop
-  readonly #program: string
+  readonly #programs: RdkafkaPrograms
   readonly #address: string
 
-  constructor(workshop: Workshop, program: string, address: string) {
+  constructor(workshop: Workshop, programs: RdkafkaPrograms, address: string) {
     this.#workshop = workshop
-    this.#program = program
+    this.#programs = programs
     this.#address = address
   }
 
@@ -32,54 +36,71 @@ export class RdkafkaLoad implements LoadTool {
   }
 
   async produce(plan: ProducePlan): Promise<LoadResult> {
-    const { producers } = plan
-    const share = Math.ceil(plan.records / producers)
-    const wantsLatency = plan.rate !== undefined || (plan.isOneByOne && producers === 1)
-    const latencies = wantsLatency ? join(this.#workshop.scratch, 'latencies') : undefined
+    const { topic, records, valueBytes, producers, rate, core } = plan
+    if (rate !== undefined) return this.#producePaced({ ...plan, rate })
+    const share = Math.ceil(records / producers)
+    const latencies = plan.isOneByOne && producers === 1 ? this.#latencies : undefined
     const args = [
-      ...['-P', '-t', plan.topic, '-s', String(plan.valueBytes), '-c', String(share)],
+      ...['-P', '-t', topic, '-s', String(valueBytes), '-c', String(share)],
       ...['-a', String(plan.acks), ...batching(plan)],
-      ...(plan.rate === undefined ? [] : ['-r', String(plan.rate)]),
       ...(latencies === undefined ? [] : ['-l', '-A', latencies]),
     ]
-    const runs = Array.from({ length: producers }, () => this.#run(args, plan.core))
+    const runs = Array.from({ length: producers }, () => this.#runPerformance(args, core))
     const results = (await Promise.all(runs)).map((stdout) => parseProduced(stdout, share))
     const result = sumOf(results)
-    if (latencies === undefined) return result
-    const latenciesMs = parseLatencies(readFileSync(latencies, 'latin1'))
-    rmSync(latencies)
-    return { ...result, latenciesMs }
+    return latencies === undefined ? result : { ...result, latenciesMs: takeLatencies(latencies) }
   }
 
   async consume(plan: ConsumePlan): Promise<LoadResult> {
     const partitions = Array.from({ length: plan.partitions }, (_, p) => ['-p', String(p)]).flat()
     const args = ['-C', '-t', plan.topic, ...partitions, '-o', 'beginning']
     args.push('-c', String(plan.records))
-    const runs = Array.from({ length: plan.consumers }, () => this.#run(args, plan.core))
+    const runs = Array.from({ length: plan.consumers }, () => this.#runPerformance(args, plan.core))
     return sumOf((await Promise.all(runs)).map((stdout) => parseConsumed(stdout, plan.records)))
   }
 
-  async #run(args: readonly string[], core: number | undefined): Promise<string> {
-    const [command, all] = onCore(core, this.#program, ['-q', '-b', this.#address, ...args])
+  async #producePaced(plan: ProducePlan & { readonly rate: number }): Promise<LoadResult> {
+    const { topic, records, valueBytes, rate, acks, core } = plan
+    const latencies = this.#latencies
+    const args = [this.#address, topic, ...[records, valueBytes, rate, acks].map(String), latencies]
+    const stdout = await this.#run(this.#programs.paced, args, core)
+    return { ...parseProduced(stdout, records), latenciesMs: takeLatencies(latencies) }
+  }
+
+  get #latencies(): string {
+    return join(this.#workshop.scratch, 'latencies')
+  }
+
+  #runPerformance(args: readonly string[], core: number | undefined): Promise<string> {
+    return this.#run(this.#programs.performance, ['-q', '-b', this.#address, ...args], core)
+  }
+
+  async #run(program: string, args: readonly string[], core: number | undefined): Promise<string> {
+    const [command, all] = onCore(core, program, args)
     const options = { log: 'rdkafka.log', limitMs: 300_000 }
     const { code, stdout, stderr } = await this.#workshop.run(command, all, options)
     if (code === 0) return stdout
     const said = [...stdout.split('\n'), ...stderr.split('\n')].filter((line) => line !== '')
-    throw new Error(`rdkafka_performance ended with ${code}: ${said.at(-1)}`)
+    throw new Error(`${basename(program)} ended with ${code}: ${said.at(-1)}`)
   }
 }
 
-function batching({ isOneByOne, isSpread, rate }: ProducePlan): string[] {
+function batching({ isOneByOne, isSpread }: ProducePlan): string[] {
   const properties = isOneByOne
     ? { 'linger.ms': 0, 'queue.buffering.max.messages': 1 }
     : {
-        // At a given rate it is the server's latency that is asked for, not the client's.
-        'linger.ms': rate === undefined ? lingerMs : 0,
+        'linger.ms': lingerMs,
         'batch.size': batchBytes,
         'queue.buffering.max.messages': queuedRecords,
         ...(isSpread ? { 'sticky.partitioning.linger.ms': 0 } : {}),
       }
   return Object.entries(properties).flatMap(([name, value]) => ['-X', `${name}=${value}`])
+}
+
+function takeLatencies(path: string): Float64Array {
+  const latenciesMs = parseLatencies(readFileSync(path, 'latin1'))
+  rmSync(path)
+  return latenciesMs
 }
 
 /** At the same time: the records of all, and the time of the slowest. */

@@ -13,7 +13,7 @@ import {
   serverLimitMs,
   stopGraceMs,
 } from '../broker-peer.ts'
-import { rdkafkaPerformance, rdkafkaTools } from '../load/rdkafka-build.ts'
+import { type RdkafkaPrograms, rdkafkaPrograms, rdkafkaTools } from '../load/rdkafka-build.ts'
 import { RdkafkaLoad } from '../load/rdkafka-load.ts'
 import { bytesBelow } from './stratalog.ts'
 
@@ -39,11 +39,11 @@ export class KafkaPeer implements BrokerPeer {
   readonly speaksKafka = true
   readonly canSync = true
   readonly isSyncedByServer = false
-  #program = ''
+  #programs: RdkafkaPrograms | undefined
   #jars = ''
 
   async install(workshop: Workshop): Promise<void> {
-    this.#program = await rdkafkaPerformance(workshop)
+    this.#programs = await rdkafkaPrograms(workshop)
     this.#jars = await kafkaJars(workshop)
   }
 
@@ -58,7 +58,7 @@ export class KafkaPeer implements BrokerPeer {
       log: 'kafka.log',
     })
     await ready(child, /Kafka Server started/)
-    const load = new RdkafkaLoad(workshop, this.#program, `127.0.0.1:${port}`)
+    const load = new RdkafkaLoad(workshop, this.#programs!, `127.0.0.1:${port}`)
     return new RunningBroker({ peer: this, port, directory, load, children: [child] })
   }
 

@@ -13,7 +13,7 @@ import {
   stopGraceMs,
 } from '../broker-peer.ts'
 import type { LoadTool } from '../load/load-tool.ts'
-import { rdkafkaPerformance, rdkafkaTools } from '../load/rdkafka-build.ts'
+import { type RdkafkaPrograms, rdkafkaPrograms, rdkafkaTools } from '../load/rdkafka-build.ts'
 import { RdkafkaLoad } from '../load/rdkafka-load.ts'
 
 export type StratalogOptions = {
@@ -32,14 +32,14 @@ export class StratalogPeer implements BrokerPeer {
   readonly canSync = true
   readonly isSyncedByServer = false
   readonly #given: StratalogOptions
-  #program = ''
+  #programs: RdkafkaPrograms | undefined
 
   constructor(given: StratalogOptions = {}) {
     this.#given = given
   }
 
   async install(workshop: Workshop): Promise<void> {
-    this.#program = await rdkafkaPerformance(workshop)
+    this.#programs = await rdkafkaPrograms(workshop)
   }
 
   async start(workshop: Workshop, options: StartOptions): Promise<RunningBroker> {
@@ -56,7 +56,7 @@ export class StratalogPeer implements BrokerPeer {
     })
     await ready(child, /listening on/)
     const address = `127.0.0.1:${port}`
-    const tool = load?.(address) ?? new RdkafkaLoad(workshop, this.#program, address)
+    const tool = load?.(address) ?? new RdkafkaLoad(workshop, this.#programs!, address)
     return new RunningBroker({ peer: this, port, directory, load: tool, children: [child] })
   }
 

@@ -21,6 +21,7 @@ export const latency: Workload = {
       oursAndKafka(bench).map(({ acks, sides }) => ({
         workload: 'W6',
         what: `acks=${acks}`,
+        client: 'paced-producer',
         sides,
         async turn(turn) {
           const plan = { records, valueBytes: 100, rate }

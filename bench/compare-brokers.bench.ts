@@ -88,6 +88,7 @@ export async function run({
   for (const workload of workloads) {
     if (!options.workloads.includes(workload.id)) continue
     const found = await workload.run(bench)
+    if (found.length === 0) notRun.push(`${workload.id} not run: no part of it fits the options`)
     rows.push(...found)
     targets.push(...workload.targets(found))
     printRows(`${workload.id}: ${workload.title}; medians of ${options.rounds} rounds`, found)

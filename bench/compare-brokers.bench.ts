@@ -7,6 +7,7 @@
 //           fresh topic, turns alternate (A B A B …), medians count and ratios are medians of
 //           the ratios of neighbouring turns. The first turn of each side warms it up. Pinned: server
 //           on core 0, client on core 1. Not: replication, TLS, more than one machine.
+import { mkdtempSync, rmSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { killAll } from '../peers/child.ts'
@@ -69,7 +70,8 @@ export async function run({
   const options = parseCompareOptions(args)
   const root = repositoryRoot()
   const workshop = new Workshop({ title: 'bench', root, cache: join(root, '.cache', 'brokers') })
-  endWithChildren()
+  const dataFolder = mkdtempSync(join(benchDataFolder(), 'brokers-'))
+  endCleanly(dataFolder)
   const notRun: string[] = []
   const peers: BrokerPeer[] = []
   for (const peer of [new StratalogPeer(), ...options.peers.map((name) => peersByName[name]())]) {
@@ -82,7 +84,7 @@ export async function run({
   const [loadBefore] = loadavg() as [number]
   console.log(`load average before the run: ${loadBefore.toFixed(1)}`)
   warmMemory()
-  const bench = new CompareBench({ options, workshop, peers, dataFolder: benchDataFolder() })
+  const bench = new CompareBench({ options, workshop, peers, dataFolder })
   const rows: Row[] = []
   const targets: Target[] = []
   for (const workload of workloads) {
@@ -143,9 +145,12 @@ async function whyNot(peer: BrokerPeer, workshop: Workshop): Promise<string | un
   }
 }
 
-/** A bench that is interrupted leaves no server behind. */
-function endWithChildren(): void {
-  process.on('exit', killAll)
+/** A bench that fails or is interrupted leaves no server and no data behind. */
+function endCleanly(dataFolder: string): void {
+  process.on('exit', () => {
+    killAll()
+    rmSync(dataFolder, { recursive: true, force: true, maxRetries: 5 })
+  })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => process.exit(1))
   }

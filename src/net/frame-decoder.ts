@@ -54,11 +54,17 @@ export class FrameDecoder {
     return this.#bytes !== this.#memory.shared
   }
 
+  get #hasFrame(): boolean {
+    const { bufferedBytes } = this
+    return bufferedBytes >= prefixBytes && prefixBytes + this.#peekSize() <= bufferedBytes
+  }
+
   /** Whether what is left should move to the start of this buffer, or to a larger one. */
   #isShort(wantedBytes: number): boolean {
     const { length } = this.#bytes
     const roomBytes = length - this.#end
-    if (roomBytes === 0 || length < wantedBytes) return true
+    if (roomBytes === 0) return true
+    if (length < wantedBytes && !this.#hasFrame) return true
     return roomBytes < length / 4 && this.#start > length / 2
   }
 
@@ -66,9 +72,9 @@ export class FrameDecoder {
   #wantedBytes(): number {
     const { bufferedBytes } = this
     if (bufferedBytes === 0) return 0
-    const frameBytes = bufferedBytes < prefixBytes ? 0 : prefixBytes + this.#peekSize()
     // Frames wait that nobody takes yet, and more may.
-    if (frameBytes <= bufferedBytes && bufferedBytes >= prefixBytes) return 2 * bufferedBytes
+    if (this.#hasFrame) return 2 * bufferedBytes
+    const frameBytes = bufferedBytes < prefixBytes ? 0 : prefixBytes + this.#peekSize()
     // A stream that fills every read gets larger ones.
     const wished = Math.max(frameBytes, this.#wasFilled ? usualBytes : 0)
     const mostBytes = 2 * (this.#wasFilled ? this.#bytes.length : bufferedBytes)

@@ -3,19 +3,21 @@
  * yet, since a frame of the journal has it, then what waits to be appended. It goes to the file in one
  * write, so that many small appends to many logs do not cost a write each.
  */
+import { BufferPool } from '../base/buffer-pool.ts'
 import { kibibyte, mebibyte } from '../base/units.ts'
 
 /** Most bytes that stand in memory only. */
 export const maxKeptBytes = 64 * kibibyte
 
-const firstBufferBytes = 4096
-const none = Buffer.alloc(0)
+/** Of all logs: a region of the journal may speak of very many, and what stands there is in a tail. */
+const memory = new BufferPool(2 * maxKeptBytes, 16 * mebibyte)
+const none: Buffer = Buffer.alloc(0)
 /** How far ahead of the end blocks are reserved: about as much as there is. */
 const minReservedBytes = 16 * kibibyte
 const maxReservedBytes = mebibyte
 
 export class SegmentTail {
-  #buffer = none
+  #buffer: Buffer = none
   #keptBytes = 0
   #sizeBytes = 0
   /** Where the blocks end that the file has; −1 when it cannot have any ahead. */
@@ -45,10 +47,9 @@ export class SegmentTail {
   add(bytes: Buffer, start: number, end: number): void {
     const needed = this.#sizeBytes + end - start
     if (needed > this.#buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(
-        Math.max(needed, 2 * this.#buffer.length, firstBufferBytes),
-      )
+      const grown = memory.take(Math.max(needed, 4 * this.#buffer.length))
       this.#buffer.copy(grown, 0, 0, this.#sizeBytes)
+      if (this.#buffer !== none) memory.give(this.#buffer)
       this.#buffer = grown
     }
     bytes.copy(this.#buffer, this.#sizeBytes, start, end)
@@ -81,7 +82,15 @@ export class SegmentTail {
 
   /** Gives its memory back if nothing is in it: a log that is idle keeps none. */
   releaseMemory(): void {
-    if (this.#sizeBytes === 0) this.#buffer = none
+    if (this.#sizeBytes > 0 || this.#buffer === none) return
+    memory.give(this.#buffer)
+    this.#buffer = none
+  }
+
+  /** Forgets all of it: the tail is not used any more. */
+  drop(): void {
+    this.#keptBytes = this.#sizeBytes = 0
+    this.releaseMemory()
   }
 
   /** How far to reserve, so that a segment may grow to `sizeBytes` and some way beyond. */

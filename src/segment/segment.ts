@@ -375,12 +375,17 @@ export class Segment implements SegmentFileOwner {
     tail.written(length)
   }
 
+  #dropTail(): void {
+    this.#tail?.drop()
+    this.#tail = undefined
+  }
+
   /** Gives back blocks that were reserved beyond the end. */
   releaseReserved(): void {
     if (this.#tail === undefined) return
     this.writeKept()
     if (this.#tail.reservedBytes > this.#sizeBytes) this.#hold().truncate(this.#sizeBytes)
-    this.#tail = undefined
+    this.#dropTail()
   }
 
   #write(bytes: Buffer, start: number, end: number, lastOffset: Offset): FilePosition {
@@ -860,7 +865,7 @@ export class Segment implements SegmentFileOwner {
     assert(position <= this.#sizeBytes, 'a truncation shortens')
     this.writeKept()
     // The blocks beyond go with the cut.
-    this.#tail = undefined
+    this.#dropTail()
     this.#hold().truncate(position)
     this.#sizeBytes = position
     this.#isLogDamaged = false
@@ -901,7 +906,7 @@ export class Segment implements SegmentFileOwner {
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    this.#tail = undefined
+    this.#dropTail()
     this.#handle?.release()
     this.#handle = undefined
     this.#unmapIndexes()

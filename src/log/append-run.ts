@@ -9,9 +9,10 @@
  */
 import type { Offset } from '../base/types.ts'
 import type { RunBatch } from '../segment/segment.ts'
+import type { LogOffsets } from './log-offsets.ts'
 
 /** Most bytes that wait: a frame takes no more of one log (flush-policy.ts). */
-export const maxRunBytes = 64 * 1024
+export const maxRunBytes = 128 * 1024
 
 export class AppendRun {
   /** Resolves when all of it is durable. @throws (rejects) what it could not be appended for. */
@@ -20,7 +21,7 @@ export class AppendRun {
   readonly baseOffset: Offset
   endOffset: Offset
   #sizeBytes = 0
-  #resolve!: (durable: Promise<void>) => void
+  #resolve!: () => void
   #reject!: (error: unknown) => void
 
   constructor(baseOffset: Offset) {
@@ -42,9 +43,9 @@ export class AppendRun {
     this.endOffset = (lastOffset + 1) as Offset
   }
 
-  /** It is in the kernel: whoever waits for it waits for `durable`. */
-  written(durable: Promise<void>): void {
-    this.#resolve(durable)
+  /** It is in the kernel, or will be in this turn: it waits for the disk. */
+  written(marks: LogOffsets): void {
+    marks.whenReached('disk', this.endOffset, this.#resolve, this.#reject)
   }
 
   fail(error: unknown): void {

@@ -154,8 +154,7 @@ export class LogOffsets {
   ): Promise<void> {
     if (this.mark(name) >= offset) return Promise.resolve()
     if (signal?.aborted === true) return Promise.reject(signal.reason)
-    this.#waiters ??= { os: new Set(), disk: new Set(), highWatermark: new Set() }
-    const waiters = this.#waiters[name]
+    const waiters = this.#waitersFor(name)
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         waiters.delete(waiter)
@@ -176,6 +175,22 @@ export class LogOffsets {
       signal?.addEventListener('abort', stop, { once: true })
       waiters.add(waiter)
     })
+  }
+
+  /** `reached` for whoever has no use for a promise. `resolve` may be called at once. */
+  whenReached(
+    name: MarkName,
+    offset: number,
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ): void {
+    if (this.mark(name) >= offset) resolve()
+    else this.#waitersFor(name).add({ offset, place: offset, resolve, reject })
+  }
+
+  #waitersFor(name: MarkName): Set<Waiter> {
+    this.#waiters ??= { os: new Set(), disk: new Set(), highWatermark: new Set() }
+    return this.#waiters[name]
   }
 
   /** Rejects those who wait for `mark` (or for any, when undefined). */

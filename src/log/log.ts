@@ -400,7 +400,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     try {
       if (!this.isOpen) this.#assertWritable()
       this.#writeRun(run, isInFrame)
-      run.written(this.#marks.reached('disk', run.endOffset))
+      run.written(this.#marks)
       return true
     } catch (error) {
       this.#parts.segments.active.dropWaiting()

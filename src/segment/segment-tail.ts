@@ -7,7 +7,7 @@ import { BufferPool } from '../base/buffer-pool.ts'
 import { kibibyte, mebibyte } from '../base/units.ts'
 
 /** Most bytes that stand in memory only. */
-export const maxKeptBytes = 64 * kibibyte
+export const maxKeptBytes = 128 * kibibyte
 
 /** Of all logs: a region of the journal may speak of very many, and what stands there is in a tail. */
 const memory = new BufferPool(2 * maxKeptBytes, 16 * mebibyte)

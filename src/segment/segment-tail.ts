@@ -87,6 +87,11 @@ export class SegmentTail {
     this.#buffer = none
   }
 
+  /** The file was cut: it has no blocks ahead any more. */
+  forgetReserved(): void {
+    this.reservedBytes = Math.min(this.reservedBytes, 0)
+  }
+
   /** Forgets all of it: the tail is not used any more. */
   drop(): void {
     this.#keptBytes = this.#sizeBytes = 0

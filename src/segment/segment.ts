@@ -346,7 +346,9 @@ export class Segment implements SegmentFileOwner {
     if (isKept) tail.keep()
     else {
       try {
-        this.#writeTail(tail.keptBytes + tail.waitingBytes)
+        // By itself, because it has its blocks: it must not go with what finds none.
+        this.writeKept()
+        this.#writeTail(tail.waitingBytes)
       } catch (error) {
         tail.dropWaiting()
         throw error
@@ -406,6 +408,8 @@ export class Segment implements SegmentFileOwner {
   }
 
   #undoWrite(position: number): void {
+    // The cut gives back what was reserved.
+    if (this.#tail !== undefined) this.#tail.forgetReserved()
     try {
       this.#hold().truncate(position)
     } catch {

@@ -161,6 +161,39 @@ describe('a segment whose end stands in memory', () => {
     expect(contentOf(disk).equals(batch)).toBe(true)
   })
 
+  it('keeps what has blocks, and knows which it has, when an append finds no room', () => {
+    const disk = simDisk(1, 40_000)
+    const segment = makeSegment(disk)
+    const other = disk.open('/data/other', 'create')
+    const fill = () => {
+      const { freeBytes } = disk.space('/data')
+      if (freeBytes > 0) other.write(Buffer.alloc(freeBytes), other.size())
+    }
+    const keep = (offset: number, valueBytes: number) => {
+      const batch = batchAt(offset, valueBytes)
+      segment.appendJournaled(batch, 0, batch.length, offset as Offset, 1000 + offset)
+      return batch
+    }
+    const full = expect.objectContaining({ errno: 'ENOSPC' })
+    const batches = [keep(0, 1000)]
+    fill()
+    // Beyond what is reserved: by itself, and as a run behind what is kept.
+    const large = batchAt(1, 38_000)
+    expect(() => segment.append(large, 0, large.length, 1 as Offset, 1001)).toThrow(full)
+    fill()
+    expect(() => keep(1, 1000)).toThrow(full)
+    other.truncate(20_000)
+    batches.push(keep(1, 1000))
+    fill()
+    segment.wait(large, 0, large.length)
+    const run = [{ at: 0, sizeBytes: large.length, lastOffset: 2 as Offset, maxTimestamp: 1002 }]
+    expect(() => segment.appendWaiting(run, false)).toThrow(full)
+    fill()
+    segment.writeKept()
+    expect(segment.isTorn).toBe(false)
+    expect(contentOf(disk).equals(Buffer.concat(batches))).toBe(true)
+  })
+
   it('writes where the file system cannot reserve', () => {
     const disk = simDisk()
     const open = disk.open.bind(disk)

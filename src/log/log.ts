@@ -168,6 +168,12 @@ const sharedView: BatchView = new BatchView()
 /** How far the active segment grows before a checkpoint writes its indexes again. */
 const savedStateBytes = 16 * mebibyte
 
+/**
+ * Whether what the journal holds may be left to the segment's tail. Not while `crash:full` finds
+ * records lost with it: on a full disk a restart once lost what was kept.
+ */
+const keepsJournaled: boolean = false
+
 /** Producers a log remembers before it looks for expired ones. */
 const firstExpiryCheckAt = 1024
 
@@ -413,7 +419,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const { segments, producers, epochs } = this.#parts
     const { active } = segments
     epochs.note(this.#env.leaderEpoch, baseOffset)
-    const isKept = isInFrame && this.#flusher.canCapture(sizeBytes) && active.canKeepWaiting()
+    const canBeKept = keepsJournaled && isInFrame && this.#flusher.canCapture(sizeBytes)
+    const isKept = canBeKept && active.canKeepWaiting()
     const bytes = active.waiting
     let position: number
     try {
@@ -575,9 +582,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const { active } = segments
     let position: number
     try {
-      position = isJournaled
-        ? active.appendJournaled(bytes, start, end, lastOffset, maxTimestamp)
-        : active.append(bytes, start, end, lastOffset, maxTimestamp)
+      position =
+        isJournaled && keepsJournaled
+          ? active.appendJournaled(bytes, start, end, lastOffset, maxTimestamp)
+          : active.append(bytes, start, end, lastOffset, maxTimestamp)
     } catch (error) {
       if (segments.active.isTorn) this.fail(error)
       throw error

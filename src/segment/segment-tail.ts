@@ -18,8 +18,10 @@ const maxReservedBytes = mebibyte
 
 export class SegmentTail {
   #buffer: Buffer = none
+  /** It stands at `[#start, #end)` of the buffer. */
+  #start = 0
+  #end = 0
   #keptBytes = 0
-  #sizeBytes = 0
   /** Where the blocks end that the file has; −1 when it cannot have any ahead. */
   reservedBytes = 0
 
@@ -30,59 +32,67 @@ export class SegmentTail {
 
   /** What waits to be. */
   get waitingBytes(): number {
-    return this.#sizeBytes - this.#keptBytes
+    return this.#end - this.#start - this.#keptBytes
   }
 
-  /** The first `length` bytes, kept before waiting; valid until the next change. */
+  /** The first `length` bytes, kept before waiting; good until the next `add`. */
   first(length: number): Buffer {
-    return this.#buffer.subarray(0, length)
+    return this.#buffer.subarray(this.#start, this.#start + length)
   }
 
-  /** What waits, or the last bytes that were kept; valid until the next change. */
-  last(length: number): Buffer {
-    return this.#buffer.subarray(this.#sizeBytes - length, this.#sizeBytes)
+  /** What waits; good until the next `add`, also once it is kept or written. */
+  get waiting(): Buffer {
+    return this.#buffer.subarray(this.#start + this.#keptBytes, this.#end)
   }
 
   /** Copies `bytes[start, end)` behind what waits. Allocates while the buffer grows. */
   add(bytes: Buffer, start: number, end: number): void {
-    const needed = this.#sizeBytes + end - start
-    if (needed > this.#buffer.length) {
-      const grown = memory.take(Math.max(needed, 4 * this.#buffer.length))
-      this.#buffer.copy(grown, 0, 0, this.#sizeBytes)
-      if (this.#buffer !== none) memory.give(this.#buffer)
-      this.#buffer = grown
-    }
-    bytes.copy(this.#buffer, this.#sizeBytes, start, end)
-    this.#sizeBytes = needed
+    const length = end - start
+    if (this.#end + length > this.#buffer.length) this.#makeRoom(length)
+    bytes.copy(this.#buffer, this.#end, start, end)
+    this.#end += length
+  }
+
+  /** Moves what is there to the start of this buffer, or of a larger one. */
+  #makeRoom(length: number): void {
+    const from = this.#buffer
+    const needed = this.#end - this.#start + length
+    const to = needed <= from.length ? from : memory.take(Math.max(needed, 4 * from.length))
+    from.copy(to, 0, this.#start, this.#end)
+    if (to !== from && from !== none) memory.give(from)
+    this.#buffer = to
+    this.#end -= this.#start
+    this.#start = 0
   }
 
   /** What waits is part of the segment now. */
   keep(): void {
-    this.#keptBytes = this.#sizeBytes
+    this.#keptBytes = this.#end - this.#start
   }
 
   /** What waits is not wanted. */
   dropWaiting(): void {
-    this.#sizeBytes = this.#keptBytes
+    this.#end = this.#start + this.#keptBytes
   }
 
   /** Copies kept bytes, from the one at `position` among them, to `target`. @returns how many. */
   read(target: Uint8Array, position: number): number {
     const count = Math.min(target.length, this.#keptBytes - position)
-    target.set(this.#buffer.subarray(position, position + count))
+    const at = this.#start + position
+    target.set(this.#buffer.subarray(at, at + count))
     return count
   }
 
   /** The first `length` bytes are in the file. Their memory is kept for what comes next. */
   written(length: number): void {
-    this.#buffer.copyWithin(0, length, this.#sizeBytes)
-    this.#sizeBytes -= length
+    this.#start += length
     this.#keptBytes = Math.max(this.#keptBytes - length, 0)
+    if (this.#start === this.#end) this.#start = this.#end = 0
   }
 
   /** Gives its memory back if nothing is in it: a log that is idle keeps none. */
   releaseMemory(): void {
-    if (this.#sizeBytes > 0 || this.#buffer === none) return
+    if (this.#end > 0 || this.#buffer === none) return
     memory.give(this.#buffer)
     this.#buffer = none
   }
@@ -94,7 +104,7 @@ export class SegmentTail {
 
   /** Forgets all of it: the tail is not used any more. */
   drop(): void {
-    this.#keptBytes = this.#sizeBytes = 0
+    this.#keptBytes = this.#start = this.#end = 0
     this.releaseMemory()
   }
 

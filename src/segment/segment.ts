@@ -313,10 +313,10 @@ export class Segment implements SegmentFileOwner {
     this.#tail.add(bytes, start, end)
   }
 
-  /** What waits; valid until the next change of the segment. */
+  /** What waits; good until more does, also once it is appended. */
   get waiting(): Buffer {
     assert(this.#tail !== undefined, 'something waits')
-    return this.#tail.last(this.#tail.waitingBytes)
+    return this.#tail.waiting
   }
 
   /** What waits is not wanted. */

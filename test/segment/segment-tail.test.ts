@@ -120,7 +120,10 @@ describe('a segment whose end stands in memory', () => {
       at += batch.length
       return one
     })
+    const bytes = segment.waiting
     segment.appendWaiting(run, kind.endsWith('frame') && segment.canKeepWaiting())
+    // The journal's frame gets them now.
+    expect(bytes.equals(Buffer.concat(added))).toBe(true)
   }
 
   async function use(segment: Segment, kind: string, batches: readonly Buffer[]): Promise<void> {

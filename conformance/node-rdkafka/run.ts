@@ -119,12 +119,15 @@ async function runMocha(bench: Bench, options: readonly string[]): Promise<Repor
       log: `${spec}.log`,
     },
   )
-  // A consumer that waits for itself keeps the process from ending too.
-  await Promise.race([mocha.ended, mocha.said(wholeReport)])
+  // A consumer that waits for itself keeps the process from ending too; one that aborts it, or is
+  // ended at the limit, leaves no report, and its tests were not reached.
+  await Promise.allSettled([mocha.said(wholeReport)])
   if (!mocha.isOver) mocha.stop()
-  const { stdout } = await mocha.ended
+  const { stdout, code, signal } = await mocha.ended
   const [report] = wholeReport.exec(stdout) ?? []
-  return report === undefined ? { tests: [] } : (JSON.parse(report) as Report)
+  if (report !== undefined) return JSON.parse(report) as Report
+  context.remarks.push(`${spec} ended with ${code ?? signal} and without a report`)
+  return { tests: [] }
 }
 
 function escapeRegExp(text: string): string {

@@ -11,7 +11,6 @@ import { measure, type Workload } from './compare/workload.ts'
 import { wireRounds, wireRows } from './net/compare-wire.ts'
 import type { WireLoad } from './net/wire-load.ts'
 import { inDataDirectory } from './support/data-directory.ts'
-import { warmMemory } from './support/machine.ts'
 import {
   loadAverage,
   printResultRows,
@@ -76,7 +75,6 @@ export async function run({ tiny }: { tiny: boolean }): Promise<ResultRow[] | un
   }
   const loadBefore = loadAverage()
   console.log(`load average before the run: ${loadBefore.toFixed(1)}`)
-  warmMemory()
   const comparison = await compareEngines(workload, rounds)
   const wire = await wireRounds(wireLoad, rounds, { tiny })
   const rows = [...comparisonRows(comparison), ...wireRows(wireLoad, wire)]

@@ -36,7 +36,7 @@ import { manyPartitions } from './compare-brokers/workloads/w8-many-partitions.t
 import { afterKill } from './compare-brokers/workloads/w9-after-kill.ts'
 import { footprint } from './compare-brokers/workloads/w10-footprint.ts'
 import { benchDataFolder, inDataDirectory } from './support/data-directory.ts'
-import { machineLine, repositoryRoot, warmMemory } from './support/machine.ts'
+import { machineLine, repositoryRoot } from './support/machine.ts'
 import { printTargets, type Target } from './support/target.ts'
 
 export { usage }
@@ -83,7 +83,6 @@ export async function run({
   for (const line of notRun) console.log(line)
   const [loadBefore] = loadavg() as [number]
   console.log(`load average before the run: ${loadBefore.toFixed(1)}`)
-  warmMemory()
   const bench = new CompareBench({ options, workshop, peers, dataFolder })
   const rows: Row[] = []
   const targets: Target[] = []

@@ -5,7 +5,6 @@
 import { compareEngines, comparisonRows, comparisonTargets } from './compare/comparison.ts'
 import { type Measures, measure, type Workload } from './compare/workload.ts'
 import { inDataDirectory } from './support/data-directory.ts'
-import { warmMemory } from './support/machine.ts'
 import { loadAverage, printResultRows, resultTarget, writeResults } from './support/results.ts'
 import { printTargets } from './support/target.ts'
 
@@ -34,7 +33,6 @@ export async function run({ tiny }: { tiny: boolean }): Promise<Measures[] | und
   }
   const loadBefore = loadAverage()
   console.log(`load average before the run: ${loadBefore.toFixed(1)}`)
-  warmMemory()
   const comparisons = []
   for (const workload of workloads) comparisons.push(await compareEngines(workload, rounds))
   const rows = comparisons.flatMap(comparisonRows)

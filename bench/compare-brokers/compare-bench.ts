@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workshop } from '../../peers/workshop.ts'
+import { warmMemory } from '../support/warm-memory.ts'
 import {
   type BrokerPeer,
   type DurabilityClass,
@@ -110,6 +111,7 @@ export class CompareBench {
     )
     for (let round = -1; round < this.options.rounds; round++) {
       for (const { contest, side, rounds } of entries) {
+        warmMemory()
         const measures = await contest.turn({
           side,
           broker: await servers.of(side),

@@ -11,7 +11,6 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { binding } from '../../src/native/load-binding.ts'
 import { inDataDirectory } from '../support/data-directory.ts'
-import { warmMemory } from '../support/machine.ts'
 import { seededValues } from '../support/seeded.ts'
 import { median } from '../support/statistics.ts'
 import { printTable } from '../support/table.ts'
@@ -74,7 +73,6 @@ export async function run({
   readonly tiny: boolean
 }): Promise<(SingleRow | GroupRow)[] | undefined> {
   const sizes = tiny ? tinySizes : fullSizes
-  if (!tiny) warmMemory()
   const [singles, groups] = await inDataDirectory('sync-cost', { tiny }, async (directory) => {
     const journal = new ZeroedFile(join(directory, 'journal'), sizes.zeroedBytes)
     try {

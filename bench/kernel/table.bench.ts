@@ -11,8 +11,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { repositoryRoot, warmMemory } from '../support/machine.ts'
+import { repositoryRoot } from '../support/machine.ts'
 import { median } from '../support/statistics.ts'
+import { warmMemory } from '../support/warm-memory.ts'
 import {
   measureTable,
   type TableEngineName,
@@ -44,7 +45,6 @@ export async function run({ tiny }: { tiny: boolean }): Promise<TableRow[]> {
       rmSync(directory, { recursive: true })
     }
   }
-  warmMemory()
   return [...compare(ascending), ...compare(fullWorkload)]
 }
 
@@ -98,6 +98,7 @@ function runInOwnProcess(name: TableEngineName, workload: TableWorkload): TableM
   try {
     const script = fileURLToPath(new URL('./table-workload.js', import.meta.url))
     const args = [script, name, directory, JSON.stringify(workload)]
+    warmMemory()
     const result = spawnSync(process.execPath, args, {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot } from './machine.ts'
+import { warmMemory } from './warm-memory.ts'
 
 /** What is measured must lie on the repository's own disk: the temporary directory may be memory. */
 export function benchDataFolder(): string {
@@ -13,8 +14,8 @@ export function benchDataFolder(): string {
 
 /**
  * Gives `work` an empty directory and removes it afterwards, whatever happened. At full size the
- * removal is made durable too: the file system would else do it (journal, discards) in the first
- * sync of the next run.
+ * memory is warm when it begins, and the removal is made durable too: the file system would else do
+ * it (journal, discards) in the first sync of the next run.
  */
 export async function inDataDirectory<T>(
   name: string,
@@ -23,6 +24,7 @@ export async function inDataDirectory<T>(
 ): Promise<T> {
   const folder = tiny ? tmpdir() : benchDataFolder()
   const directory = mkdtempSync(join(folder, `${name}-`))
+  if (!tiny) warmMemory()
   try {
     return await work(directory)
   } finally {

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
-import { machineLine, repositoryRoot, warmMemory } from './machine.ts'
+import { machineLine, repositoryRoot } from './machine.ts'
 import { printTargets, type Target } from './target.ts'
 
 /** What a part gives, after it printed its tables. */
@@ -23,7 +23,6 @@ export async function runParts(
   // Others at work on the machine make p99 and the rates of many appenders worth little.
   const loadBefore = loadavg()[0]!
   console.log(`load average before the run: ${loadBefore.toFixed(1)}`)
-  warmMemory()
   const results: PartResult[] = []
   for (const part of parts) results.push(await part())
   console.log('')

@@ -146,7 +146,7 @@ async function appendMix(life: Life): Promise<void> {
  */
 async function appendAtOnce(life: Life): Promise<void> {
   const { random } = life
-  if (life.hasFaults || life.disk.planFault !== undefined) return
+  if (life.faultCount > 0 || life.disk.planFault !== undefined || life.hasMetFault()) return
   const target = on(life, (one) => one)
   if (target === undefined) return
   const batches = Array.from({ length: 2 + random.below(7) }, () => [

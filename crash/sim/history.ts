@@ -130,14 +130,10 @@ class History {
     const shape = this.#shape
     const life = new Life({ store, disk, model, shape, clock, random, trace: this.#trace, tables })
     this.#trace.note(`life with epoch ${store.leaderEpoch}`)
-    const first = disk.operationCount
-    if (random.chance(0.75)) disk.stopAt(first + 1 + random.below(160))
-    if (random.chance(0.3)) {
-      life.plantFaults(first + 20 + random.below(150), random.pick([0.005, 0.02, 0.1]))
-    }
-    if (random.chance(0.05)) life.plantReadFault(1 + random.below(60))
+    const isFull = this.#plantTrouble(life)
     const running: Promise<void>[] = []
     for (let step = 0; step < shape.steps; step++) {
+      if (isFull && random.chance(0.2)) this.#fillOrMakeRoom(life)
       const work = life.run(() => takeAction(life))
       if (random.chance(0.5)) await work
       else running.push(work)
@@ -147,6 +143,26 @@ class History {
     if (random.chance(0.7)) await Promise.all(running)
     else await turns(random.below(6))
     this.#endLife(life)
+  }
+
+  /** What this life meets before its end. @returns whether the disk is full now and then. */
+  #plantTrouble(life: Life): boolean {
+    const random = this.#random
+    // What a full disk refused is told by reading, which a machine that has stopped does not.
+    if (random.chance(0.2)) return true
+    const first = life.disk.operationCount
+    if (random.chance(0.75)) life.disk.stopAt(first + 1 + random.below(160))
+    if (random.chance(0.3)) {
+      life.plantFaults(first + 20 + random.below(150), random.pick([0.005, 0.02, 0.1]))
+    }
+    if (random.chance(0.05)) life.plantReadFault(1 + random.below(60))
+    return false
+  }
+
+  #fillOrMakeRoom(life: Life): void {
+    const random = this.#random
+    if (random.chance(0.3)) life.makeRoom()
+    else life.fill(random.below(random.pick([1, 200, 2_000, 20_000])))
   }
 
   #endLife(life: Life): void {
@@ -208,10 +224,11 @@ class History {
   ): Promise<{ disk: SimFileSystem; loss: Loss }> {
     const random = this.#random
     const { disk } = state
-    const how = random.pick(['stop', 'stop', 'operation', 'read'] as const)
+    const how = random.pick(['stop', 'stop', 'operation', 'read', 'full'] as const)
     this.#trace.note(`recovery with a fault: ${how}`)
     const ahead = 1 + random.below(how === 'read' ? 40 : 25)
-    if (how === 'stop') disk.stopAt(disk.operationCount + ahead)
+    if (how === 'full') disk.limitSpace(random.below(random.pick([1, 500, 5_000])))
+    else if (how === 'stop') disk.stopAt(disk.operationCount + ahead)
     else if (how === 'read') disk.failRead(disk.readCount + ahead, { errno: 'EIO' })
     else disk.failOperation(disk.operationCount + ahead, { errno: random.pick(['EIO', 'ENOSPC']) })
     try {

@@ -47,6 +47,8 @@ export class Life {
   readonly groups = new Set<PendingGroup>()
   /** Operations and reads that were made to fail. */
   faultCount = 0
+  /** The disk had no room for some time. */
+  wasFull = false
   /** Files of which a flush failed. */
   readonly failedFlushes: string[] = []
   /** Whether a fault that somebody else planted was met. */
@@ -82,7 +84,7 @@ export class Life {
 
   /** Something was made to fail in this life. */
   get hasFaults(): boolean {
-    return this.faultCount > 0 || this.hasMetFault()
+    return this.faultCount > 0 || this.wasFull || this.hasMetFault()
   }
 
   /** Everything from here on belongs to a world that is gone. */
@@ -157,10 +159,22 @@ export class Life {
     const { kind, path } = operation
     this.faultCount++
     if (kind === 'flush') this.failedFlushes.push(path)
-    const mayBeFull = kind === 'write' || kind === 'create' || kind === 'make-directory'
+    const mayBeFull = ['write', 'create', 'make-directory', 'reserve'].includes(kind)
     const errno = mayBeFull && this.random.chance(0.6) ? 'ENOSPC' : 'EIO'
     this.trace.note(`${errno} at the next operation`)
     return { errno }
+  }
+
+  /** The disk takes `freeBytes` more, until there is room again. */
+  fill(freeBytes: number): void {
+    this.wasFull = true
+    this.trace.note(`the disk has room for ${freeBytes} bytes`)
+    this.disk.limitSpace(freeBytes)
+  }
+
+  makeRoom(): void {
+    this.trace.note('the disk has room again')
+    this.disk.limitSpace(undefined)
   }
 
   /** The read `ahead` of now fails. */

@@ -154,7 +154,9 @@ export async function group(life: Life, work: GroupWork): Promise<void> {
     const haveChanged = parts.some(({ model }, i) => {
       return model.accepted.length !== lengths[i] || model.truncations !== truncations[i]
     })
-    assert.ok(!wasMet || haveChanged, `a group found a conflict where none is: ${error.message}`)
+    // What the machine stopped in is in the model, and not in the log.
+    const isMistaken = wasMet && !haveChanged && !life.disk.hasStopped
+    assert.ok(!isMistaken, `a group found a conflict where none is: ${error.message}`)
   } finally {
     for (const stop of listening) stop()
   }

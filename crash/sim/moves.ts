@@ -105,23 +105,52 @@ export async function appendBurst(
   for (const ack of acks) ack.catch(() => {})
   // Whoever looks at the log sees them all: those that are there, or that nobody was told about.
   const end = log.endOffset
-  let next: number = offset
-  for (const values of batches) {
-    next += values.length
-    if (next > end && (!life.disk.hasStopped || wasStopped)) break
-    model.accept(values)
+  const places = placesOf(life, target, batches, offset)
+  const unsure = life.disk.hasStopped && !wasStopped
+  for (const [i, values] of batches.entries()) {
+    if (places[i] !== undefined || unsure) model.accept(values)
   }
   model.osEnd = end
   const { truncations } = model
   const answers = await life.during(Promise.allSettled(acks))
-  let first: number = offset
+  let refusal: unknown
   for (const [i, answer] of answers.entries()) {
-    if (answer.status === 'rejected') throw answer.reason
+    const place = places[i]
+    if (answer.status === 'rejected') {
+      refusal ??= answer.reason
+      const isOver = life.disk.hasStopped || truncations !== model.truncations
+      if (place === undefined || isOver) continue
+      // It is there, and cannot be made durable.
+      assert.notEqual(log.state, 'open', `${log.name} has at ${place} what it refused`)
+      continue
+    }
     const { offset: found, lastOffset } = answer.value
-    assert.deepEqual([found, lastOffset], [first, first + batches[i]!.length - 1])
-    first = lastOffset + 1
-    if (truncations === model.truncations) model.ackedAtDisk(first)
+    assert.deepEqual([found, lastOffset], [place, place! + batches[i]!.length - 1])
+    if (truncations === model.truncations) model.ackedAtDisk(lastOffset + 1)
   }
+  if (refusal !== undefined) throw refusal
+}
+
+/** Where each batch stands: a full disk takes some and refuses others. */
+function placesOf(
+  life: Life,
+  { log }: Target,
+  batches: readonly (readonly string[])[],
+  offset: number,
+): (number | undefined)[] {
+  const found = life.wasFull ? valuesFrom(log, offset) : batches.flat()
+  const ends = Math.min(log.endOffset - offset, found.length)
+  let next = 0
+  return batches.map((values) => {
+    const isThere = values.every((value, i) => found[next + i] === value)
+    if (!isThere || next + values.length > ends) return undefined
+    next += values.length
+    return offset + next - values.length
+  })
+}
+
+function valuesFrom(log: Target['log'], offset: number): string[] {
+  return log.state === 'closed' ? [] : denseValues(log).slice(offset - log.startOffset)
 }
 
 /** Nothing yields between a call and the write: the log end tells what was accepted. */

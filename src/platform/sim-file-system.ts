@@ -79,6 +79,7 @@ export class SimFileSystem implements FileSystem {
   #operations = 0
   #reads = 0
   #stopAt = Number.POSITIVE_INFINITY
+  #limitBytes: number | undefined
   #stopped: SimCrash | undefined
   readonly #operationFaults = new Map<number, SimFault>()
   readonly #readFaults = new Map<number, SimFault>()
@@ -140,6 +141,11 @@ export class SimFileSystem implements FileSystem {
   failRead(number: number, fault: SimFault): void {
     assert(number > this.#reads, 'the read to fail is still to come')
     this.#readFaults.set(number, fault)
+  }
+
+  /** Leaves room for `freeBytes` more, as if others had filled the disk; undefined: as it was made. */
+  limitSpace(freeBytes: number | undefined): void {
+    this.#limitBytes = freeBytes === undefined ? undefined : this.#usedBytes + freeBytes
   }
 
   /** Damages a stored file: flips the bits of `mask` in the byte at `position`. */
@@ -339,7 +345,7 @@ export class SimFileSystem implements FileSystem {
   // ---- what every operation goes through
 
   get #capacityBytes(): number {
-    return this.#options.capacityBytes ?? defaultCapacityBytes
+    return this.#limitBytes ?? this.#options.capacityBytes ?? defaultCapacityBytes
   }
 
   #now(): number {

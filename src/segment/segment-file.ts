@@ -68,6 +68,10 @@ export class SegmentFile {
     return this.#file.reserve(position, length)
   }
 
+  size(): number {
+    return this.#file.size()
+  }
+
   truncate(sizeBytes: number): void {
     this.#noteChange()
     this.#file.truncate(sizeBytes)

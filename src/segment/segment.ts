@@ -410,8 +410,13 @@ export class Segment implements SegmentFileOwner {
   #undoWrite(position: number): void {
     // The cut gives back what was reserved.
     if (this.#tail !== undefined) this.#tail.forgetReserved()
+    const file = this.#hold()
     try {
-      this.#hold().truncate(position)
+      const isExtended = file.size() > position
+      file.truncate(position)
+      // Whole batches may have been written that were refused: after a power cut they must not stand
+      // where others are then, or before a segment that begins at their offset.
+      if (isExtended) file.flushSync()
     } catch {
       // The write's own error is the one to report; the log fails for good because of this flag.
       this.#isTorn = true

@@ -169,6 +169,25 @@ describe('a log', () => {
     expect(valuesIn(log)).toEqual(['a'])
   })
 
+  it('never finds what a full disk refused', async () => {
+    const disk = simDisk()
+    const log = await openLog(disk)
+    await log.append('a')
+    // The first batch of the run fits, the second does not.
+    let writtenBytes: number | undefined
+    disk.planFault = ({ kind, path, lengthBytes }) => {
+      if (kind !== 'write' || path !== firstSegment || writtenBytes !== undefined) return undefined
+      writtenBytes = lengthBytes / 2
+      return { errno: 'ENOSPC', writtenBytes }
+    }
+    const refused = await Promise.allSettled([log.append('b'), log.append('c')])
+    expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    for (let seed = 0; seed < 60; seed++) {
+      const found = await openLog(disk.crash({ class: 'random-sectors', seed }))
+      expect(valuesIn(found)).toEqual(['a'])
+    }
+  })
+
   it('reports a header that is damaged, instead of passing over its batch', async () => {
     const disk = simDisk()
     const store = await openOn(disk)

@@ -168,13 +168,6 @@ const sharedView: BatchView = new BatchView()
 /** How far the active segment grows before a checkpoint writes its indexes again. */
 const savedStateBytes = 16 * mebibyte
 
-/**
- * Whether what the journal holds may be left to the segment's tail. Off: with it `crash:full` lost
- * records, for two reasons that are mended, and the simulated histories had found neither. They must
- * know full disks and runs that do not fit first.
- */
-const keepsJournaled: boolean = false
-
 /** Producers a log remembers before it looks for expired ones. */
 const firstExpiryCheckAt = 1024
 
@@ -420,8 +413,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const { segments, producers, epochs } = this.#parts
     const { active } = segments
     epochs.note(this.#env.leaderEpoch, baseOffset)
-    const canBeKept = keepsJournaled && isInFrame && this.#flusher.canCapture(sizeBytes)
-    const isKept = canBeKept && active.canKeepWaiting()
+    const isKept = isInFrame && this.#flusher.canCapture(sizeBytes) && active.canKeepWaiting()
     const bytes = active.waiting
     let position: number
     try {
@@ -583,10 +575,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const { active } = segments
     let position: number
     try {
-      position =
-        isJournaled && keepsJournaled
-          ? active.appendJournaled(bytes, start, end, lastOffset, maxTimestamp)
-          : active.append(bytes, start, end, lastOffset, maxTimestamp)
+      position = isJournaled
+        ? active.appendJournaled(bytes, start, end, lastOffset, maxTimestamp)
+        : active.append(bytes, start, end, lastOffset, maxTimestamp)
     } catch (error) {
       if (segments.active.isTorn) this.fail(error)
       throw error

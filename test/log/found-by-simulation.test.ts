@@ -176,7 +176,9 @@ describe('a log', () => {
     // The first batch of the run fits, the second does not.
     let writtenBytes: number | undefined
     disk.planFault = ({ kind, path, lengthBytes }) => {
-      if (kind !== 'write' || path !== firstSegment || writtenBytes !== undefined) return undefined
+      if (path !== firstSegment || writtenBytes !== undefined) return undefined
+      if (kind === 'reserve') return { errno: 'ENOSPC' }
+      if (kind !== 'write') return undefined
       writtenBytes = lengthBytes / 2
       return { errno: 'ENOSPC', writtenBytes }
     }

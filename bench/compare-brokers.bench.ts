@@ -21,6 +21,7 @@ import type { PeerName } from './compare-brokers/names.ts'
 import { parseCompareOptions, usage } from './compare-brokers/options.ts'
 import { KafkaPeer } from './compare-brokers/peers/kafka.ts'
 import { NatsPeer } from './compare-brokers/peers/nats.ts'
+import { RocketmqPeer } from './compare-brokers/peers/rocketmq.ts'
 import { StratalogPeer } from './compare-brokers/peers/stratalog.ts'
 import { judged, printRows, reportRows, writeReport } from './compare-brokers/report.ts'
 import type { Row } from './compare-brokers/row.ts'
@@ -57,6 +58,7 @@ const workloads: readonly Workload[] = [
 const peersByName: Readonly<Record<PeerName, () => BrokerPeer>> = {
   kafka: () => new KafkaPeer(),
   nats: () => new NatsPeer(),
+  rocketmq: () => new RocketmqPeer(),
 }
 
 export async function run({

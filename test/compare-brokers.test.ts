@@ -5,10 +5,12 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import kafkajs from 'kafkajs'
 import { describe, expect, it } from 'vitest'
+import { isFree } from '../bench/compare-brokers/broker-peer.ts'
 import { fetchedPartitions, fetchRequest } from '../bench/compare-brokers/load/fetch-frames.ts'
+import { parseJavaProduced } from '../bench/compare-brokers/load/java-load.ts'
 import { parsePerfConsumed, parsePerfProduced } from '../bench/compare-brokers/load/kafka-perf.ts'
 import { parseNatsRate } from '../bench/compare-brokers/load/nats-load.ts'
 import {
@@ -37,6 +39,16 @@ describe('bench:compare', () => {
     expect([some.workloads, some.peers, some.rounds]).toEqual([['W2', 'W10'], ['kafka'], 3])
     const quick = parseCompareOptions(['--quick', '--recovery-gb', '2', '--unpinned'])
     expect([quick.scale < 1, quick.recoveryGb, quick.pinning]).toEqual([true, 2, [false]])
+  })
+
+  it('knows which ports are free', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as { port: number }
+    expect(await isFree(port)).toBe(false)
+    taken.close()
+    await once(taken, 'close')
+    expect(await isFree(port)).toBe(true)
   })
 
   it('refuses arguments it does not know', () => {
@@ -105,6 +117,16 @@ describe('what nats bench says', () => {
       '  [1] 5,467 msgs/sec ~ 5.3 MiB/sec ~ 182.89us (500 msgs)\n'
     expect([parseNatsRate(one), parseNatsRate(many)]).toEqual([51_493, 1_021_374])
     expect(() => parseNatsRate('error')).toThrow('did not say')
+  })
+})
+
+describe('what a Java client of a broker says', () => {
+  it('is read, with what it produced to warm up', () => {
+    const stdout = 'a line of a logger\n3000 records in 1500000 us, after 4096 to warm up\n'
+    const expected = { records: 3000, bytes: 3_072_000, seconds: 1.5, warmUpRecords: 4096 }
+    expect(parseJavaProduced(stdout, 3000, 1024)).toEqual(expected)
+    expect(() => parseJavaProduced(stdout, 3001, 1024)).toThrow('3000 of 3001 records')
+    expect(() => parseJavaProduced('', 1, 1024)).toThrow('0 of 1 records')
   })
 })
 

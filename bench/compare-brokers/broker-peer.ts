@@ -119,10 +119,25 @@ export async function ready(child: Child, pattern: RegExp): Promise<RegExpExecAr
 
 /** A port of the loopback that nobody listens on now. */
 export function freePort(): Promise<number> {
+  return listenOnce(0)
+}
+
+/** Nobody listens on that port of the loopback now. */
+export async function isFree(port: number): Promise<boolean> {
+  try {
+    await listenOnce(port)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false
+    throw error
+  }
+}
+
+function listenOnce(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(wanted, '127.0.0.1', () => {
       const { port } = server.address() as { port: number }
       server.close(() => resolve(port))
     })

@@ -15,7 +15,7 @@ export type CompareOptions = {
 }
 
 export const usage =
-  '[--only W2,W4] [--peers kafka,nats] [--rounds <n>] [--quick] [--scale <share>] [--recovery-gb <n>] [--pinned | --unpinned]'
+  '[--only W2,W4] [--peers kafka,rocketmq] [--rounds <n>] [--quick] [--scale <share>] [--recovery-gb <n>] [--pinned | --unpinned]'
 
 const full = { rounds: 5, scale: 1, recoveryGb: 4 }
 const quick = { rounds: 2, scale: 0.2, recoveryGb: 0.5 }

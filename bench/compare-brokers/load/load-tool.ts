@@ -40,6 +40,8 @@ export type LoadResult = {
   readonly seconds: number
   /** Of one record each, from the call to its acknowledgement; only where it was asked for. */
   readonly latenciesMs?: Float64Array
+  /** Produced before the time began, by a client that is slow until it is compiled; none where absent. */
+  readonly warmUpRecords?: number
 }
 
 /** Every method throws when a record failed or was not there. */

@@ -97,7 +97,8 @@ function batching({ isOneByOne, isSpread }: ProducePlan): string[] {
   return Object.entries(properties).flatMap(([name, value]) => ['-X', `${name}=${value}`])
 }
 
-function takeLatencies(path: string): Float64Array {
+/** Reads the file and removes it. */
+export function takeLatencies(path: string): Float64Array {
   const latenciesMs = parseLatencies(readFileSync(path, 'latin1'))
   rmSync(path)
   return latenciesMs

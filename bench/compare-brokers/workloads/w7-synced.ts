@@ -15,6 +15,7 @@ const many = '64 producers'
 const bounds: readonly (readonly [string, number])[] = [
   ['kafka', 3],
   ['nats', 3],
+  ['rocketmq', 1],
 ]
 
 export const synced: Workload = {

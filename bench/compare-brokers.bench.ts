@@ -21,6 +21,7 @@ import type { PeerName } from './compare-brokers/names.ts'
 import { parseCompareOptions, usage } from './compare-brokers/options.ts'
 import { KafkaPeer } from './compare-brokers/peers/kafka.ts'
 import { NatsPeer } from './compare-brokers/peers/nats.ts'
+import { RabbitmqPeer } from './compare-brokers/peers/rabbitmq.ts'
 import { RocketmqPeer } from './compare-brokers/peers/rocketmq.ts'
 import { StratalogPeer } from './compare-brokers/peers/stratalog.ts'
 import { judged, printRows, reportRows, writeReport } from './compare-brokers/report.ts'
@@ -59,6 +60,7 @@ const peersByName: Readonly<Record<PeerName, () => BrokerPeer>> = {
   kafka: () => new KafkaPeer(),
   nats: () => new NatsPeer(),
   rocketmq: () => new RocketmqPeer(),
+  rabbitmq: () => new RabbitmqPeer(),
 }
 
 export async function run({

@@ -9,10 +9,16 @@ export function missingTools(tools: readonly string[]): string | undefined {
 }
 
 export function isInstalled(tool: string): boolean {
+  return commandPath(tool) !== undefined
+}
+
+/** The file that `tool` names as a command; undefined where there is none. */
+export function commandPath(tool: string): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
-  return folders.some((folder) => {
+  const paths = folders.map((folder) => join(folder, tool))
+  return paths.find((path) => {
     try {
-      accessSync(join(folder, tool), constants.X_OK)
+      accessSync(path, constants.X_OK)
       return true
     } catch {
       return false // Not in this folder, or not to be run.

@@ -75,6 +75,12 @@ export type JavaSources = {
   readonly files?: Readonly<Record<string, string>>
 }
 
+/** Of the program whose class has the name `main`. */
+export function javaLoadSources(main: string): string[] {
+  const folder = join('bench', 'compare-brokers', 'load', 'java')
+  return ['LoadProgram', main].map((name) => join(folder, `${name}.java`))
+}
+
 /**
  * Compiles a program, once for each text of it, into a folder of the cache.
  *

@@ -15,7 +15,7 @@ import {
   serverLimitMs,
   stopGraceMs,
 } from '../broker-peer.ts'
-import { compiledJava, JavaLoad, javaClientHeap } from '../load/java-load.ts'
+import { compiledJava, JavaLoad, javaClientHeap, javaLoadSources } from '../load/java-load.ts'
 import { bytesBelow } from './stratalog.ts'
 
 const version = '5.3.3'
@@ -54,17 +54,14 @@ export class RocketmqPeer implements BrokerPeer {
       properties: { 'rocketmq.version': version },
     })
     const jars = this.#jars
-    const folder = join('bench', 'compare-brokers')
-    const programs = ['LoadProgram.java', 'RocketmqProgram.java']
-    const client = programs.map((name) => join(folder, 'load', 'java', name))
     this.#clientPath = await compiledJava(workshop, {
       name: 'rocketmq-client',
-      sources: client,
+      sources: javaLoadSources('RocketmqProgram'),
       jars,
     })
     this.#serverPath = await compiledJava(workshop, {
       name: 'rocketmq-server',
-      sources: [join(folder, 'peers', 'NoReplication.java')],
+      sources: [join('bench', 'compare-brokers', 'peers', 'NoReplication.java')],
       jars,
       files: { [replicationService]: 'NoReplication\n' },
     })

@@ -9,6 +9,7 @@ import { connect, createServer } from 'node:net'
 import kafkajs from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { isFree } from '../bench/compare-brokers/broker-peer.ts'
+import { costs } from '../bench/compare-brokers/compare-bench.ts'
 import { fetchedPartitions, fetchRequest } from '../bench/compare-brokers/load/fetch-frames.ts'
 import { parseJavaProduced } from '../bench/compare-brokers/load/java-load.ts'
 import { parsePerfConsumed, parsePerfProduced } from '../bench/compare-brokers/load/kafka-perf.ts'
@@ -140,6 +141,15 @@ describe('rows', () => {
     const theirs = row([{ mbPerSecond: 5 }, { mbPerSecond: 100 }, { mbPerSecond: 40 }])
     expect(ours.metrics.mbPerSecond).toEqual({ median: 40, values: [10, 300, 40], unit: 'MB/s' })
     expect(pairRatio(ours, theirs, 'mbPerSecond')).toBe(2)
+  })
+
+  it('share the CPU time of the server among all records, those to warm up too', () => {
+    const result = { records: 1000, bytes: 1_000_000, seconds: 2 }
+    const rates = { recordsPerSecond: 500, mbPerSecond: 0.5 }
+    const alone = { ...rates, cpuSecondsPerGb: 4000, cpuUsPerRecord: 4000 }
+    expect(costs(result, 4)).toEqual(alone)
+    const warmed = { ...rates, cpuSecondsPerGb: 1000, cpuUsPerRecord: 1000 }
+    expect(costs({ ...result, warmUpRecords: 3000 }, 4)).toEqual(warmed)
   })
 
   it('give no ratio where a figure is missing, and the target is then open', () => {

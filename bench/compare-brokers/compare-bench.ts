@@ -137,18 +137,9 @@ export class CompareBench {
     const before = cpuSecondsOf(pids)
     const result = await load()
     const cpuSeconds = cpuSecondsOf(pids) - before
-    const { records, bytes, seconds, warmUpRecords = 0 } = result
-    // The server worked for all of them.
-    const cpuSecondsPerRecord = cpuSeconds / (records + warmUpRecords)
     return {
       result,
-      measures: {
-        recordsPerSecond: records / seconds,
-        mbPerSecond: bytes / 1e6 / seconds,
-        cpuSecondsPerGb: (cpuSecondsPerRecord * records) / (bytes / 1e9),
-        cpuUsPerRecord: cpuSecondsPerRecord * 1e6,
-        peakMb: peakBytesOf(pids) / 1e6,
-      },
+      measures: { ...costs(result, cpuSeconds), peakMb: peakBytesOf(pids) / 1e6 },
     }
   }
 
@@ -156,6 +147,18 @@ export class CompareBench {
   makeDirectory(name: string): string {
     return mkdtempSync(join(this.#dataFolder, `${name}-`))
   }
+}
+
+/** @param cpuSeconds of the server, for all records, those to warm up among them. */
+export function costs(result: LoadResult, cpuSeconds: number) {
+  const { records, bytes, seconds, warmUpRecords = 0 } = result
+  const cpuSecondsPerRecord = cpuSeconds / (records + warmUpRecords)
+  return {
+    recordsPerSecond: records / seconds,
+    mbPerSecond: bytes / 1e6 / seconds,
+    cpuSecondsPerGb: (cpuSecondsPerRecord * records) / (bytes / 1e9),
+    cpuUsPerRecord: cpuSecondsPerRecord * 1e6,
+  } satisfies Measures
 }
 
 export type Measured = { readonly result: LoadResult; readonly measures: Measures }

@@ -1,6 +1,8 @@
-// Reservation of blocks, fdatasync, directory fsync, and the advisory lock on a whole file.
+// Reservation of blocks, fdatasync, directory fsync, the advisory lock on a whole file, and what a
+// descriptor's socket may hold.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 
 #include "napi_util.h"
 
@@ -261,12 +263,25 @@ Napi::Value TryLock(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// limitSendBuffer(fd, bytes)
+Napi::Value LimitSendBuffer(const Napi::CallbackInfo& info) {
+  int fd = -1;
+  int64_t bytes = 0;
+  if (!ReadDescriptor(info[0], "fd", &fd)) return info.Env().Undefined();
+  if (!ReadInteger(info[1], "bytes", 1, INT32_MAX / 2, &bytes)) return info.Env().Undefined();
+  int value = static_cast<int>(bytes);
+  bool failed = setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, sizeof value) != 0;
+  ThrowUnlessZero(info.Env(), failed ? errno : 0, "setsockopt");
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void ExportFileOps(Napi::Env env, Napi::Object exports) {
   exports.Set("reserve", Napi::Function::New<ReserveBlocks>(env, "reserve"));
   exports.Set("writeDurable", Napi::Function::New<WriteDurable>(env, "writeDurable"));
   exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
+  exports.Set("limitSendBuffer", Napi::Function::New<LimitSendBuffer>(env, "limitSendBuffer"));
   exports.Set("pageOffset", Napi::Function::New<PageOffset>(env, "pageOffset"));
   exports.Set("fdatasync", Napi::Function::New<FdatasyncAsync>(env, "fdatasync"));
   exports.Set("fdatasyncSync", Napi::Function::New<FdatasyncSync>(env, "fdatasyncSync"));

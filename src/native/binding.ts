@@ -69,6 +69,12 @@ export interface NativeBinding {
   /** Another descriptor of what `fd` is, closed on exec; `undefined` when this binding cannot make one. */
   duplicate(fd: number): number | undefined
 
+  /**
+   * How many bytes the kernel holds for a socket before a write waits (`SO_SNDBUF`; Linux takes twice as
+   * many), instead of a number that grows. Does nothing where the binding cannot. Throws EBADF, ENOTSOCK.
+   */
+  limitSendBuffer(fd: number, bytes: number): void
+
   /** Where in a page of 4,096 bytes the memory of `bytes` begins; 0 where nobody can tell. */
   pageOffset(bytes: Uint8Array): number
 

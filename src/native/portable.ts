@@ -7,7 +7,7 @@
  * - `sendFile` copies through this process with `SendTarget.write`;
  * - `reserve` cannot reserve and returns false;
  * - `writeDurable` goes through the page cache, and `pageOffset` is 0;
- * - `duplicate` and `tryLock` cannot, and return undefined.
+ * - `duplicate` and `tryLock` cannot, and return undefined; `limitSendBuffer` does nothing.
  */
 import * as fs from 'node:fs'
 import type {
@@ -40,6 +40,7 @@ export const portableBinding: NativeBinding = {
   syncDirectory,
   syncDirectorySync,
   duplicate: () => undefined,
+  limitSendBuffer: () => {},
   tryLock: () => undefined,
 }
 

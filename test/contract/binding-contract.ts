@@ -420,6 +420,8 @@ function describeFileOperations(
       expect([fs.readSync(copy, bytes, 0, 4, 0), bytes.toString()]).toEqual([4, 'text'])
       fs.closeSync(copy)
       expect(() => binding().duplicate(copy)).toThrow(codeMatching(/^EBADF$/))
+      // What may be held for a socket is limited for sockets only.
+      expect(() => binding().limitSendBuffer(fd, 4096)).toThrow(codeMatching(/^ENOTSOCK$/))
     })
 
     it('refuses to write durably what is no bytes, and nowhere', () => {

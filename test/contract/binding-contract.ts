@@ -2,6 +2,8 @@
  * What every `NativeBinding` does. Goal: a caller cannot tell the addon from portable.ts except by
  * speed and by what binding.ts grants. Method: real files and real loopback connections; every test
  * waits for an event of the connection or the transfer.
+ *
+ * Past 500 lines, because it is one interface, and both bindings must pass all of it.
  */
 import * as fs from 'node:fs'
 import { join } from 'node:path'

@@ -13,6 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* As our server's: left to grow, it makes the loop three times as slow. */
+static const int send_buffer = 384 * 1024;
+
 static int read_all(int from, unsigned char *bytes, size_t count) {
   while (count > 0) {
     ssize_t got = read(from, bytes, count);
@@ -61,6 +64,7 @@ int main(int argc, char **argv) {
     int client = accept(server, NULL, NULL);
     if (client < 0) return 1;
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(client, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
     while (skip_request(client) == 0 && answer(client, file, count, header, length) == 0) {
     }
     close(client);

@@ -4,7 +4,13 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import kafkajs, { type Kafka, type Message, type Producer } from 'kafkajs'
+import kafkajs, {
+  type Kafka,
+  type Message,
+  type Producer,
+  type ProducerRecord,
+  type RecordMetadata,
+} from 'kafkajs'
 import { kafkaCodecs } from '../../demo/kafkajs-codecs.ts'
 import { produceApi } from '../../src/broker/api/produce.ts'
 import type { SimRandom } from '../../src/platform/sim-random.ts'
@@ -23,6 +29,9 @@ const rawPipeline = 4
 const produceVersion = 9
 const kcatLines = 400
 const neverMs = 2 ** 31 - 1
+const maxForgetfulSends = 10
+
+type Send = (record: ProducerRecord) => Promise<RecordMetadata[]>
 
 export type Load = {
   readonly port: number
@@ -67,6 +76,7 @@ export async function loadByKafkajs(load: Load, topic: string, acks: 1 | -1): Pr
     if (load.isEnding()) return
     throw error
   }
+  const send: Send = (record) => producer.send(record)
   const loops = Array.from({ length: loopsPerClient }, async (_, loop) => {
     const source = `${load.life}.${topic}${loop}`
     const numbers = new Map<number, number>()
@@ -74,7 +84,7 @@ export async function loadByKafkajs(load: Load, topic: string, acks: 1 | -1): Pr
       const partition = load.random.below(layout[topic]!)
       const number = numbers.get(partition) ?? 0
       try {
-        const count = await sendBatch(load, producer, topic, partition, { source, number, acks })
+        const count = await sendBatch(load, send, topic, partition, { source, number, acks })
         numbers.set(partition, number + count)
       } catch (error) {
         if (!load.isEnding()) throw error
@@ -89,7 +99,7 @@ export async function loadByKafkajs(load: Load, topic: string, acks: 1 | -1): Pr
 /** One kafkajs send, a batch of one partition. @returns the records acknowledged. */
 async function sendBatch(
   load: Load,
-  producer: Producer,
+  send: Send,
   topic: string,
   partition: number,
   batch: { source: string; number: number; acks: 1 | -1 },
@@ -100,13 +110,29 @@ async function sendBatch(
     return { partition, key: source, value: valueFor(id) }
   })
   const compression = load.random.pick(Object.values(kafkaCodecs))
-  const [answer] = await producer.send({ topic, acks, compression, messages })
+  const [answer] = await send({ topic, acks, compression, messages })
   const level = acks === 1 ? 'os' : 'disk'
   load.model
     .log(`${topic}-${partition}`)
     .ack(level, Number(answer!.baseOffset), source, number, count)
   load.onAck()
   return count
+}
+
+/**
+ * kafkajs forgets the address that it began with when its only broker goes, and a retry that falls into
+ * that moment ends in a TypeError of its own. The next call knows the address again; what is sent must
+ * be the same, because the server may have it.
+ */
+async function sendAsOften(producer: Producer, record: ProducerRecord): Promise<RecordMetadata[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await producer.send(record)
+    } catch (error) {
+      const isForgetful = (error as Error).cause instanceof TypeError
+      if (!isForgetful || attempt === maxForgetfulSends) throw error
+    }
+  }
 }
 
 /**
@@ -164,6 +190,7 @@ export class IdempotentLoad {
 
   async #loop(partition: number): Promise<void> {
     const source = `${this.#name}${partition}`
+    const send: Send = (record) => sendAsOften(this.#producer, record)
     for (let number = 0; !this.#isOver; ) {
       const load = this.#load
       if (load === undefined) {
@@ -173,7 +200,7 @@ export class IdempotentLoad {
       this.#busy++
       try {
         const batch = { source, number, acks: -1 } as const
-        number += await sendBatch(load, this.#producer, 'idempotent', partition, batch)
+        number += await sendBatch(load, send, 'idempotent', partition, batch)
       } finally {
         this.#busy--
         if (this.#busy === 0) this.#whenIdle?.()

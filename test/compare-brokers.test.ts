@@ -150,6 +150,8 @@ describe('rows', () => {
     expect(costs(result, 4)).toEqual(alone)
     const warmed = { ...rates, cpuSecondsPerGb: 1000, cpuUsPerRecord: 1000 }
     expect(costs({ ...result, warmUpRecords: 3000 }, 4)).toEqual(warmed)
+    const uncounted = costs({ ...result, records: Number.NaN }, 4)
+    expect(uncounted.cpuSecondsPerGb).toBe(alone.cpuSecondsPerGb)
   })
 
   it('give no ratio where a figure is missing, and the target is then open', () => {

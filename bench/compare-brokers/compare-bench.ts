@@ -152,12 +152,13 @@ export class CompareBench {
 /** @param cpuSeconds of the server, for all records, those to warm up among them. */
 export function costs(result: LoadResult, cpuSeconds: number) {
   const { records, bytes, seconds, warmUpRecords = 0 } = result
-  const cpuSecondsPerRecord = cpuSeconds / (records + warmUpRecords)
+  // Some loads do not count records.
+  const measured = warmUpRecords === 0 ? 1 : records / (records + warmUpRecords)
   return {
     recordsPerSecond: records / seconds,
     mbPerSecond: bytes / 1e6 / seconds,
-    cpuSecondsPerGb: (cpuSecondsPerRecord * records) / (bytes / 1e9),
-    cpuUsPerRecord: cpuSecondsPerRecord * 1e6,
+    cpuSecondsPerGb: (cpuSeconds * measured) / (bytes / 1e9),
+    cpuUsPerRecord: (cpuSeconds * measured * 1e6) / records,
   } satisfies Measures
 }
 

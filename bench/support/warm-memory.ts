@@ -15,8 +15,8 @@ const chunkBytes = 1 << 20
 const leftBytes = 64 << 20
 const limitMs = 90_000
 
-/** Files without a name, nothing but a hole, whose pages fill the memory until this process ends. */
-const holders: number[] = []
+/** A file without a name, nothing but a hole, whose pages fill the memory until this process ends. */
+let holder: { readonly fd: number; sizeBytes: number } | undefined
 
 /**
  * Fills what memory is free with clean pages of the page cache. The first call takes 2 s a GB at
@@ -27,19 +27,24 @@ export function warmMemory(): void {
   if (process.platform !== 'linux') return
   const bytes = Math.min(freeBytes(), process.constrainedMemory() * 0.75 || Infinity) - leftBytes
   if (bytes < chunkBytes) return
+  holder ??= { fd: openHole(), sizeBytes: 0 }
+  const end = holder.sizeBytes + bytes
+  ftruncateSync(holder.fd, end)
+  const chunk = Buffer.allocUnsafeSlow(chunkBytes)
+  const deadline = Date.now() + limitMs
+  // Each page once only: those read twice would outlive those of the files that are measured.
+  for (; holder.sizeBytes < end && Date.now() < deadline; holder.sizeBytes += chunkBytes) {
+    readSync(holder.fd, chunk, 0, chunkBytes, holder.sizeBytes)
+  }
+}
+
+function openHole(): number {
   const folder = join(repositoryRoot(), '.cache')
   mkdirSync(folder, { recursive: true })
   const path = join(folder, `memory-${process.pid}`)
   const fd = openSync(path, 'w+')
   unlinkSync(path)
-  holders.push(fd)
-  ftruncateSync(fd, bytes)
-  const chunk = Buffer.allocUnsafeSlow(chunkBytes)
-  const deadline = Date.now() + limitMs
-  // Read once only: pages read twice would outlive those of the files that are measured.
-  for (let at = 0; at < bytes && Date.now() < deadline; at += chunkBytes) {
-    readSync(fd, chunk, 0, chunkBytes, at)
-  }
+  return fd
 }
 
 /** In no use at all, not even as page cache. */

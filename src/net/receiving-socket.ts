@@ -37,7 +37,7 @@ export function receivingSocket(accepted: Socket, receiver: Receiver): Socket | 
     binding.limitSendBuffer(fd, sendBufferBytes)
     copy = binding.duplicate(fd)
   } catch {
-    return undefined // No descriptor left: it works without.
+    return undefined // No descriptor left, for one: it works without.
   }
   if (copy === undefined) return undefined
   const onread = {

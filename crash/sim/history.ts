@@ -232,7 +232,9 @@ class History {
     else if (how === 'read') disk.failRead(disk.readCount + ahead, { errno: 'EIO' })
     else disk.failOperation(disk.operationCount + ahead, { errno: random.pick(['EIO', 'ENOSPC']) })
     try {
-      await this.#open(disk)
+      const { store } = await this.#open(disk)
+      // Without room it has all that it has with it.
+      if (how === 'full') checkStore(store, model.clone(), state.loss)
     } catch (error) {
       if (!isInterruption(error)) throw error
     }

@@ -3,7 +3,7 @@
  * the server really does. The defaults of topics can be changed while it runs; all others are fixed.
  */
 import { minuteMs } from '../base/units.ts'
-import type { ConfigType } from '../store/topic-config.ts'
+import type { ConfigType } from '../store/config-definition.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
 import {
   brokerSynonyms,

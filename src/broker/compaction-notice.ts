@@ -1,7 +1,7 @@
 /** Says plainly that `cleanup.policy=compact` is kept and shown but not carried out yet. */
 import type { Logger } from '../base/logger.ts'
+import { listItems } from '../store/config-definition.ts'
 import type { Topic } from '../store/topic.ts'
-import { listItems } from '../store/topic-config.ts'
 
 export function warnOfCompaction(logger: Logger, topic: Topic): void {
   const policy = topic.config.get('cleanup.policy')

@@ -6,10 +6,9 @@
  */
 import { InvalidOptionError } from '../base/errors.ts'
 import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
+import { type ConfigDefinition, listItems } from '../store/config-definition.ts'
 import {
   brokerConfigDefinition,
-  type ConfigDefinition,
-  listItems,
   TopicConfig,
   topicConfigDefinition,
 } from '../store/topic-config.ts'

@@ -1,9 +1,9 @@
 /** Settings as the protocol describes them: value, type, source and what stands behind it. */
+import type { ConfigType } from '../store/config-definition.ts'
 import {
   acks1LevelName,
   acksAllLevelName,
   type ConfigEntry,
-  type ConfigType,
   type TopicConfig,
 } from '../store/topic-config.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'

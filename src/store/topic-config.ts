@@ -11,22 +11,12 @@ import type { LogSettings } from '../log/log-settings.ts'
 import { defaultLogSettings } from '../log/log-settings.ts'
 import type { RetentionPolicy } from '../log/retention.ts'
 import type { CodecName } from '../record/codec-name.ts'
-
-export type ConfigType = 'boolean' | 'string' | 'int' | 'long' | 'double' | 'list'
-
-export type ConfigDefinition = {
-  readonly name: string
-  readonly type: ConfigType
-  readonly default: string
-  /** Broker settings that give the default, most specific first. */
-  readonly brokerNames: readonly string[]
-  readonly documentation: string
-  readonly min?: number
-  readonly max?: number
-  readonly choices?: readonly string[]
-  /** What each item of a list must match, where there are no choices. */
-  readonly itemPattern?: RegExp
-}
+import {
+  type ConfigDefinition,
+  type ConfigType,
+  configFault,
+  listItems,
+} from './config-definition.ts'
 
 export type ConfigEntry = {
   readonly definition: ConfigDefinition
@@ -385,35 +375,8 @@ export function brokerConfigDefinition(brokerName: string): ConfigDefinition | u
 function checkValue(name: string, value: unknown): void {
   const definition = definitionsByName.get(name)
   if (definition === undefined) throw unknownName(name)
-  const expected = faultOf(definition, value)
+  const expected = configFault(definition, value)
   if (expected !== undefined) throw new InvalidOptionError({ option: name, value, expected })
-}
-
-/** What a value should have been; undefined when it is right. */
-function faultOf(definition: ConfigDefinition, value: unknown): string | undefined {
-  const { type, choices, itemPattern, min = -Infinity, max = Infinity } = definition
-  if (typeof value !== 'string') return 'a string'
-  if (itemPattern !== undefined) {
-    const isKnown = value.split(',').every((item) => itemPattern.test(item.trim()))
-    return isKnown ? undefined : 'a comma-separated list of names of a–z A–Z 0–9 . _ -'
-  }
-  if (type === 'list') {
-    const isKnown = listItems(value).every((item) => choices?.includes(item) ?? true)
-    return isKnown ? undefined : `a comma-separated list of ${choices?.join(', ')}`
-  }
-  if (choices !== undefined) {
-    return choices.includes(value) ? undefined : `one of ${choices.join(', ')}`
-  }
-  const number = Number(value)
-  const pattern = type === 'double' ? /^-?\d+(\.\d+)?$/ : /^-?\d{1,19}$/
-  if (pattern.test(value) && number >= min && number <= max) return undefined
-  const range = Number.isFinite(max) ? `from ${min} to ${max}` : `of at least ${min}`
-  return type === 'double' ? `a number ${range}` : `a whole number ${range}`
-}
-
-/** The items of a list setting. */
-export function listItems(value: string): string[] {
-  return value.split(',').map((item) => item.trim())
 }
 
 function unknownName(name: string): InvalidOptionError {

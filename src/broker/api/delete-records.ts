@@ -13,8 +13,8 @@ import {
   string,
   zeroUuid,
 } from '../../protocol/schema.ts'
+import { listItems } from '../../store/config-definition.ts'
 import type { Topic } from '../../store/topic.ts'
-import { listItems } from '../../store/topic-config.ts'
 import { errorCodeOf } from '../error-mapping.ts'
 import { findLog, findTopic } from '../partition-lookup.ts'
 import { type ServedApi, serve } from '../served-api.ts'

@@ -1,9 +1,11 @@
 /**
  * What this broker answers when asked for its own settings, under Kafka's names. Values are what
- * the server really does. The defaults of topics can be changed while it runs; all others are fixed.
+ * the server really does, and those of Kafka that were given and set nothing here. These and the
+ * defaults of topics can be changed while it runs; all others are fixed.
  */
 import { minuteMs } from '../base/units.ts'
 import type { ConfigType } from '../store/config-definition.ts'
+import type { DefaultsScope } from '../store/topic-defaults.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
 import {
   brokerSynonyms,
@@ -13,6 +15,7 @@ import {
 } from './config-entry.ts'
 import type { ListenerContext } from './frame-handler.ts'
 import type { GroupSettings } from './groups/group-settings.ts'
+import { type IdleDefinition, idleDefinition } from './idle-broker-config.ts'
 
 export function brokerConfig(
   broker: BrokerEnvironment,
@@ -70,7 +73,12 @@ export function brokerConfig(
       'When a connection on which nothing moves is closed.',
     ),
   ]
-  return [...own, ...groupConfig(settings.groups), ...topicDefaults(broker)]
+  return [
+    ...own,
+    ...groupConfig(settings.groups),
+    ...topicDefaults(broker),
+    ...idleEntries(broker, ['node', 'cluster']),
+  ]
 }
 
 function groupConfig(groups: GroupSettings): ConfigDescription[] {
@@ -131,10 +139,42 @@ function topicDefaults(broker: BrokerEnvironment): ConfigDescription[] {
   })
 }
 
-/** What was given at run time for all brokers: nothing but defaults of topics can be. */
+const sourceOf = {
+  node: configSources.dynamicBroker,
+  cluster: configSources.dynamicDefaultBroker,
+} as const
+
+/** Settings without effect that were given at one of the places; the first place goes first. */
+function idleEntries(
+  { idleConfig }: BrokerEnvironment,
+  scopes: readonly DefaultsScope[],
+): ConfigDescription[] {
+  const places = scopes.map((scope) => [sourceOf[scope], idleConfig.given(scope)] as const)
+  const names = new Set(places.flatMap(([, given]) => Object.keys(given)))
+  return [...names].sort().map((name) => {
+    const { type, documentation } = idleDefinition(name) as IdleDefinition
+    const synonyms = places.flatMap(([source, given]) => {
+      const value = given[name]
+      return value === undefined ? [] : [{ name, value, source }]
+    })
+    const { value, source } = synonyms[0]!
+    const configType = configTypes[type]
+    return {
+      name,
+      value,
+      readOnly: false,
+      configSource: source,
+      configType,
+      documentation,
+      synonyms,
+    }
+  })
+}
+
+/** What was given at run time for all brokers. */
 export function sharedBrokerConfig(broker: BrokerEnvironment): ConfigDescription[] {
   const { dynamicDefaultBroker } = configSources
-  return topicDefaults(broker).flatMap((config) => {
+  const defaults = topicDefaults(broker).flatMap((config) => {
     const synonyms = config.synonyms.filter(({ source }) => source === dynamicDefaultBroker)
     return synonyms.map(({ value, source }) => ({
       ...config,
@@ -143,6 +183,7 @@ export function sharedBrokerConfig(broker: BrokerEnvironment): ConfigDescription
       synonyms,
     }))
   })
+  return [...defaults, ...idleEntries(broker, ['cluster'])]
 }
 
 function fixed(

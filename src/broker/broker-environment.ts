@@ -10,6 +10,7 @@ import type { ParkingLot } from './delayed-fetch.ts'
 import type { FetchSessions } from './fetch-sessions.ts'
 import type { GroupCoordinator } from './groups/group-coordinator.ts'
 import type { GroupSettings } from './groups/group-settings.ts'
+import type { IdleBrokerConfig } from './idle-broker-config.ts'
 import type { RecentDeletions } from './recent-deletions.ts'
 import type { ScramCredentials } from './scram-credentials.ts'
 
@@ -55,6 +56,7 @@ export type BrokerEnvironment = {
   readonly fetchSessions: FetchSessions
   readonly groups: GroupCoordinator
   readonly quotas: ClientQuotas
+  readonly idleConfig: IdleBrokerConfig
   readonly credentials: ScramCredentials
   /** Topics being created because somebody asked for them, by name. */
   readonly creations: Map<string, Promise<Topic>>

@@ -38,6 +38,7 @@ import {
 } from './frame-handler.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { openGroupTable } from './groups/group-table.ts'
+import { IdleBrokerConfig } from './idle-broker-config.ts'
 import { LazyTable } from './lazy-table.ts'
 import { RecentDeletions } from './recent-deletions.ts'
 import { releaseSlices } from './release-slices.ts'
@@ -92,6 +93,7 @@ export class Broker implements FrameHandler {
       fetchSessions,
       groups,
       quotas: new ClientQuotas(logger),
+      idleConfig: new IdleBrokerConfig(logger),
       credentials: new ScramCredentials(),
       apiVersions,
     }
@@ -105,7 +107,7 @@ export class Broker implements FrameHandler {
    *         CorruptionError, StorageError, LogFailedError.
    */
   async open(): Promise<void> {
-    const { store, groups, quotas, credentials, logger } = this.#environment
+    const { store, groups, quotas, idleConfig, credentials, logger } = this.#environment
     if (storesWithGroups.has(store)) {
       const expected = 'a store that no other server serves'
       throw new InvalidOptionError({ option: 'store', value: store.path, expected })
@@ -116,6 +118,7 @@ export class Broker implements FrameHandler {
       groups.load(await openGroupTable(store))
       const table = await LazyTable.open<unknown>(store, clusterTopic)
       quotas.load(table)
+      idleConfig.load(table)
       credentials.load(table)
       const { node, cluster } = store.topicDefaults
       if (Object.keys({ ...node, ...cluster }).length > 0) {

@@ -2,7 +2,7 @@
  * Changes of settings as the two APIs ask for them: AlterConfigs replaces all that a resource sets
  * itself, IncrementalAlterConfigs changes some of it. All changes of one resource are made
  * together or not at all. Of a broker's settings the defaults of topics can be changed while it
- * runs: for this broker, or for all of the cluster.
+ * runs, and those that are only kept: for this broker, or for all of the cluster.
  */
 import { InvalidOptionError } from '../base/errors.ts'
 import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
@@ -16,6 +16,7 @@ import type { Defaults, DefaultsScope } from '../store/topic-defaults.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
 import { warnOfCompaction } from './compaction-notice.ts'
 import { errorCodeOf, errorMessageOf } from './error-mapping.ts'
+import { type IdleDefinition, idleDefinition, idleFault } from './idle-broker-config.ts'
 
 /** Kinds of resources that have settings, as the protocol numbers them. */
 export const configResources = { topic: 2, broker: 4 } as const
@@ -153,7 +154,8 @@ function changed(
   current: TopicConfig,
 ): Defaults {
   const to: Record<string, string> = { ...from }
-  for (const { name: asked, operation, value } of changes) {
+  for (const change of changes) {
+    const { name: asked, operation } = change
     const definition = definitionOf(asked)
     // Also of a setting that is not known: tools take away what Kafka might have.
     if (operation === operations.delete) {
@@ -161,17 +163,23 @@ function changed(
       continue
     }
     if (definition === undefined) throw refusal(asked)
-    if (value === null) {
-      throw new RefusedChangeError(errorCodes.invalidRequest, `${asked} is null`)
-    }
+    const value = givenValue(change)
     const { name, type } = definition
     if (operation === operations.set) to[name] = value
-    else if (type !== 'list') {
-      const reason = `${asked} is no list: items can neither be added nor taken away`
-      throw new RefusedChangeError(errorCodes.invalidConfig, reason)
-    } else to[name] = listAfter(listItems(current.get(name)), listItems(value), operation)
+    else if (type !== 'list') throw noList(asked)
+    else to[name] = listAfter(listItems(current.get(name)), listItems(value), operation)
   }
   return to
+}
+
+function givenValue({ name, value }: ConfigChange): string {
+  if (value !== null) return value
+  throw new RefusedChangeError(errorCodes.invalidRequest, `${name} is null`)
+}
+
+function noList(name: string): RefusedChangeError {
+  const reason = `${name} is no list: items can neither be added nor taken away`
+  return new RefusedChangeError(errorCodes.invalidConfig, reason)
 }
 
 function listAfter(items: readonly string[], asked: readonly string[], operation: number): string {
@@ -202,7 +210,7 @@ async function changeBroker(
   changes: readonly ConfigChange[],
   { validateOnly, replacesAll }: Manner,
 ): Promise<void> {
-  const { store, cluster, logger } = broker
+  const { store, cluster, idleConfig, logger } = broker
   if (resourceName !== '' && !cluster.isNodeName(resourceName)) {
     const reason = `the brokers are ${cluster.nodeIds.join(', ')}`
     throw new RefusedChangeError(errorCodes.invalidRequest, reason)
@@ -214,16 +222,24 @@ async function changeBroker(
     const reason = `broker ${resourceName} is broker ${cluster.controllerId}: change that one, or all`
     throw new RefusedChangeError(errorCodes.invalidRequest, reason)
   }
+  const isIdle = ({ name }: ConfigChange) => idleDefinition(name) !== undefined
+  const acting = changes.filter((change) => !isIdle(change))
   const change = (given: Defaults): Defaults => {
     const from = replacesAll ? {} : given
-    const to = changed(from, changes, brokerNaming, store.topicConfig())
-    checkDefaults(wanted, to)
+    const to = changed(from, acting, brokerNaming, store.topicConfig())
+    checkDefaults(acting, to)
     return to
   }
-  if (validateOnly) {
-    change(store.topicDefaults[scope])
-    return
+  // All are checked before the first is made.
+  const idle = idleValues(changes.filter(isIdle), scope)
+  change(store.topicDefaults[scope])
+  if (validateOnly) return
+  if (replacesAll) {
+    for (const name of Object.keys(idleConfig.given(scope))) {
+      if (!idle.has(name)) idle.set(name, undefined)
+    }
   }
+  await idleConfig.alter(scope, idle)
   // Nothing is written for what changes nothing: tools take away what Kafka might have.
   if (!replacesAll && isSame(change(store.topicDefaults[scope]), store.topicDefaults[scope])) return
   await store.alterTopicDefaults(scope, change)
@@ -233,9 +249,35 @@ async function changeBroker(
   for (const topic of store.topics()) warnOfCompaction(logger, topic)
 }
 
+/**
+ * What settings that are only kept become; undefined = taken away.
+ *
+ * @throws RefusedChangeError
+ */
+function idleValues(
+  changes: readonly ConfigChange[],
+  scope: DefaultsScope,
+): Map<string, string | undefined> {
+  const values = new Map<string, string | undefined>()
+  for (const change of changes) {
+    const { name, operation } = change
+    if (operation === operations.delete) {
+      values.set(name, undefined)
+      continue
+    }
+    const value = givenValue(change)
+    if (operation !== operations.set) throw noList(name)
+    const fault = idleFault(idleDefinition(name) as IdleDefinition, value, scope)
+    if (fault !== undefined) throw new RefusedChangeError(errorCodes.invalidRequest, fault)
+    values.set(name, value)
+  }
+  return values
+}
+
 /** @throws RefusedChangeError: to Kafka a wrong value of a broker's setting is a wrong request. */
 function checkDefaults(changes: readonly ConfigChange[], to: Defaults): void {
-  for (const { name } of changes) {
+  for (const { name, operation } of changes) {
+    if (operation === operations.delete) continue
     const topicName = brokerConfigDefinition(name)?.name ?? name
     try {
       new TopicConfig({ [topicName]: to[topicName] as string })

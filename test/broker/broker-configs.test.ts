@@ -231,6 +231,84 @@ describe('a changed setting of brokers', () => {
   })
 })
 
+describe('settings of Kafka that set nothing here', () => {
+  const threads = 'num.io.threads'
+  const relogin = 'sasl.kerberos.min.time.before.relogin'
+
+  it('are kept and shown with every place that has a value, and the log says what they are', async () => {
+    expect(await alter(own, [[threads, set, '9']])).toBe(0)
+    expect(await alter(all, [[threads, set, '10']])).toBe(0)
+    const forAll = [3, threads, '10']
+    const shownOwn = {
+      name: threads,
+      value: '9',
+      configSource: 2,
+      readOnly: false,
+      synonyms: [[2, threads, '9'], forAll],
+    }
+    expect(await shown(brokerType, own, [threads])).toEqual([shownOwn])
+    expect(await shown(brokerType, all)).toEqual([
+      { name: threads, value: '10', configSource: 3, readOnly: false, synonyms: [forAll] },
+    ])
+    const said = broker.logger.at('warn').map(({ fields }) => fields['config'])
+    expect(said).toEqual([{ [threads]: '9' }, { [threads]: '10' }])
+  })
+
+  it('are durable when answered, and told of at the start', async () => {
+    await alter(own, [[relogin, set, '58000']])
+    const disk = broker.disk.crash()
+    await broker.stop()
+    broker = await BrokerHarness.start({}, disk)
+    expect(await shown(brokerType, own, [relogin])).toMatchObject([{ value: '58000' }])
+    const said = broker.logger.at('warn').map(({ fields }) => fields['config'])
+    expect(said).toEqual([{ [relogin]: '58000' }])
+  })
+
+  it('are changed together with those that act, or not at all', async () => {
+    const acting: Change = ['log.retention.ms', set, '1']
+    expect(await alter(own, [acting, [threads, set, '0']])).toBe(42)
+    expect(await alter(own, [[threads, set, '5'], acting, ['no.such', set, '1']])).toBe(42)
+    expect(await alter(own, [[threads, set, '5'], acting], { validateOnly: true })).toBe(0)
+    expect(await shown(brokerType, own, [threads])).toEqual([])
+    expect(broker.store.topicDefaults.node).toEqual({})
+    expect(await alter(own, [[threads, set, '5'], acting])).toBe(0)
+    expect(await shown(brokerType, own, [threads])).toMatchObject([{ value: '5' }])
+    expect(broker.store.topicDefaults.node).toEqual({ 'retention.ms': '1' })
+  })
+
+  it('are taken away, one by one or by AlterConfigs, which replaces all', async () => {
+    await alter(own, [
+      [threads, set, '5'],
+      [relogin, set, '1'],
+    ])
+    expect(await alter(own, [[threads, remove, null]])).toBe(0)
+    expect(await shown(brokerType, own, [threads, relogin])).toMatchObject([{ name: relogin }])
+    expect(await replace(own, [{ name: threads, value: '7' }])).toBe(0)
+    expect(await shown(brokerType, own, [threads, relogin])).toMatchObject([
+      { name: threads, value: '7' },
+    ])
+    expect(await replace(own, [])).toBe(0)
+    expect(await shown(brokerType, own, [threads, relogin])).toEqual([])
+  })
+
+  it.each<[string, number, Change]>([
+    ['a value that is no number', 42, [threads, set, 'many']],
+    ['a value out of range', 42, [threads, set, '0']],
+    ['null', 42, [threads, set, null]],
+    ['an item for what is no list', 40, [threads, append, '1']],
+    ['a limit that would not be kept', 42, ['max.connections.per.ip', set, '100']],
+    ['a secret', 42, ['ssl.keystore.password', set, 'x']],
+  ])('refuse %s', async (_, code, change) => {
+    expect(await alter(own, [change])).toBe(code)
+    expect(await shown(brokerType, own, [change[0]])).toEqual([])
+  })
+
+  it('are refused for all where they belong to one broker', async () => {
+    expect(await alter(all, [[relogin, set, '58000']])).toBe(42)
+    expect(await alter(own, [[relogin, set, '58000']])).toBe(0)
+  })
+})
+
 describe('several broker ids', () => {
   it('are one broker: settings are changed for the first of them, or for all', async () => {
     await broker.stop()

@@ -79,7 +79,7 @@ export class Connection {
     // Every parked request of the connection listens, and their number has a bound of its own.
     setMaxListeners(0, this.#abort.signal)
     this.#context = { listener: options.listener, peer: this.peer, signal: this.#abort.signal }
-    this.#lastActivityMs = options.clock.now()
+    this.#lastActivityMs = options.clock.elapsedMs()
     this.#writer = new ResponseWriter(socket, {
       onProgress: () => this.#onProgress(),
       onFailure: (error) => this.#onSendFailure(error),
@@ -107,10 +107,14 @@ export class Connection {
     return accepted.resume()
   }
 
-  /** Milliseconds without a byte moving, or 0 while the peer waits for an answer of ours. */
-  idleMs(nowMs: number): number {
+  /**
+   * Milliseconds without a byte moving, or 0 while the peer waits for an answer of ours.
+   *
+   * @param elapsedMs of the clock.
+   */
+  idleMs(elapsedMs: number): number {
     const isWorking = this.#slots.length > 0 && this.#writer.isIdle
-    return isWorking ? 0 : nowMs - this.#lastActivityMs
+    return isWorking ? 0 : elapsedMs - this.#lastActivityMs
   }
 
   /** Takes no more requests, answers those begun, then closes. */
@@ -131,7 +135,7 @@ export class Connection {
 
   #onReceived(): void {
     if (this.#state !== 'open') return
-    this.#lastActivityMs = this.#options.clock.now()
+    this.#lastActivityMs = this.#options.clock.elapsedMs()
     this.#beginRequests()
   }
 
@@ -146,7 +150,7 @@ export class Connection {
   }
 
   #onProgress(): void {
-    this.#lastActivityMs = this.#options.clock.now()
+    this.#lastActivityMs = this.#options.clock.elapsedMs()
     this.#beginRequests()
   }
 

@@ -10,6 +10,7 @@ import { ListenError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { FrameHandler } from '../broker/frame-handler.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
+import { IdleWheel } from './idle-wheel.ts'
 import { type Endpoint, endpointsOf, type Listener, listenerContext } from './listeners.ts'
 import { ReceiveMemory } from './receive-memory.ts'
 
@@ -23,6 +24,9 @@ export type ServerOptions = ConnectionLimits & {
   readonly clock: Clock
   readonly logger: Logger
 }
+
+/** Connections that are refused meanwhile are told of in one line. */
+const dropLineMs = 30_000
 
 /** An address that is listened on. */
 type Bound = { readonly server: Server; readonly endpoint: Endpoint }
@@ -70,8 +74,9 @@ export class KafkaServer {
   readonly #handler: FrameHandler
   readonly #options: ServerOptions
   readonly #connections = new Set<Connection>()
+  readonly #idle: IdleWheel<Connection>
   readonly #memory = new ReceiveMemory()
-  #sweepTimer: Timer | undefined
+  #dropTimer: Timer | undefined
   #droppedCount = 0
   #closing: Promise<void> | undefined
   #onLastClosed: (() => void) | undefined
@@ -85,7 +90,12 @@ export class KafkaServer {
       server.on('connection', (socket) => this.#accept(socket, endpoint))
       server.on('error', (error) => options.logger.error({ err: error }, 'accepting failed'))
     }
-    this.#scheduleSweep()
+    this.#idle = new IdleWheel({
+      timeoutMs: options.idleTimeoutMs,
+      everyMs: Math.min(Math.max(options.idleTimeoutMs / 4, 10), 30_000),
+      clock: options.clock,
+      onDue: (connection) => this.#closeIdle(connection),
+    })
   }
 
   get connectionCount(): number {
@@ -102,7 +112,8 @@ export class KafkaServer {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    this.#sweepTimer?.cancel()
+    this.#idle.stop()
+    this.#dropTimer?.cancel()
     const stopped = Promise.all(
       this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
     )
@@ -141,17 +152,24 @@ export class KafkaServer {
       onClose: (closed) => this.#forget(closed),
     })
     this.#connections.add(connection)
+    this.#idle.add(connection)
     if (this.#closing !== undefined) connection.destroy()
   }
 
   #forget(connection: Connection): void {
     this.#connections.delete(connection)
+    this.#idle.delete(connection)
     if (this.#connections.size === 0) this.#onLastClosed?.()
   }
 
-  /** One line for the first, then one per sweep: a flood must not become a flood of lines. */
+  /** One line for the first, then one now and then: a flood must not become a flood of lines. */
   #onDrop(): void {
-    if (this.#droppedCount++ === 0) this.#logDropped()
+    if (this.#droppedCount++ > 0) return
+    this.#logDropped()
+    this.#dropTimer = this.#options.clock.after(dropLineMs, () => {
+      if (this.#droppedCount > 1) this.#logDropped()
+      this.#droppedCount = 0
+    })
   }
 
   #logDropped(): void {
@@ -160,22 +178,8 @@ export class KafkaServer {
     logger.warn(fields, 'connections refused: too many are open')
   }
 
-  #scheduleSweep(): void {
-    const everyMs = Math.min(Math.max(this.#options.idleTimeoutMs / 4, 10), 30_000)
-    this.#sweepTimer = this.#options.clock.after(everyMs, () => {
-      this.#sweep()
-      this.#scheduleSweep()
-    })
-  }
-
-  #sweep(): void {
-    if (this.#droppedCount > 1) this.#logDropped()
-    this.#droppedCount = 0
-    const nowMs = this.#options.clock.now()
-    for (const connection of [...this.#connections]) {
-      if (connection.idleMs(nowMs) < this.#options.idleTimeoutMs) continue
-      this.#options.logger.debug({ peer: connection.peer }, 'idle connection closed')
-      connection.destroy()
-    }
+  #closeIdle(connection: Connection): void {
+    this.#options.logger.debug({ peer: connection.peer }, 'idle connection closed')
+    connection.destroy()
   }
 }

@@ -67,6 +67,12 @@ export function brokerConfig(
       'Largest request taken.',
     ),
     fixed(
+      'socket.send.buffer.bytes',
+      'int',
+      String(settings.sendBufferBytes),
+      'Bytes of answers the kernel holds per connection; -1: it decides, but for local clients.',
+    ),
+    fixed(
       'connections.max.idle.ms',
       'long',
       String(settings.idleTimeoutMs),

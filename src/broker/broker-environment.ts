@@ -33,9 +33,10 @@ export type BrokerSettings = {
   readonly fetchMaxBytes: number
   /** Incremental fetch sessions kept at a time; 0 declines them. */
   readonly fetchSessionSlots: number
-  /** Shown as `socket.request.max.bytes` and `connections.max.idle.ms`. */
+  /** Shown as `socket.request.max.bytes`, `connections.max.idle.ms` and `socket.send.buffer.bytes`. */
   readonly maxRequestBytes: number
   readonly idleTimeoutMs: number
+  readonly sendBufferBytes: number
   readonly groups: GroupSettings
 }
 

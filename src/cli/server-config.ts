@@ -205,7 +205,7 @@ function expectedOf(kind: SettingKind, value: string): string | undefined {
     case 'choice':
       return kind.choices.includes(value) ? undefined : `one of ${kind.choices.join(', ')}`
     case 'integer': {
-      const isFine = /^\d{1,10}$/.test(value) && inRange(Number(value), kind)
+      const isFine = /^-?\d{1,10}$/.test(value) && inRange(Number(value), kind)
       return isFine ? undefined : `a whole number from ${kind.min} to ${kind.max}`
     }
     case 'topic':

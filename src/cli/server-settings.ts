@@ -120,6 +120,7 @@ const own: readonly Setting[] = [
   },
   { name: 'max.connections', default: '10000', kind: integer(1, 1_000_000) },
   { name: 'connections.max.idle.ms', default: '600000', kind: integer(1) },
+  { name: 'socket.send.buffer.bytes', default: '-1', kind: integer(-1) },
   { name: 'stratalog.max.in.flight.requests', default: '64', kind: integer(1, 100_000) },
   { name: 'stratalog.max.in.flight.bytes', default: '33554432', kind: integer(1) },
   { name: 'stratalog.max.queued.bytes', default: '4194304', kind: integer(1) },

@@ -28,6 +28,8 @@ export type ConnectionLimits = {
   readonly maxInFlightRequests: number
   readonly maxInFlightBytes: number
   readonly maxQueuedBytes: number
+  /** See receivingSocket. */
+  readonly sendBufferBytes: number
 }
 
 export type ConnectionOptions = {
@@ -90,13 +92,14 @@ export class Connection {
   }
 
   #openReceiver(accepted: Socket): Socket {
-    const socket = receivingSocket(accepted, {
+    const receiver = {
       target: () => this.#decoder.target(),
-      received: (count) => {
+      received: (count: number) => {
         if (this.#state === 'open') this.#decoder.received(count)
         this.#onReceived()
       },
-    })
+    }
+    const socket = receivingSocket(accepted, receiver, this.#options.limits.sendBufferBytes)
     if (socket !== undefined) return socket
     accepted.on('data', (chunk: Buffer) => {
       if (this.#state === 'open') this.#decoder.push(chunk)

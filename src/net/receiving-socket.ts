@@ -10,12 +10,12 @@ import { kibibyte } from '../base/units.ts'
 import { binding } from '../native/load-binding.ts'
 
 /**
- * What the kernel holds of an answer (it takes twice as much). Left alone it grows to megabytes, and the
- * loop that fills it does all the work of the sending side; with less, the receiver's acknowledgements
- * do, and loopback moves three times as much for a third of the CPU. It bounds what one connection
- * moves in a round trip: Kafka's `socket.send.buffer.bytes` is 100 KiB.
+ * What the kernel holds of an answer to a peer on the same machine (it takes twice as much). Left alone
+ * it grows to megabytes, and the loop that fills it does all the work of the sending side; with less,
+ * the receiver's acknowledgements do, and loopback moves three times as much for a third of the CPU.
+ * Not for other peers: it bounds what a connection moves in a round trip, and theirs may be long.
  */
-const sendBufferBytes = 384 * kibibyte
+const sendBufferBytesHere = 384 * kibibyte
 
 export interface Receiver {
   /** Where the next bytes go: one at least; stays as it is until it is asked for again. */
@@ -26,15 +26,22 @@ export interface Receiver {
 
 /**
  * @param accepted nothing was read from it yet, and nobody listens to it.
+ * @param sendBufferBytes what the kernel may hold of unsent answers; −1 leaves that to the kernel, but
+ *                 for peers on the same machine.
  * @returns the socket to use instead, reading already; undefined when there can be none, and `accepted`
  *          is as it was.
  */
-export function receivingSocket(accepted: Socket, receiver: Receiver): Socket | undefined {
+export function receivingSocket(
+  accepted: Socket,
+  receiver: Receiver,
+  sendBufferBytes: number,
+): Socket | undefined {
   const fd = descriptorOf(accepted)
   if (fd < 0) return undefined
   let copy: number | undefined
   try {
-    binding.limitSendBuffer(fd, sendBufferBytes)
+    const limit = sendBufferBytes < 0 && isHere(accepted) ? sendBufferBytesHere : sendBufferBytes
+    if (limit >= 0) binding.limitSendBuffer(fd, limit)
     copy = binding.duplicate(fd)
   } catch {
     return undefined // No descriptor left, for one: it works without.
@@ -52,6 +59,11 @@ export function receivingSocket(accepted: Socket, receiver: Receiver): Socket | 
   const socket = new Socket(options)
   accepted.destroy()
   return socket
+}
+
+/** Whether the peer is on this machine. */
+function isHere({ localAddress, remoteAddress }: Socket): boolean {
+  return remoteAddress === localAddress || /^(::ffff:)?127\.|^::1$/.test(remoteAddress ?? '')
 }
 
 /**

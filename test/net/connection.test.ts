@@ -103,6 +103,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<KafkaServer>
     nodeIds: [1],
     maxConnections: 100,
     idleTimeoutMs: 600_000,
+    sendBufferBytes: -1,
     maxRequestBytes: 1_000_000,
     maxInFlightRequests: 64,
     maxInFlightBytes: 4_000_000,

@@ -38,6 +38,7 @@ export const testSettings: BrokerSettings = {
   fetchSessionSlots: 1000,
   maxRequestBytes: 104_857_600,
   idleTimeoutMs: 600_000,
+  sendBufferBytes: -1,
   groups: defaultGroupSettings,
 }
 

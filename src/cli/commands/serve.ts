@@ -246,6 +246,7 @@ async function start(
       maxInFlightRequests: integer('stratalog.max.in.flight.requests'),
       maxInFlightBytes: integer('stratalog.max.in.flight.bytes'),
       maxQueuedBytes: integer('stratalog.max.queued.bytes'),
+      sendBufferBytes: integer('socket.send.buffer.bytes'),
       logger,
     })
   } catch (error) {

@@ -29,14 +29,42 @@ export type SharedEnvironment = Pick<
   readonly path: string
 }
 
-/** The same for all partitions of a topic. */
-export type TopicEnvironment = {
+/** Whose settings they are: a topic, as a rule. */
+export type SettingsSource = { readonly config: { readonly settings: LogSettings } }
+
+export type TopicFacts = {
   readonly name: string
   readonly topicId: string
   readonly isReplicated: boolean
-  /** Live, as those of a log are. */
-  readonly settings: LogSettings
   readonly mayHaveGaps: boolean
+}
+
+/**
+ * The same for all partitions of a topic. A class, so that logs of many topics find the settings of
+ * each by the same way, which the compiler then knows.
+ */
+export class TopicEnvironment implements TopicFacts {
+  readonly name: string
+  readonly topicId: string
+  readonly isReplicated: boolean
+  readonly #mayHaveGaps: boolean
+  readonly #source: SettingsSource
+
+  constructor(facts: TopicFacts, source: SettingsSource) {
+    this.name = facts.name
+    this.topicId = facts.topicId
+    this.isReplicated = facts.isReplicated
+    this.#mayHaveGaps = facts.mayHaveGaps
+    this.#source = source
+  }
+
+  /** Live, as those of a log are. */
+  get settings(): LogSettings {
+    return this.#source.config.settings
+  }
+  get mayHaveGaps(): boolean {
+    return this.#mayHaveGaps || this.settings.requiresKeys
+  }
 }
 
 export class PartitionEnvironment implements LogEnvironment {

@@ -54,8 +54,9 @@ import {
 import { loadMetaProperties, readTopicId, writeTopicId } from './meta-properties.ts'
 import {
   PartitionEnvironment,
+  type SettingsSource,
   type SharedEnvironment,
-  type TopicEnvironment,
+  TopicEnvironment,
 } from './partition-environment.ts'
 import { type ConsumerReport, StoreConsumers } from './store-consumers.ts'
 import {
@@ -211,7 +212,7 @@ export class Store {
       topics: () => this.#topics.values(),
       isThere: (topic) => this.#topics.get(topic.name) === topic,
       environment: (topic, partition) => {
-        const shared = this.#topicEnvironment(topic.name, () => topic.config.settings)
+        const shared = this.#topicEnvironment(topic.name, topic)
         return new PartitionEnvironment(this.#sharedEnvironment(), shared, partition)
       },
       logStart: (name) => this.#checkpoints.logStart(name),
@@ -760,7 +761,7 @@ export class Store {
       fileSystem.makeDirectory(directory)
       await fileSystem.syncDirectory(this.path)
     }
-    const topic = this.#topicEnvironment(systemTopic, () => defaultLogSettings)
+    const topic = this.#topicEnvironment(systemTopic, { config: { settings: defaultLogSettings } })
     const env = new PartitionEnvironment(this.#sharedEnvironment(), topic, 0)
     this.#systemLog = this.#openLog(env)
     this.#metadata = await StoreMetadata.open(this.#tableEnvironment(this.#systemLog, () => 'disk'))
@@ -827,7 +828,7 @@ export class Store {
       this.topicConfig(entry.config),
       (self, index) => {
         this.#assertOpen()
-        shared ??= this.#topicEnvironment(name, () => self.config.settings)
+        shared ??= this.#topicEnvironment(name, self)
         return this.#openLog(new PartitionEnvironment(this.#sharedEnvironment(), shared, index))
       },
     )
@@ -861,19 +862,15 @@ export class Store {
   }
 
   /** What the partitions of a topic share; their settings are those of the moment. */
-  #topicEnvironment(name: string, settings: () => LogSettings): TopicEnvironment {
-    const mayHaveGaps = this.#mayHaveGaps(name, settings())
-    return {
+  #topicEnvironment(name: string, source: SettingsSource): TopicEnvironment {
+    const entry = name === systemTopic ? undefined : this.#metadata.topic(name)
+    const facts = {
       name,
-      topicId: name === systemTopic ? '' : (this.#metadata.topic(name)?.id ?? ''),
-      isReplicated: name !== systemTopic && this.#metadata.topic(name)?.isReplicated === true,
-      get settings() {
-        return settings()
-      },
-      get mayHaveGaps() {
-        return mayHaveGaps || settings().requiresKeys
-      },
+      topicId: entry?.id ?? '',
+      isReplicated: entry?.isReplicated === true,
+      mayHaveGaps: this.#mayHaveGaps(name, source.config.settings),
     }
+    return new TopicEnvironment(facts, source)
   }
 
   /** What all logs share. The leader epoch is known when the first topic's log opens. */
@@ -947,7 +944,7 @@ export class Store {
     const { fileSystem, onRecovery } = this.#settings
     const work: { env: LogEnvironment; topic: Topic; partition: number; bytes: number }[] = []
     for (const topic of this.#topics.values()) {
-      const shared = this.#topicEnvironment(topic.name, () => topic.config.settings)
+      const shared = this.#topicEnvironment(topic.name, topic)
       for (let partition = 0; partition < topic.partitionCount; partition++) {
         const env = new PartitionEnvironment(this.#sharedEnvironment(), shared, partition)
         const recoveryPoint = this.#checkpoints.recoveryPoint(env.name)

@@ -64,11 +64,15 @@ class Waiting {
   }
 }
 
+/** How many records share a reading of the clock, where all of a batch are sent in one turn of the loop. */
+const recordsPerReading = 32
+
 export class LogWriter {
   readonly #target: WriterTarget
   readonly #settings: WriterSettings
   readonly #builder: BatchBuilder
   #waiting = new Waiting()
+  #nowMs = 0
   #timer: Timer | undefined
   #isScheduled = false
   #unsettled = new Set<Promise<void>>()
@@ -92,7 +96,7 @@ export class LogWriter {
     // A record that does not fit goes into the next batch, so that a huge one fails alone.
     if (this.#builder.sizeBytes + payloadBytes(record) > this.#settings.batchBytes) this.#write()
     try {
-      this.#builder.add(record, this.#target.clock.now())
+      this.#builder.add(record, this.#now())
     } catch (error) {
       return Promise.reject(error)
     }
@@ -116,6 +120,15 @@ export class LogWriter {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** A reading of the clock costs as much as a record. */
+  #now(): number {
+    const isShared = this.#settings.lingerMs === 0
+    if (!isShared || this.#builder.recordCount % recordsPerReading === 0) {
+      this.#nowMs = this.#target.clock.now()
+    }
+    return this.#nowMs
   }
 
   #schedule(): void {

@@ -12,6 +12,7 @@ import {
   simDisk,
   valuesIn,
 } from '../support/log-inspection.ts'
+import { SteppedClock } from '../support/stepped-clock.ts'
 
 async function openLog(config: Record<string, string> = {}, disk = simDisk()) {
   const store = await openOn(disk)
@@ -315,6 +316,29 @@ describe('a writer', () => {
     await writer.close()
     expect((await last).offset).toBe(2)
     await expect(writer.send('d')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
+
+  it.each([
+    [0, 'shares a reading of the clock among a few records of one turn', [1000, 1000, 1031, 2033]],
+    [5, 'reads the clock for every record that waits longer', [1000, 1030, 1031, 2033]],
+  ])('with lingerMs %i %s', async (lingerMs, _, expected) => {
+    const clock = new SteppedClock(1000)
+    const log = await (await openOn(simDisk(), { clock })).log('t')
+    const writer = log.writer({ lingerMs, level: 'os' })
+    const sent = []
+    for (let i = 0; i < 34; i++) {
+      sent.push(writer.send('x'))
+      clock.advance(i === 0 ? 0 : 1)
+    }
+    await writer.flush()
+    clock.advance(1000)
+    sent.push(writer.send('y'))
+    await writer.close()
+    await Promise.all(sent)
+    const times: number[] = []
+    const cursor = log.cursor()
+    while (cursor.next()) times.push(cursor.timestamp)
+    expect([times[0], times[31], times[32], times[34]]).toEqual(expected)
   })
 
   it('lets a record with huge headers fail alone', async () => {

@@ -8,6 +8,7 @@
             "native/addon.cc",
             "native/crc32c.cc",
             "native/mapped_region.cc",
+            "native/record_scan.cc",
             "native/send_file.cc",
             "native/file_ops.cc"
           ],

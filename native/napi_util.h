@@ -143,6 +143,7 @@ struct Environment {
 };
 
 void ExportCrc32c(Napi::Env env, Napi::Object exports);
+void ExportRecordScan(Napi::Env env, Napi::Object exports);
 void ExportMappedRegion(Napi::Env env, Napi::Object exports);
 void ExportSendFile(Napi::Env env, Napi::Object exports);
 void ExportFileOps(Napi::Env env, Napi::Object exports);

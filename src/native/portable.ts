@@ -5,6 +5,7 @@
  *
  * - a mapping is a copy of the file as it was when mapped, in memory of this process;
  * - `sendFile` copies through this process with `SendTarget.write`;
+ * - `scanRecords` leaves all records to those above;
  * - `reserve` cannot reserve and returns false;
  * - `writeDurable` goes through the page cache, and `pageOffset` is 0;
  * - `duplicate` and `tryLock` cannot, and return undefined; `limitSendBuffer` does nothing.
@@ -27,6 +28,7 @@ const liveRegions = new WeakSet<ArrayBuffer>()
 export const portableBinding: NativeBinding = {
   kind: 'portable',
   crc32c: checkedCrc32c,
+  scanRecords,
   map,
   unmap,
   advise,
@@ -47,6 +49,20 @@ export const portableBinding: NativeBinding = {
 function checkedCrc32c(bytes: Uint8Array, start: number, end: number, seed = 0): number {
   if (!(start >= 0 && start <= end && end <= bytes.length)) throw rangeError('bytes')
   return portableCrc32c(bytes, start, end, seed)
+}
+
+function scanRecords(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  count: number,
+  facts: Float64Array,
+): boolean {
+  if (!(bytes instanceof Uint8Array)) throw typeError('bytes')
+  if (!(facts instanceof Float64Array && facts.length >= 3)) throw typeError('facts')
+  if (!(start >= 0 && start <= end && end <= bytes.length)) throw rangeError('start or end')
+  if (!(count >= 1 && count <= 0x7fff_ffff)) throw rangeError('count')
+  return false
 }
 
 function map(fd: number, length: number): ArrayBuffer {

@@ -21,6 +21,7 @@ import {
   UnsupportedCodecError,
   UnsupportedMagicError,
 } from '../base/errors.ts'
+import { scanned } from '../platform/record-scan.ts'
 import {
   baseOffsetAt,
   baseTimestampAt,
@@ -218,6 +219,8 @@ function walkRecords(view: BatchView, rules: ProduceRules, codec: CodecName): Wa
   const cursor = new RecordCursor({ maxDecompressedBytes: rules.maxDecompressedBytes })
   const isCreate = rules.timestampType === 'create'
   cursor.openAs(view.bytes, view.position, isCreate ? undefined : rules.nowMs)
+  const known = cursor.scan() ? walkOfScan(view, rules) : undefined
+  if (known !== undefined) return known
   const faults = new RecordFaults()
   let maxTimestamp: number = none
   let hasDenseOffsets = true
@@ -244,6 +247,22 @@ function walkRecords(view: BatchView, rules: ProduceRules, codec: CodecName): Wa
   }
   faults.throwIfAny()
   return { hasDenseOffsets, maxTimestamp }
+}
+
+/** What a walk over the records scanned last would find; undefined when it may find a fault. */
+function walkOfScan(view: BatchView, rules: ProduceRules): Walk | undefined {
+  if (rules.requiresKeys && scanned.nullKeys > 0) return undefined
+  if (rules.timestampType === 'append') return { hasDenseOffsets: true, maxTimestamp: rules.nowMs }
+  const { baseTimestamp } = view
+  const earliest = baseTimestamp + scanned.minTimestampDelta
+  const latest = baseTimestamp + scanned.maxTimestampDelta
+  if (!Number.isSafeInteger(earliest) || !Number.isSafeInteger(latest)) return undefined
+  // Between two allowed times every one is allowed, unless one of them stands for none.
+  const isOne = earliest === latest
+  if (earliest < 0 && !isOne) return undefined
+  if (!isTimestampAllowed(earliest, view, rules)) return undefined
+  if (!isTimestampAllowed(latest, view, rules)) return undefined
+  return { hasDenseOffsets: true, maxTimestamp: latest }
 }
 
 /** The records of one batch that are at fault; one fault a record, the first found. */

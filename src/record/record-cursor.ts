@@ -1,5 +1,6 @@
 import { CorruptBatchError, TimestampError, UnsupportedMagicError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
+import { scanRecords } from '../platform/record-scan.ts'
 import { batchHeaderSize, currentMagic } from './batch-format.ts'
 import { BatchView } from './batch-view.ts'
 import { decompress, defaultMaxDecompressedBytes } from './compression.ts'
@@ -7,6 +8,8 @@ import type { LogRecord, RecordHeader } from './record.ts'
 import { VarintReader } from './varint.ts'
 
 const noBytes = Buffer.alloc(0)
+/** Fewer are walked in the time that the call into the binding takes. */
+const minScannedRecords = 8
 const noHeaders: readonly RecordHeader[] = Object.freeze([])
 
 /**
@@ -113,6 +116,16 @@ export class RecordCursor {
     this.source = plain
     this.#recordsEnd = plain.length
     this.#reader.at(plain, 0, plain.length)
+  }
+
+  /**
+   * Before the first `next`: whether all records are regular, with the offset deltas 0, 1, 2, …;
+   * `scanned` then tells what a walk over them would find. False: walk them.
+   */
+  scan(): boolean {
+    const count = this.#recordCount
+    if (count < minScannedRecords) return false
+    return scanRecords(this.source, this.#reader.position, this.#recordsEnd, count)
   }
 
   /** Moves to the next record. False after the last one. */

@@ -38,6 +38,7 @@ export function describeBindingContract(name: string, binding: () => NativeBindi
     }
 
     describeCrc32c(binding)
+    describeRecordScan(binding)
     describeMap(binding, openFile, () => directory.path)
     describeSendFile(binding, openFile)
     describeFileOperations(binding, openFile, () => directory.path)
@@ -92,6 +93,64 @@ function describeCrc32c(binding: () => NativeBinding): void {
       ]) {
         expect(() => binding().crc32c(bytes, start!, end!)).toThrow(codeMatching(/^ERR_/))
       }
+    })
+  })
+}
+
+function describeRecordScan(binding: () => NativeBinding): void {
+  describe('scanRecords', () => {
+    // Length 7, attributes, time 0, offset 0, no key, value 'x', no headers; then the same with key
+    // 'k', time −1, offset 1 and a header 'h' without a value.
+    const first = [0x0e, 0, 0, 0, 0x01, 0x02, 0x78, 0]
+    const second = [0x18, 0, 0x01, 0x02, 0x02, 0x6b, 0x02, 0x78, 0x02, 0x02, 0x68, 0x01]
+    const records = Buffer.from([...first, ...second])
+    records[first.length] = (second.length - 1) * 2
+    const scan = (bytes: Buffer, start: number, end: number, count: number) => {
+      const facts = new Float64Array([9, 9, 9])
+      const isRegular = binding().scanRecords(bytes, start, end, count, facts)
+      return { isRegular, facts: [...facts] }
+    }
+    const unknown = { isRegular: false, facts: [9, 9, 9] }
+
+    it('tells of regular records, or nothing', () => {
+      const isScanned = binding().kind === 'addon'
+      const known = (...facts: number[]) => (isScanned ? { isRegular: true, facts } : unknown)
+      expect(scan(records, 0, records.length, 2)).toEqual(known(-1, 0, 1))
+      expect(scan(records, 0, first.length, 1)).toEqual(known(0, 0, 1))
+      const padded = Buffer.concat([Buffer.alloc(5, 0xff), records, Buffer.alloc(3, 0xff)])
+      expect(scan(padded, 5, 5 + records.length, 2)).toEqual(known(-1, 0, 1))
+    })
+
+    it('tells nothing of any other bytes', () => {
+      expect(scan(records, 0, records.length, 1)).toEqual(unknown)
+      expect(scan(records, 0, records.length, 3)).toEqual(unknown)
+      expect(scan(records, first.length, records.length, 1)).toEqual(unknown)
+      for (let end = 0; end < records.length; end++) {
+        if (end === first.length) continue
+        const cut = scan(records, 0, end, 2)
+        expect(cut).toEqual(unknown)
+      }
+      expect(scan(Buffer.alloc(40, 0x80), 0, 40, 1)).toEqual(unknown)
+      expect(scan(Buffer.alloc(40, 0xff), 0, 40, 1)).toEqual(unknown)
+    })
+
+    it('rejects bounds outside the bytes, counts there are not, and other kinds of arrays', () => {
+      const facts = new Float64Array(3)
+      for (const [start, end, count] of [
+        [-1, 5, 1],
+        [0, records.length + 1, 1],
+        [6, 5, 1],
+        [Number.NaN, 5, 1],
+        [0, 5, 0],
+        [0, 5, 2 ** 31],
+      ]) {
+        const call = () => binding().scanRecords(records, start!, end!, count!, facts)
+        expect(call).toThrow(codeMatching(/^ERR_/))
+      }
+      const short = () => binding().scanRecords(records, 0, 5, 1, new Float64Array(2))
+      expect(short).toThrow(codeMatching(/^ERR_/))
+      const text = 'text' as unknown as Uint8Array
+      expect(() => binding().scanRecords(text, 0, 1, 1, facts)).toThrow(codeMatching(/^ERR_/))
     })
   })
 }

@@ -166,14 +166,16 @@ export class FlushCoordinator {
 
   async #run(): Promise<void> {
     do {
-      // A turn's worth of appends, from whatever sockets they came, joins the first round. And after
-      // syncs on this thread, nothing else would ever give timers and sockets their turn.
+      // A turn's worth of appends, from whatever sockets they came, joins the round: also what those
+      // append next who were told at the end of the one before, who would else go on in two halves
+      // that take turns. And after syncs on this thread, nothing else would ever give timers and
+      // sockets their turn.
       await new Promise((resolve) => setImmediate(resolve))
       const turnStart = this.#options.clock.elapsedMs()
       do {
         await this.#runRound()
         if (this.#wasInline) await this.#requestOfThisTurn()
-      } while (this.#hasWork && !(this.#wasInline && this.#isTurnOver(turnStart)))
+      } while (this.#wasInline && this.#hasWork && !this.#isTurnOver(turnStart))
     } while (this.#hasWork)
     this.#round = undefined
   }

@@ -167,42 +167,26 @@ Crc32cFunction Choose() { return Crc32cTables; }
 
 const Crc32cFunction crc32c_of_this_machine = Choose();
 
-// crc32c(bytes, start, end, seed = 0). Plain Node-API: the wrapper classes would double the cost
-// of a short input.
+// crc32c(bytes, start, end, seed = 0)
 napi_value Crc32c(napi_env env, napi_callback_info info) {
   size_t count = 4;
   napi_value arguments[4];
   napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* data = nullptr;
-  if (count < 3 || napi_get_typedarray_info(env, arguments[0], &type, &length, &data, nullptr,
-                                            nullptr) != napi_ok ||
-      type != napi_uint8_array) {
-    ThrowTypeError(env, "bytes");
-    return nullptr;
-  }
-  double start = 0;
-  double end = 0;
+  ByteRange range;
+  if (!ReadByteRange(env, arguments, count, &range)) return nullptr;
   double seed = 0;
   napi_valuetype seed_type = napi_undefined;
   if (count > 3) napi_typeof(env, arguments[3], &seed_type);
-  if (napi_get_value_double(env, arguments[1], &start) != napi_ok ||
-      napi_get_value_double(env, arguments[2], &end) != napi_ok ||
-      (seed_type != napi_undefined &&
-       napi_get_value_double(env, arguments[3], &seed) != napi_ok)) {
-    ThrowTypeError(env, "start, end or seed");
+  if (seed_type != napi_undefined && napi_get_value_double(env, arguments[3], &seed) != napi_ok) {
+    ThrowTypeError(env, "seed");
     return nullptr;
   }
-  if (!(start >= 0 && start <= end && end <= static_cast<double>(length)) ||
-      !(seed >= 0 && seed <= UINT32_MAX)) {
-    ThrowRangeError(env, "start, end or seed");
+  if (!(seed >= 0 && seed <= UINT32_MAX)) {
+    ThrowRangeError(env, "seed");
     return nullptr;
   }
-  size_t from = static_cast<size_t>(start);
-  size_t size = static_cast<size_t>(end) - from;
   uint32_t crc = ~static_cast<uint32_t>(seed);
-  crc = ~crc32c_of_this_machine(crc, static_cast<const uint8_t*>(data) + from, size);
+  crc = ~crc32c_of_this_machine(crc, range.data, range.size);
   napi_value result;
   napi_create_uint32(env, crc, &result);
   return result;

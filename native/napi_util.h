@@ -132,6 +132,42 @@ inline bool ReadBytes(const Napi::Value& value, const char* argument, int64_t le
   return ReadInteger(value, argument, static_cast<double>(least), kMaxSafeInteger, result);
 }
 
+// Bytes of a Uint8Array; they stay where they are until the call into the addon returns.
+struct ByteRange {
+  const uint8_t* data;
+  size_t size;
+};
+
+// Reads `bytes, start, end`, the first three arguments. On failure throws into JavaScript and returns
+// false. Plain Node-API: the wrapper classes would double the cost of a short input.
+inline bool ReadByteRange(napi_env env, const napi_value* arguments, size_t count,
+                          ByteRange* result) {
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  if (count < 3 || napi_get_typedarray_info(env, arguments[0], &type, &length, &data, nullptr,
+                                            nullptr) != napi_ok ||
+      type != napi_uint8_array) {
+    ThrowTypeError(env, "bytes");
+    return false;
+  }
+  double start = 0;
+  double end = 0;
+  if (napi_get_value_double(env, arguments[1], &start) != napi_ok ||
+      napi_get_value_double(env, arguments[2], &end) != napi_ok) {
+    ThrowTypeError(env, "start or end");
+    return false;
+  }
+  if (!(start >= 0 && start <= end && end <= static_cast<double>(length))) {
+    ThrowRangeError(env, "start or end");
+    return false;
+  }
+  size_t from = static_cast<size_t>(start);
+  result->data = static_cast<const uint8_t*>(data) + from;
+  result->size = static_cast<size_t>(end) - from;
+  return true;
+}
+
 class RegionTable;    // mapped_region.cc
 class SendScheduler;  // send_file.cc
 

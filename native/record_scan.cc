@@ -94,47 +94,31 @@ bool Scan(const uint8_t* at, const uint8_t* end, int64_t count, Facts* facts) {
          facts->max_timestamp_delta <= kMaxExact;
 }
 
-// scanRecords(bytes, start, end, count, facts). Plain Node-API, as Crc32c.
+// scanRecords(bytes, start, end, count, facts)
 napi_value ScanRecords(napi_env env, napi_callback_info info) {
   size_t argument_count = 5;
   napi_value arguments[5];
   napi_get_cb_info(env, info, &argument_count, arguments, nullptr, nullptr);
+  ByteRange range;
+  if (!ReadByteRange(env, arguments, argument_count, &range)) return nullptr;
+  double count = 0;
   napi_typedarray_type type;
-  size_t length = 0;
-  void* data = nullptr;
-  if (argument_count < 5 ||
-      napi_get_typedarray_info(env, arguments[0], &type, &length, &data, nullptr, nullptr) !=
-          napi_ok ||
-      type != napi_uint8_array) {
-    ThrowTypeError(env, "bytes");
-    return nullptr;
-  }
   size_t facts_length = 0;
   void* facts_data = nullptr;
-  if (napi_get_typedarray_info(env, arguments[4], &type, &facts_length, &facts_data, nullptr,
+  if (argument_count < 5 || napi_get_value_double(env, arguments[3], &count) != napi_ok ||
+      napi_get_typedarray_info(env, arguments[4], &type, &facts_length, &facts_data, nullptr,
                                nullptr) != napi_ok ||
       type != napi_float64_array || facts_length < 3) {
-    ThrowTypeError(env, "facts");
+    ThrowTypeError(env, "count or facts");
     return nullptr;
   }
-  double start = 0;
-  double end = 0;
-  double count = 0;
-  if (napi_get_value_double(env, arguments[1], &start) != napi_ok ||
-      napi_get_value_double(env, arguments[2], &end) != napi_ok ||
-      napi_get_value_double(env, arguments[3], &count) != napi_ok) {
-    ThrowTypeError(env, "start, end or count");
+  if (!(count >= 1 && count <= INT32_MAX)) {
+    ThrowRangeError(env, "count");
     return nullptr;
   }
-  if (!(start >= 0 && start <= end && end <= static_cast<double>(length)) ||
-      !(count >= 1 && count <= INT32_MAX)) {
-    ThrowRangeError(env, "start, end or count");
-    return nullptr;
-  }
-  const uint8_t* bytes = static_cast<const uint8_t*>(data);
   Facts facts;
-  bool is_regular = Scan(bytes + static_cast<size_t>(start), bytes + static_cast<size_t>(end),
-                         static_cast<int64_t>(count), &facts);
+  bool is_regular =
+      Scan(range.data, range.data + range.size, static_cast<int64_t>(count), &facts);
   if (is_regular) {
     double* found = static_cast<double*>(facts_data);
     found[0] = static_cast<double>(facts.min_timestamp_delta);

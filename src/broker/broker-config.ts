@@ -70,7 +70,7 @@ export function brokerConfig(
       'socket.send.buffer.bytes',
       'int',
       String(settings.sendBufferBytes),
-      'Bytes of answers the kernel holds per connection; -1: it decides, but for local clients.',
+      'Bytes of answers the kernel holds per connection; 0: it decides; -1: it does, but for local clients.',
     ),
     fixed(
       'connections.max.idle.ms',

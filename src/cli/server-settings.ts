@@ -5,6 +5,7 @@
  */
 import { minuteMs } from '../base/units.ts'
 import { defaultGroupSettings, maxOffsetMetadataBytes } from '../broker/groups/group-settings.ts'
+import { maxSendBufferBytes } from '../net/receiving-socket.ts'
 import { TopicConfig } from '../store/topic-config.ts'
 
 export type SettingKind =
@@ -120,7 +121,7 @@ const own: readonly Setting[] = [
   },
   { name: 'max.connections', default: '10000', kind: integer(1, 1_000_000) },
   { name: 'connections.max.idle.ms', default: '600000', kind: integer(1) },
-  { name: 'socket.send.buffer.bytes', default: '-1', kind: integer(-1) },
+  { name: 'socket.send.buffer.bytes', default: '-1', kind: integer(-1, maxSendBufferBytes) },
   { name: 'stratalog.max.in.flight.requests', default: '64', kind: integer(1, 100_000) },
   { name: 'stratalog.max.in.flight.bytes', default: '33554432', kind: integer(1) },
   { name: 'stratalog.max.queued.bytes', default: '4194304', kind: integer(1) },

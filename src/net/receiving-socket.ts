@@ -17,6 +17,9 @@ import { binding } from '../native/load-binding.ts'
  */
 const sendBufferBytesHere = 384 * kibibyte
 
+/** Most that a send buffer can be asked to hold: the kernel takes twice as many. */
+export const maxSendBufferBytes: number = 2 ** 30 - 1
+
 export interface Receiver {
   /** Where the next bytes go: one at least; stays as it is until it is asked for again. */
   target(): Buffer
@@ -26,8 +29,8 @@ export interface Receiver {
 
 /**
  * @param accepted nothing was read from it yet, and nobody listens to it.
- * @param sendBufferBytes what the kernel may hold of unsent answers; −1 leaves that to the kernel, but
- *                 for peers on the same machine.
+ * @param sendBufferBytes what the kernel may hold of unsent answers; 0 leaves that to the kernel, −1
+ *                 too, but for peers on the same machine.
  * @returns the socket to use instead, reading already; undefined when there can be none, and `accepted`
  *          is as it was.
  */
@@ -41,7 +44,7 @@ export function receivingSocket(
   let copy: number | undefined
   try {
     const limit = sendBufferBytes < 0 && isHere(accepted) ? sendBufferBytesHere : sendBufferBytes
-    if (limit >= 0) binding.limitSendBuffer(fd, limit)
+    if (limit > 0) binding.limitSendBuffer(fd, limit)
     copy = binding.duplicate(fd)
   } catch {
     return undefined // No descriptor left, for one: it works without.

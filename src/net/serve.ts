@@ -22,6 +22,7 @@ import {
 } from '../broker/groups/group-settings.ts'
 import { Store } from '../store/store.ts'
 import { addressOf, checkListeners, type ListenerOptions } from './listeners.ts'
+import { maxSendBufferBytes } from './receiving-socket.ts'
 import { type KafkaServer, listen, type ServerOptions } from './server.ts'
 
 export type ServeOptions = {
@@ -84,8 +85,8 @@ export type ServeOptions = {
   readonly maxQueuedBytes?: number
   /**
    * Bytes of answers the kernel holds per connection (SO_SNDBUF); they bound what a connection moves in
-   * a round trip. Default −1: the kernel decides, but 393,216 for clients on the same machine. Has no
-   * effect with the portable binding.
+   * a round trip. 0: the kernel decides. Default −1: it does, but 393,216 for clients on the same
+   * machine. Has no effect with the portable binding.
    */
   readonly sendBufferBytes?: number
   readonly logger?: Logger
@@ -254,11 +255,11 @@ function checkServerOptions(options: ServeOptions, nodeIds: readonly number[]): 
     sendBufferBytes: integerOption('sendBufferBytes', options.sendBufferBytes, {
       default: -1,
       min: -1,
-      max: maxInt,
+      max: maxSendBufferBytes,
     }),
     clock: implementationOption('clock', options.clock, {
       default: systemClock,
-      methods: ['now', 'after'],
+      methods: ['now', 'elapsedMs', 'after'],
     }),
     logger: implementationOption('logger', options.logger, {
       default: silentLogger,

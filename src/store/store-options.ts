@@ -168,7 +168,7 @@ export function checkStoreOptions(options: StoreOptions): StoreSettings {
     }),
     clock: implementationOption('clock', options.clock, {
       default: systemClock,
-      methods: ['now', 'after'],
+      methods: ['now', 'elapsedMs', 'after'],
     }),
     fileSystem,
     random: options.random ?? Math.random,

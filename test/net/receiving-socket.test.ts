@@ -42,6 +42,8 @@ describe('the send buffer', () => {
     ['of one over IPv4 on an IPv6 socket', '::ffff:127.0.0.1', '::ffff:127.0.0.1', -1, 393_216],
     ['of a peer that uses the address of the machine', '192.0.2.7', '192.0.2.7', -1, 393_216],
     ['of a peer elsewhere', '192.0.2.8', '192.0.2.7', -1, undefined],
+    ['of a peer here, when the kernel is to decide', '127.0.0.1', '127.0.0.1', 0, undefined],
+    ['of a peer elsewhere, then too', '192.0.2.8', '192.0.2.7', 0, undefined],
     ['of a peer elsewhere, when it was given', '192.0.2.8', '192.0.2.7', 100_000, 100_000],
     ['of a peer here, when it was given', '127.0.0.1', '127.0.0.1', 100_000, 100_000],
   ])('%s', async (_, remoteAddress, localAddress, given, expected) => {
@@ -49,6 +51,7 @@ describe('the send buffer', () => {
     const receiver = { target: () => Buffer.alloc(16), received: () => {} }
     const socket = receivingSocket(await accepted(remoteAddress, localAddress), receiver, given)
     if (socket !== undefined) sockets.push(socket)
+    expect(socket !== undefined).toBe(binding.kind === 'addon')
     expect(limit.mock.calls.map(([, bytes]) => bytes)).toEqual(
       expected === undefined ? [] : [expected],
     )

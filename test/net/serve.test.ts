@@ -192,6 +192,9 @@ describe('serve', () => {
     ],
     ['acksLevels', { 2: 'os' }, /acksLevels.2/],
     ['logger', {}, /logger is Object: expected an object with the methods/],
+    ['clock', { now: Date.now, after: () => {} }, /clock is Object: .*elapsedMs/],
+    ['sendBufferBytes', -2, /from -1 to 1073741823/],
+    ['sendBufferBytes', 2 ** 30, /from -1 to 1073741823/],
     ['prot' as 'port', 1, /no such option/],
   ])('refuses %s = %j, saying what it expected', async (option, value, message) => {
     const store = await open()

@@ -8,6 +8,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { Logger } from '../base/logger.ts'
+import { mebibyte } from '../base/units.ts'
 import { type ConfigRule, configFault } from '../store/config-definition.ts'
 import type { Defaults, DefaultsScope } from '../store/topic-defaults.ts'
 import type { LazyTable, TableChange } from './lazy-table.ts'
@@ -21,9 +22,12 @@ export type IdleDefinition = ConfigRule & {
 
 const count: ConfigRule = { type: 'int', min: 1, max: 0x7fff_ffff }
 const size: ConfigRule = { type: 'long', min: 0 }
-const rate: ConfigRule = { type: 'double', min: 0 }
+const share: ConfigRule = { type: 'double' }
 
-/** Names, types and bounds are those of Kafka 4.2.1. */
+/**
+ * A Kafka 4.2.1 was asked what it takes. It also refuses to double or halve a pool of threads at once,
+ * which is not checked.
+ */
 const definitions: readonly IdleDefinition[] = [
   ...about('there are no pools of threads to size', {
     'background.threads': count,
@@ -34,11 +38,11 @@ const definitions: readonly IdleDefinition[] = [
   }),
   ...about('there is no log cleaner', {
     'log.cleaner.backoff.ms': size,
-    'log.cleaner.dedupe.buffer.size': size,
-    'log.cleaner.io.buffer.load.factor': rate,
+    'log.cleaner.dedupe.buffer.size': { ...size, min: mebibyte },
+    'log.cleaner.io.buffer.load.factor': share,
     'log.cleaner.io.buffer.size': { ...count, min: 0 },
-    'log.cleaner.io.max.bytes.per.second': rate,
-    'log.cleaner.threads': { ...count, min: 0 },
+    'log.cleaner.io.max.bytes.per.second': share,
+    'log.cleaner.threads': count,
   }),
   ...about('there is no other machine to copy to or from', {
     'follower.replication.throttled.rate': size,
@@ -49,8 +53,8 @@ const definitions: readonly IdleDefinition[] = [
     'sasl.kerberos.kinit.cmd': { type: 'string' },
     'sasl.kerberos.min.time.before.relogin': { type: 'long' },
     'sasl.kerberos.service.name': { type: 'string' },
-    'sasl.kerberos.ticket.renew.jitter': rate,
-    'sasl.kerberos.ticket.renew.window.factor': rate,
+    'sasl.kerberos.ticket.renew.jitter': share,
+    'sasl.kerberos.ticket.renew.window.factor': share,
   }).map((definition) => ({ ...definition, isPerBroker: true })),
 ]
 
@@ -85,13 +89,13 @@ export class IdleBrokerConfig {
     this.#warn({ ...this.given('cluster'), ...this.given('node') })
   }
 
-  /** What was given for this broker, or for all, by name. */
+  /** What was given for this broker, or for all, by name. Names of another version are left out. */
   given(scope: DefaultsScope): Defaults {
     const prefix = prefixOf(scope)
     const entries = Array.from(this.#table.range({ prefix }), ([key, value]) => {
-      return [key.slice(prefix.length), value as string]
+      return [key.slice(prefix.length), value as string] as const
     })
-    return Object.fromEntries(entries)
+    return Object.fromEntries(entries.filter(([name]) => byName.has(name)))
   }
 
   /**

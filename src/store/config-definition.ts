@@ -40,8 +40,9 @@ export function configFault(rule: ConfigRule, value: unknown): string | undefine
   const pattern = type === 'double' ? /^-?\d+(\.\d+)?(E\d+)?$/i : /^-?\d{1,19}$/
   const isInRange = Number.isFinite(number) && number >= min && number <= max
   if (isInRange && pattern.test(value)) return undefined
-  const range = Number.isFinite(max) ? `from ${min} to ${max}` : `of at least ${min}`
-  return type === 'double' ? `a number ${range}` : `a whole number ${range}`
+  const expected = type === 'double' ? 'a number' : 'a whole number'
+  if (Number.isFinite(max)) return `${expected} from ${min} to ${max}`
+  return Number.isFinite(min) ? `${expected} of at least ${min}` : expected
 }
 
 /** The items of a list setting. */

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { alterConfigsApi } from '../../src/broker/api/alter-configs.ts'
 import { describeConfigsApi } from '../../src/broker/api/describe-configs.ts'
 import { incrementalAlterConfigsApi } from '../../src/broker/api/incremental-alter-configs.ts'
+import { LazyTable } from '../../src/broker/lazy-table.ts'
 import { BrokerHarness, batchOf } from '../support/broker-harness.ts'
 
 const [set, remove, append, subtract] = [0, 1, 2, 3]
@@ -289,6 +290,38 @@ describe('settings of Kafka that set nothing here', () => {
     ])
     expect(await replace(own, [])).toBe(0)
     expect(await shown(brokerType, own, [threads, relogin])).toEqual([])
+  })
+
+  it('take what a Kafka 4.2.1 takes', async () => {
+    const factor = 'log.cleaner.io.buffer.load.factor'
+    for (const [name, value, code] of [
+      [factor, '-1', 0],
+      [factor, '1.7976931348623157E308', 0],
+      [factor, 'half', 42],
+      [relogin, '-1', 0],
+      [relogin, '0.5', 42],
+      ['log.cleaner.threads', '0', 42],
+      ['log.cleaner.dedupe.buffer.size', '1', 42],
+      ['leader.replication.throttled.rate', '-1', 42],
+      ['leader.replication.throttled.rate', '0', 0],
+      ['sasl.kerberos.service.name', '', 0],
+    ] as const) {
+      expect([name, value, await alter(own, [[name, set, value]])]).toEqual([name, value, code])
+    }
+  })
+
+  it('of another version are left alone', async () => {
+    const table = await LazyTable.open<string>(broker.store, '__stratalog_cluster')
+    const foreign = { key: 'broker-config:node:of.tomorrow', value: '1' }
+    await table.batch([foreign], { level: 'disk' })
+    const disk = broker.disk.crash()
+    await broker.stop()
+    broker = await BrokerHarness.start({}, disk)
+    expect(await alter(own, [[threads, set, '5']])).toBe(0)
+    expect(await replace(own, [])).toBe(0)
+    expect(await shown(brokerType, own, ['of.tomorrow', threads])).toEqual([])
+    const kept = await LazyTable.open<string>(broker.store, '__stratalog_cluster')
+    expect(kept.get(foreign.key)).toBe('1')
   })
 
   it.each<[string, number, Change]>([

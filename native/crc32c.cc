@@ -195,9 +195,7 @@ napi_value Crc32c(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void ExportCrc32c(Napi::Env env, Napi::Object exports) {
-  napi_value function;
-  napi_create_function(env, "crc32c", NAPI_AUTO_LENGTH, Crc32c, nullptr, &function);
-  exports.Set("crc32c", Napi::Value(env, function));
+  ExportFunction(env, exports, "crc32c", Crc32c);
 }
 
 }  // namespace stratalog

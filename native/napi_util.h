@@ -168,6 +168,14 @@ inline bool ReadByteRange(napi_env env, const napi_value* arguments, size_t coun
   return true;
 }
 
+// Exports a function of plain Node-API.
+inline void ExportFunction(Napi::Env env, Napi::Object exports, const char* name,
+                           napi_callback function) {
+  napi_value made;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &made);
+  exports.Set(name, Napi::Value(env, made));
+}
+
 class RegionTable;    // mapped_region.cc
 class SendScheduler;  // send_file.cc
 

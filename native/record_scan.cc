@@ -133,9 +133,7 @@ napi_value ScanRecords(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void ExportRecordScan(Napi::Env env, Napi::Object exports) {
-  napi_value function;
-  napi_create_function(env, "scanRecords", NAPI_AUTO_LENGTH, ScanRecords, nullptr, &function);
-  exports.Set("scanRecords", Napi::Value(env, function));
+  ExportFunction(env, exports, "scanRecords", ScanRecords);
 }
 
 }  // namespace stratalog

@@ -2,9 +2,9 @@
 // Workload  a server process of its own with 100 topics; 5 000 connections that said hello
 //           (ApiVersions, Metadata), of which 1 000 have a fetch under way that nothing answers,
 //           each of one topic: first fetches of one minute, then of 5 s, asked again when they end.
-// Measures  share of one core that the server uses over 20 s, once V8 has tidied up after the rush of
-//           connections (two collections of garbage, 10 to 15 s later, of 0.3 s of CPU in all); what its resident memory grew by per
-//           connection; µs from an append to the last of the 10 fetches it wakes, in the median.
+// Measures  share of one core that the server uses over 20 s, once V8 has collected most of the
+//           garbage of the rush of connections, which it does in steps 10 to 30 s later; what its
+//           resident memory grew by per connection; µs from an append to the last of the 10 fetches it wakes, in the median.
 //           Linux only (/proc). Not: what the clients cost.
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'

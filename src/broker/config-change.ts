@@ -230,7 +230,8 @@ async function changeBroker(
     checkDefaults(acting, to)
     return to
   }
-  // All are checked before the first is made.
+  // All are checked before the first is made. There are two writes: a crash between them, or a disk
+  // that fails the second, keeps those that do nothing, of a request that was not answered as done.
   const idle = idleValues(changes.filter(isIdle), scope)
   change(store.topicDefaults[scope])
   if (validateOnly) return

@@ -51,6 +51,39 @@ describe('batch builder', () => {
     )
   })
 
+  it('makes of a list what it makes of its records one by one', () => {
+    const value = fc.oneof(
+      fc.uint8Array({ maxLength: 80 }),
+      fc.constantFrom(0, 63, 64, 8191, 8192, 9000).map((length) => new Uint8Array(length).fill(7)),
+    )
+    const fields = arbitraryRecords.map((records) => records[0]!)
+    const record: fc.Arbitrary<RecordInput> = fc.oneof(
+      { arbitrary: value, weight: 6 },
+      { arbitrary: fc.string(), weight: 1 },
+      { arbitrary: fields, weight: 1 },
+    )
+    const lists = fc.array(fc.tuple(fc.array(record, { maxLength: 90 }), fc.nat(100)), {
+      minLength: 1,
+      maxLength: 3,
+    })
+    fc.assert(
+      fc.property(lists, (lists) => {
+        const together = new BatchBuilder()
+        const alone = new BatchBuilder()
+        for (const [records, age] of lists) {
+          together.addAll(records, nowMs - age)
+          for (const record of records) alone.add(record, nowMs - age)
+        }
+        expect(together.recordCount).toBe(alone.recordCount)
+        expect(together.sizeBytes).toBe(alone.sizeBytes)
+        if (alone.recordCount === 0) return
+        const batch = together.finish()
+        expect(batch.equals(alone.finish())).toBe(true)
+        expect(checkStoredBatch(batch, 0, batch.length)).toBe('ok')
+      }),
+    )
+  })
+
   it('takes key and value out of one array', () => {
     const part = fc.uint8Array({ maxLength: 100 })
     const pair = fc.tuple(part, fc.option(part))

@@ -133,12 +133,59 @@ export class RecordCursor {
     const index = this.index + 1
     if (index >= this.#recordCount) return false
     this.index = index
+    if (index < this.#recordCount - 1 && this.#readRegular()) return true
     try {
       this.#readRecord()
     } catch (error) {
       this.#recordCount = 0
       throw nameRecord(error, index)
     }
+    return true
+  }
+
+  /**
+   * The record at the reader, not the last, if it is as nearly all are: integers of one or two bytes,
+   * no headers, whole. Else false, nothing has moved, and `#readRecord` decides what it is.
+   *
+   * The bounds are looked at once: every step goes forward, so that ending exactly at the record's end
+   * means that none went over it.
+   */
+  #readRegular(): boolean {
+    const reader = this.#reader
+    const { bytes, position } = reader
+    const length = shortVarint(bytes, position)
+    let at = position + shortVarintSize(bytes, position)
+    const end = at + length
+    if (length < 1 || end > this.#recordsEnd) return false
+    at++ // the attributes byte has no meaning yet
+    const timestampDelta = shortVarint(bytes, at)
+    at += shortVarintSize(bytes, at)
+    const offsetDelta = shortVarint(bytes, at)
+    at += shortVarintSize(bytes, at)
+    const bodyStart = at
+    const keyLength = shortVarint(bytes, at)
+    const keyStart = at + shortVarintSize(bytes, at)
+    at = keyLength > 0 ? keyStart + keyLength : keyStart
+    const valueLength = shortVarint(bytes, at)
+    const valueStart = at + shortVarintSize(bytes, at)
+    at = valueLength > 0 ? valueStart + valueLength : valueStart
+    if (bytes[at] !== 0 || at + 1 !== end) return false
+    if (timestampDelta === notShort || keyLength < -1 || valueLength < -1) return false
+    if (offsetDelta < 0 || offsetDelta > this.#lastOffsetDelta) return false
+    const timestamp = this.#baseTimestamp + (this.#hasAppendTime ? 0 : timestampDelta)
+    if (!Number.isSafeInteger(timestamp)) return false
+    this.offsetDelta = offsetDelta
+    this.offset = (this.#baseOffset + offsetDelta) as Offset
+    this.timestamp = timestamp
+    this.bodyStart = bodyStart
+    this.recordEnd = end
+    this.keyStart = keyLength < 0 ? -1 : keyStart
+    this.keyEnd = keyLength < 0 ? -1 : keyStart + keyLength
+    this.valueStart = valueLength < 0 ? -1 : valueStart
+    this.valueEnd = valueLength < 0 ? -1 : at
+    this.headerCount = 0
+    this.#headersStart = end
+    reader.position = end
     return true
   }
 
@@ -253,6 +300,22 @@ export class RecordCursor {
       headers: this.headers(),
     }
   }
+}
+
+/** No integer of one or two bytes. */
+const notShort = -0x8000
+
+function shortVarint(bytes: Uint8Array, at: number): number {
+  const low = bytes[at]!
+  if (low < 0x80) return (low >>> 1) ^ -(low & 1)
+  const high = bytes[at + 1]!
+  if (high >= 0x80) return notShort
+  const zigzag = (low & 0x7f) | (high << 7)
+  return (zigzag >>> 1) ^ -(zigzag & 1)
+}
+
+function shortVarintSize(bytes: Uint8Array, at: number): number {
+  return bytes[at]! < 0x80 ? 1 : 2
 }
 
 /** @returns position after the bytes skipped. */

@@ -27,7 +27,8 @@ export class FrameDecoder {
   #bytes: Buffer
   #start = 0
   #end = 0
-  /** The last read filled all the room there was. */
+  #targetEnd = 0
+  /** The last read filled all the room it was given. */
   #wasFilled = false
 
   /** `maxFrameBytes` counts a frame without its prefix. */
@@ -47,7 +48,9 @@ export class FrameDecoder {
     const wantedBytes = this.#wantedBytes()
     if (wantedBytes === 0) this.#useShared()
     else if (!this.#isOwn || this.#isShort(wantedBytes)) this.#moveTo(wantedBytes)
-    return this.#bytes.subarray(this.#end)
+    const readBytes = Math.max(usualBytes, wantedBytes - this.bufferedBytes)
+    this.#targetEnd = Math.min(this.#end + readBytes, this.#bytes.length)
+    return this.#bytes.subarray(this.#end, this.#targetEnd)
   }
 
   get #isOwn(): boolean {
@@ -72,8 +75,9 @@ export class FrameDecoder {
   #wantedBytes(): number {
     const { bufferedBytes } = this
     if (bufferedBytes === 0) return 0
-    // Frames wait that nobody takes yet, and more may.
-    if (this.#hasFrame) return 2 * bufferedBytes
+    // Frames wait that nobody takes yet. No more is read for now, but the next read comes into what is
+    // said here: were that in proportion to what waits, each would read more for the next one to wait.
+    if (this.#hasFrame) return bufferedBytes + usualBytes
     const frameBytes = bufferedBytes < prefixBytes ? 0 : prefixBytes + this.#peekSize()
     // A stream that fills every read gets larger ones.
     const wished = Math.max(frameBytes, this.#wasFilled ? usualBytes : 0)
@@ -102,9 +106,9 @@ export class FrameDecoder {
 
   /** So many bytes were put into `target`. */
   received(count: number): void {
-    assert(this.#end + count <= this.#bytes.length, 'what was received fits the target')
+    assert(this.#end + count <= this.#targetEnd, 'what was received fits the target')
     this.#end += count
-    this.#wasFilled = this.#end === this.#bytes.length
+    this.#wasFilled = this.#end === this.#targetEnd
   }
 
   /** Takes a copy of `chunk`, for whoever cannot receive into `target`. */

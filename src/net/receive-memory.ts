@@ -15,6 +15,7 @@ export class ReceiveMemory extends BufferPool {
   readonly shared: Buffer = Buffer.allocUnsafeSlow(usualBytes)
 
   constructor() {
-    super(usualBytes, mostFreeBytes)
+    // A part of a frame, what came in one read and waits, and room for the next.
+    super(4 * usualBytes, mostFreeBytes)
   }
 }

@@ -107,6 +107,23 @@ describe('frame decoder', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100_000)
   })
 
+  it('makes room for one more read, not for more and more, while frames wait for their turn', () => {
+    const decoder = new FrameDecoder(1 << 20)
+    const stream = Buffer.concat(Array.from({ length: 60 }, () => framed(Buffer.alloc(60_000, 1))))
+    let mostBytes = 0
+    let at = 0
+    for (let read = 0; read < 200; read++) {
+      // As the socket does: asked for before what came is looked at, and used when that was taken.
+      const target = decoder.target()
+      mostBytes = Math.max(mostBytes, target.length)
+      while (decoder.next() !== undefined);
+      const count = stream.copy(target, 0, at)
+      at = (at + count) % stream.length
+      decoder.received(count)
+    }
+    expect(mostBytes).toBeLessThanOrEqual(512 * 1024)
+  })
+
   it('keeps any number of frames that nobody takes', () => {
     const decoder = new FrameDecoder(1 << 20)
     const frame = framed(Buffer.alloc(10_000, 1))

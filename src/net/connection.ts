@@ -11,6 +11,7 @@ import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import { kibibyte } from '../base/units.ts'
 import {
   type Answer,
   type ConnectionContext,
@@ -43,6 +44,12 @@ export type ConnectionOptions = {
   readonly onClose: (connection: Connection) => void
 }
 
+/**
+ * Received in one turn of the loop before all else has its turn: a socket that is full is read until it is
+ * empty, which a fast sender never lets it be.
+ */
+const turnBytes = 512 * kibibyte
+
 /** How long a peer may take to close its side after we closed ours. */
 const lingerMs = 1000
 
@@ -65,6 +72,9 @@ export class Connection {
   #state: 'open' | 'draining' | 'ended' | 'closed' = 'open'
   #hasPeerEnded = false
   #isFlushScheduled = false
+  /** Since the last time that others had their turn. */
+  #receivedBytes = 0
+  #isYielding = false
   #lastActivityMs: number
   #lingerTimer: Timer | undefined
 
@@ -96,14 +106,14 @@ export class Connection {
       target: () => this.#decoder.target(),
       received: (count: number) => {
         if (this.#state === 'open') this.#decoder.received(count)
-        this.#onReceived()
+        this.#onReceived(count)
       },
     }
     const socket = receivingSocket(accepted, receiver, this.#options.limits.sendBufferBytes)
     if (socket !== undefined) return socket
     accepted.on('data', (chunk: Buffer) => {
       if (this.#state === 'open') this.#decoder.push(chunk)
-      this.#onReceived()
+      this.#onReceived(chunk.length)
       // What is left must not stay in memory that others receive into.
       this.#decoder.target()
     })
@@ -136,10 +146,23 @@ export class Connection {
     this.#socket.destroy()
   }
 
-  #onReceived(): void {
+  #onReceived(count: number): void {
     if (this.#state !== 'open') return
     this.#lastActivityMs = this.#options.clock.elapsedMs()
+    this.#receivedBytes += count
+    if (this.#receivedBytes >= turnBytes) this.#yield()
     this.#beginRequests()
+  }
+
+  /** Nothing more is read before all else has had its turn. */
+  #yield(): void {
+    this.#receivedBytes = 0
+    if (this.#isYielding) return
+    this.#isYielding = true
+    setImmediate(() => {
+      this.#isYielding = false
+      this.#beginRequests()
+    })
   }
 
   #onPeerEnd(): void {
@@ -174,6 +197,7 @@ export class Connection {
       const frame = this.#decoder.next()
       if (frame === undefined) {
         if (this.#hasPeerEnded) this.drain()
+        else if (this.#isYielding) this.#socket.pause()
         else this.#socket.resume()
         return
       }

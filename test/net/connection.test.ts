@@ -227,6 +227,34 @@ describe('bounds', () => {
     expect(handler.seen.length).toBe(count + 1)
   })
 
+  it('let the loop turn between much that one peer sends', async () => {
+    const server = await start()
+    const count = 200
+    let isCounting = true
+    let bytesOfTurn = 0
+    let mostBytes = 0
+    const turn = () => {
+      mostBytes = Math.max(mostBytes, bytesOfTurn)
+      bytesOfTurn = 0
+      if (isCounting) setImmediate(turn)
+    }
+    const handle = handler.handle.bind(handler)
+    handler.handle = (frame, connection) => {
+      bytesOfTurn += frame.length
+      return handle(frame, connection)
+    }
+    const peer = await client(server)
+    peer.send(Buffer.from('alone:x'))
+    await handler.until(1)
+    // Held back, until all that the kernel takes of it stands there.
+    for (let i = 0; i < count; i++) peer.send(Buffer.alloc(60_000, 'silent:'))
+    turn()
+    handler.release('alone:x')
+    await handler.until(count + 1)
+    isCounting = false
+    expect(Math.max(mostBytes, bytesOfTurn)).toBeLessThan(1_000_000)
+  })
+
   it('close a connection beyond the most allowed, saying so once', async () => {
     const server = await start({ maxConnections: 2 })
     const first = await client(server)

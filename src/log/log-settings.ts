@@ -10,8 +10,6 @@ import type { SegmentSettings } from '../segment/segment.ts'
 import { keepForever, type RetentionPolicy } from './retention.ts'
 
 export type LogSettings = SegmentSettings & {
-  /** A segment that would grow past this rolls first; no append is larger. */
-  readonly segmentBytes: number
   /** A segment rolls when its first record is this much older than the one to append. */
   readonly segmentMs: number
   /** Rolls are spread by up to this much, so that many logs do not roll at once. */

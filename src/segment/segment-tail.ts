@@ -12,9 +12,12 @@ export const maxKeptBytes = 128 * kibibyte
 /** Of all logs: a region of the journal may speak of very many, and what stands there is in a tail. */
 const memory = new BufferPool(2 * maxKeptBytes, 16 * mebibyte)
 const none: Buffer = Buffer.alloc(0)
-/** How far ahead of the end blocks are reserved: about as much as there is. */
+/** How far ahead of the end blocks are reserved: about as much as there is, then a quarter of it. */
 const minReservedBytes = 16 * kibibyte
-const maxReservedBytes = mebibyte
+const doubledBytes = mebibyte
+const maxReservedBytes = 32 * mebibyte
+/** How much is written after the disk had no room to reserve, before it is asked again. */
+const retryBytes = mebibyte
 
 export class SegmentTail {
   #buffer: Buffer = none
@@ -24,6 +27,8 @@ export class SegmentTail {
   #keptBytes = 0
   /** Where the blocks end that the file has; −1 when it cannot have any ahead. */
   reservedBytes = 0
+  /** Below this size there was no room to reserve more. */
+  #fullBelowBytes = 0
 
   /** What is part of the segment. */
   get keptBytes(): number {
@@ -100,6 +105,7 @@ export class SegmentTail {
   /** The file was cut: it has no blocks ahead any more. */
   forgetReserved(): void {
     this.reservedBytes = Math.min(this.reservedBytes, 0)
+    this.#fullBelowBytes = 0
   }
 
   /** Forgets all of it: the tail is not used any more. */
@@ -108,9 +114,22 @@ export class SegmentTail {
     this.releaseMemory()
   }
 
-  /** How far to reserve, so that a segment may grow to `sizeBytes` and some way beyond. */
-  static reserveTarget(sizeBytes: number): number {
-    const ahead = Math.min(Math.max(sizeBytes, minReservedBytes), maxReservedBytes)
-    return Math.ceil((sizeBytes + ahead) / 4096) * 4096
+  /** Whether blocks should be asked for, to grow to `sizeBytes`. */
+  wantsReserve(sizeBytes: number): boolean {
+    const { reservedBytes } = this
+    return reservedBytes >= 0 && reservedBytes < sizeBytes && this.#fullBelowBytes <= sizeBytes
+  }
+
+  /** The disk had no room for a segment of `sizeBytes` and what comes after. */
+  foundFull(sizeBytes: number): void {
+    this.#fullBelowBytes = sizeBytes + retryBytes
+  }
+
+  /** How far to reserve, so that a segment may grow to `sizeBytes` and some way beyond, up to its limit. */
+  static reserveTarget(sizeBytes: number, limitBytes: number): number {
+    const few = Math.min(Math.max(sizeBytes, minReservedBytes), doubledBytes)
+    const ahead = Math.min(Math.max(sizeBytes / 4, few), maxReservedBytes)
+    const wanted = Math.min(sizeBytes + ahead, Math.max(sizeBytes, limitBytes))
+    return Math.ceil(wanted / 4096) * 4096
   }
 }

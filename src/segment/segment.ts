@@ -48,6 +48,8 @@ const noMappings: readonly MappedFile[] = []
 
 /** How much is written at once where a segment is written again. */
 const rewriteBytes = 1024 * 1024
+/** From this size on a segment that is written at once has blocks reserved ahead. */
+const reservedFromBytes = 256 * 1024
 
 /** What a segment needs from its log; shared by all segments of it. */
 export type SegmentEnvironment = {
@@ -67,6 +69,8 @@ export type SegmentSettings = {
   readonly indexIntervalBytes: number
   /** Size at which an index counts as full. */
   readonly indexBytes: number
+  /** A segment that would grow past this is followed by another first; no append is larger. */
+  readonly segmentBytes: number
 }
 
 /** Where a batch stands in its segment. */
@@ -291,19 +295,28 @@ export class Segment implements SegmentFileOwner {
 
   /** Whether the file has the blocks to grow to `sizeBytes`. */
   #reserve(tail: SegmentTail, sizeBytes: number): boolean {
-    const { reservedBytes } = tail
-    if (reservedBytes >= sizeBytes) return true
-    if (reservedBytes < 0) return false
-    const target = SegmentTail.reserveTarget(sizeBytes)
-    try {
-      const from = Math.max(reservedBytes, this.#sizeBytes - tail.keptBytes)
-      tail.reservedBytes = this.#hold().reserve(from, target - from) ? target : -1
-    } catch (error) {
-      // The disk may be full: then a write says so, or finds room yet.
-      if (error instanceof LogError) return false
-      throw error
+    if (tail.wantsReserve(sizeBytes)) {
+      const target = SegmentTail.reserveTarget(sizeBytes, this.#env.settings.segmentBytes)
+      const from = Math.max(tail.reservedBytes, this.#sizeBytes - tail.keptBytes)
+      try {
+        tail.reservedBytes = this.#hold().reserve(from, target - from) ? target : -1
+      } catch (error) {
+        // The disk may be full: then a write says so, or finds room yet.
+        if (!(error instanceof LogError)) throw error
+        tail.foundFull(sizeBytes)
+      }
     }
     return tail.reservedBytes >= sizeBytes
+  }
+
+  /**
+   * Blocks ahead for a segment that grows: a write into blocks of the file does not wait for the kernel
+   * while it looks for those of what came before and is being written back.
+   */
+  #reserveAhead(sizeBytes: number): void {
+    if (sizeBytes < reservedFromBytes) return
+    this.#tail ??= new SegmentTail()
+    this.#reserve(this.#tail, sizeBytes)
   }
 
   /** Keeps `bytes[start, end)` for `appendWaiting`: they are no part of the segment yet. */
@@ -396,6 +409,7 @@ export class Segment implements SegmentFileOwner {
     assert((this.#tail?.waitingBytes ?? 0) === 0, 'what waits goes first')
     this.writeKept()
     const position = this.#sizeBytes as FilePosition
+    this.#reserveAhead(position + end - start)
     const file = this.#hold()
     try {
       file.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), position)
@@ -899,10 +913,14 @@ export class Segment implements SegmentFileOwner {
     }
   }
 
-  /** Writes what stands behind `position` once more, so that the next flush makes it durable. */
+  /**
+   * Writes what stands behind `position` once more, so that the next flush makes it durable, and gives
+   * back blocks that were reserved beyond the end.
+   */
   rewrite(position: number): void {
     this.writeKept()
     const file = this.#hold()
+    file.truncate(this.#sizeBytes)
     const window = Buffer.allocUnsafeSlow(Math.min(rewriteBytes, this.#sizeBytes - position))
     for (let at = position; at < this.#sizeBytes; at += window.length) {
       const part = window.subarray(0, Math.min(window.length, this.#sizeBytes - at))

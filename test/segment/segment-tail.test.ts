@@ -8,24 +8,27 @@ import type { Offset } from '../../src/base/types.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { BatchBuilder } from '../../src/record/batch-builder.ts'
 import { assignOffset } from '../../src/record/batch-view.ts'
-import { Segment } from '../../src/segment/segment.ts'
+import { Segment, type SegmentEnvironment } from '../../src/segment/segment.ts'
 import { SegmentFiles } from '../../src/segment/segment-files.ts'
 import { maxKeptBytes } from '../../src/segment/segment-tail.ts'
 import { simDisk } from '../support/log-inspection.ts'
 
 const path = '/data/00000000000000000000.log'
 
+const segmentBytes = 1 << 20
+
+function environmentOn(disk: SimFileSystem): SegmentEnvironment {
+  return {
+    fileSystem: disk,
+    files: new SegmentFiles(disk, 100),
+    directory: '/data',
+    clock: { now: () => 0, elapsedMs: () => 0, after: () => ({ cancel: () => {} }) },
+    settings: { indexIntervalBytes: 300, indexBytes: 1 << 20, segmentBytes },
+  }
+}
+
 function makeSegment(disk: SimFileSystem): Segment {
-  return Segment.create(
-    {
-      fileSystem: disk,
-      files: new SegmentFiles(disk, 100),
-      directory: '/data',
-      clock: { now: () => 0, elapsedMs: () => 0, after: () => ({ cancel: () => {} }) },
-      settings: { indexIntervalBytes: 300, indexBytes: 1 << 20 },
-    },
-    0 as Offset,
-  )
+  return Segment.create(environmentOn(disk), 0 as Offset)
 }
 
 /** One batch of one record of `valueBytes`, at `offset`. */
@@ -195,6 +198,57 @@ describe('a segment whose end stands in memory', () => {
     segment.writeKept()
     expect(segment.isTorn).toBe(false)
     expect(contentOf(disk).equals(Buffer.concat(batches))).toBe(true)
+  })
+
+  it('has blocks ahead of its writes once it grows, and none beyond its limit', () => {
+    const disk = simDisk()
+    const segment = makeSegment(disk)
+    const reservedAhead = () => disk.usedBytes - segment.sizeBytes
+    for (let offset = 0; segment.sizeBytes < segmentBytes - 70_000; offset++) {
+      const batch = batchAt(offset, 60_000)
+      segment.append(batch, 0, batch.length, offset as Offset, 1000 + offset)
+      const isReserved = segment.sizeBytes >= 256 * 1024
+      expect(reservedAhead() > 0).toBe(isReserved)
+    }
+    expect(disk.usedBytes).toBe(segmentBytes)
+    segment.releaseReserved()
+    expect(reservedAhead()).toBe(0)
+  })
+
+  it('gives back at recovery what a crash has left reserved', () => {
+    const disk = simDisk()
+    const segment = makeSegment(disk)
+    const batch = batchAt(0, 300_000)
+    segment.append(batch, 0, batch.length, 0 as Offset, 1000)
+    segment.close()
+    expect(disk.usedBytes).toBeGreaterThan(batch.length)
+    const reopened = Segment.open(environmentOn(disk), 0 as Offset)
+    reopened.rewrite(batch.length)
+    expect(disk.usedBytes).toBe(batch.length)
+    expect(contentOf(disk).equals(batch)).toBe(true)
+  })
+
+  it('asks a full disk for blocks again only when more was written', () => {
+    const disk = simDisk(1, 600_000)
+    const open = disk.open.bind(disk)
+    let asked = 0
+    disk.open = (...args) => {
+      const file = open(...args)
+      const reserve = file.reserve.bind(file)
+      return Object.assign(file, {
+        reserve(position: number, length: number) {
+          asked++
+          return reserve(position, length)
+        },
+      })
+    }
+    const segment = makeSegment(disk)
+    for (let offset = 0; offset < 9; offset++) {
+      const batch = batchAt(offset, 60_000)
+      segment.append(batch, 0, batch.length, offset as Offset, 1000 + offset)
+    }
+    expect(asked).toBe(1)
+    expect(disk.usedBytes).toBe(segment.sizeBytes)
   })
 
   it('writes where the file system cannot reserve', () => {

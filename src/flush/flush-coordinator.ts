@@ -159,9 +159,14 @@ export class FlushCoordinator {
     return this.#syncs.isSyncing(target)
   }
 
-  /** Syncs all of `targets`, a few at a time. */
+  /** Syncs all of `targets`, a few at a time; each is asked for when its turn comes. */
   syncAll(targets: Iterable<FlushTarget>): Promise<void> {
     return this.#syncs.syncAll(targets)
+  }
+
+  /** The same without haste, until `isUrgent`. */
+  syncGently(targets: Generator<FlushTarget>, isUrgent: () => boolean): Promise<void> {
+    return this.#syncs.syncGently(targets, isUrgent)
   }
 
   async #run(): Promise<void> {
@@ -290,7 +295,7 @@ export class FlushCoordinator {
   /** Writes a region back to the segments, and frees it unless a log in it has failed. */
   async #drain(journal: Journal, region: number): Promise<void> {
     const targets = this.#inRegion[region] as Set<FlushTarget>
-    await this.syncAll(targets)
+    await this.syncAll([...targets])
     for (const target of targets) if (target.isFailed) return
     // Voided meanwhile, and all that was in it with it.
     if (this.#journal !== journal) return

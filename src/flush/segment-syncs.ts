@@ -3,6 +3,8 @@ import type { FlushTarget } from './flush-target.ts'
 
 /** Syncs that run at once in the background: as many as the thread pool has threads by default. */
 const maxParallelSyncs = 4
+/** Turns of the loop that others have between two gentle syncs: long ones when there is much to do. */
+const turnsBetween = 4
 
 type Syncing = { current: Promise<void>; next: Promise<void> | undefined }
 
@@ -34,15 +36,31 @@ export class SegmentSyncs {
     return this.#syncing.has(target)
   }
 
-  /** Syncs all of `targets`, a few at a time. */
+  /** Syncs all of `targets`, a few at a time; each is asked for when its turn comes. */
   async syncAll(targets: Iterable<FlushTarget>): Promise<void> {
-    const waiting = [...targets]
+    const waiting = targets[Symbol.iterator]()
     const work = async (): Promise<void> => {
-      for (let target = waiting.pop(); target !== undefined; target = waiting.pop()) {
-        await this.sync(target)
+      for (let next = waiting.next(); next.done !== true; next = waiting.next()) {
+        await this.sync(next.value)
       }
     }
     await Promise.all(Array.from({ length: maxParallelSyncs }, work))
+  }
+
+  /**
+   * The same for those who have time: one after the other, so that neither the disk nor the thread pool
+   * is kept from what somebody waits for. When `isUrgent` says so, the rest goes as in `syncAll`.
+   */
+  async syncGently(targets: Generator<FlushTarget>, isUrgent: () => boolean): Promise<void> {
+    while (!isUrgent()) {
+      const next = targets.next()
+      if (next.done === true) return
+      await this.sync(next.value)
+      for (let turn = 0; turn < turnsBetween && !isUrgent(); turn++) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+    await this.syncAll(targets)
   }
 
   /** One promise for each log that is being synced. */

@@ -48,8 +48,11 @@ const noMappings: readonly MappedFile[] = []
 
 /** How much is written at once where a segment is written again. */
 const rewriteBytes = 1024 * 1024
-/** From this size on a segment that is written at once has blocks reserved ahead. */
-const reservedFromBytes = 256 * 1024
+/**
+ * From this size on a segment that is written at once has blocks reserved ahead: less, of very many logs,
+ * costs more than it saves.
+ */
+const reservedFromBytes = 4 * 1024 * 1024
 
 /** What a segment needs from its log; shared by all segments of it. */
 export type SegmentEnvironment = {

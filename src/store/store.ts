@@ -21,6 +21,7 @@ import {
 import { booleanOption, integerOption, knownOptions } from '../base/option-fields.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import { FlushCoordinator } from '../flush/flush-coordinator.ts'
+import type { FlushTarget } from '../flush/flush-target.ts'
 import { JournalReplay, removeJournal } from '../flush/journal-replay.ts'
 import { LeaderEpochs } from '../log/leader-epochs.ts'
 import { Log } from '../log/log.ts'
@@ -158,6 +159,8 @@ export class Store {
   #isRecovered = true
   #checkpointTimer: Timer | undefined
   #checkpointing: Promise<void> | undefined
+  /** Somebody waits for the checkpoint that is under way. */
+  #isCheckpointUrgent = false
   #removals: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
 
@@ -668,6 +671,7 @@ export class Store {
 
   async #close(): Promise<void> {
     this.#checkpointTimer?.cancel()
+    this.#isCheckpointUrgent = true
     try {
       await this.#removals
       await this.#retention.stop()
@@ -995,22 +999,32 @@ export class Store {
    */
   async checkpoint(): Promise<void> {
     this.#assertOpen()
+    this.#isCheckpointUrgent = true
     await (this.#checkpointing ?? this.#startCheckpoint())
   }
 
   #startCheckpoint(): Promise<void> {
     this.#checkpointing = this.#runCheckpoint().finally(() => {
       this.#checkpointing = undefined
+      this.#isCheckpointUrgent = false
     })
     return this.#checkpointing
   }
 
   async #runCheckpoint(): Promise<void> {
     this.#commit.checkpointed()
-    const logs = [...this.#openLogs()].filter((log) => log.isOpen)
-    for (const log of logs) if (log.recoveryPoint < log.endOffset) this.#prepare(log)
-    await this.#commit.syncAll(logs.map((log) => log.flushTarget))
+    const logs = [...this.#openLogs()]
+    const targets = this.#preparedForCheckpoint(logs)
+    await this.#commit.syncGently(targets, () => this.#isCheckpointUrgent)
     this.#checkpoints.write(this.#openLogs())
+  }
+
+  *#preparedForCheckpoint(logs: readonly Log[]): Generator<FlushTarget> {
+    for (const log of logs) {
+      if (!log.isOpen || log.recoveryPoint >= log.endOffset) continue
+      this.#prepare(log)
+      yield log.flushTarget
+    }
   }
 
   #prepare(log: Log): void {

@@ -33,8 +33,9 @@ export const tableConfig: Readonly<Record<string, string>> = {
 
 /** What the tables need of their store. */
 export type TableHost = {
-  /** Resolves when no change of that topic is under way. */
+  /** Resolves when no change of that topic was under way: another may be by now. */
   settled(name: string): Promise<void>
+  isChanging(name: string): boolean
   topic(name: string): Topic | undefined
   create(name: string, table: TableCodecs): Promise<Topic>
   environment(log: Log, topic: Topic): TableEnvironment
@@ -42,9 +43,15 @@ export type TableHost = {
 
 type AnyTable = Table<unknown, unknown>
 
+type Opening = {
+  table: Promise<AnyTable>
+  /** It waits for a change of its topic, and has not looked at it yet. */
+  isWaiting: boolean
+}
+
 export class StoreTables {
   readonly #host: TableHost
-  readonly #tables = new Map<string, Promise<AnyTable>>()
+  readonly #tables = new Map<string, Opening>()
 
   constructor(host: TableHost) {
     this.#host = host
@@ -56,20 +63,31 @@ export class StoreTables {
   ): Promise<Table<CodecValue<KeyCodec>, CodecValue<ValueCodec>>> {
     const settings = checkTableSpec<unknown, unknown>(spec)
     checkTopicName(name)
-    let opening = this.#tables.get(name)
-    if (opening === undefined) {
-      opening = this.#open(name, settings)
-      this.#tables.set(name, opening)
-      // What could not be opened can be tried again.
-      opening.catch(() => this.#tables.delete(name))
-    }
+    const { table: opening } = this.#tables.get(name) ?? this.#startOpening(name, settings)
     const table = await opening
     expectCodecs(name, table.codecs, settings)
     return table as unknown as Table<CodecValue<KeyCodec>, CodecValue<ValueCodec>>
   }
 
-  async #open(name: string, settings: TableSettings<unknown, unknown>): Promise<AnyTable> {
-    await this.#host.settled(name)
+  #startOpening(name: string, settings: TableSettings<unknown, unknown>): Opening {
+    const waiting = { isWaiting: true }
+    const opening = Object.assign(waiting, { table: this.#open(name, settings, waiting) })
+    this.#tables.set(name, opening)
+    opening.table.catch(() => {
+      // What could not be opened can be tried again.
+      if (this.#tables.get(name) === opening) this.#tables.delete(name)
+    })
+    return opening
+  }
+
+  async #open(
+    name: string,
+    settings: TableSettings<unknown, unknown>,
+    opening: { isWaiting: boolean },
+  ): Promise<AnyTable> {
+    do await this.#host.settled(name)
+    while (this.#host.isChanging(name))
+    opening.isWaiting = false
     const codecs = { key: settings.key.name, value: settings.value.name }
     const topic = this.#host.topic(name) ?? (await this.#host.create(name, codecs))
     if (topic.table === undefined) throw new TopicExistsError(`${name} is a topic, not a table`)
@@ -77,18 +95,25 @@ export class StoreTables {
     return Table.open(this.#host.environment(topic.log(0), topic), settings)
   }
 
-  /** Closes a table that is about to be deleted. */
+  /** Closes a table whose topic is being deleted. One that waits for that will find another topic. */
   async close(name: string): Promise<void> {
     const opening = this.#tables.get(name)
+    if (opening === undefined || opening.isWaiting) return
     this.#tables.delete(name)
-    // One that could not be opened was reported to who wanted it.
-    const table = await opening?.catch(() => undefined)
-    await table?.close()
+    await closeOpened(opening)
   }
 
   async closeAll(): Promise<void> {
-    await Promise.all(Array.from(this.#tables.keys(), (name) => this.close(name)))
+    const openings = [...this.#tables.values()]
+    this.#tables.clear()
+    await Promise.all(openings.map(closeOpened))
   }
+}
+
+async function closeOpened({ table: opening }: Opening): Promise<void> {
+  // One that could not be opened was reported to who wanted it.
+  const table = await opening.catch(() => undefined)
+  await table?.close()
 }
 
 function expectCodecs(

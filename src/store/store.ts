@@ -141,6 +141,7 @@ export class Store {
   readonly #pendingNames = new Set<string>()
   readonly #tables = new StoreTables({
     settled: (name) => this.#settled(name),
+    isChanging: (name) => this.#pendingNames.has(name),
     topic: (name) => this.#topics.get(name),
     create: (name, table) => this.#createTable(name, table),
     environment: (log, topic) => this.#tableEnvironment(log, () => topic.config.settings.level),
@@ -563,12 +564,10 @@ export class Store {
   /** Deletes a table as `deleteTopic` does a topic. @throws (rejects) UnknownTopicError, ClosedError. */
   async deleteTable(name: string): Promise<void> {
     if (isStoreTopic(name)) throw ownTopic(name)
-    await this.#settled(name)
-    const topic = this.#known(name)
-    if (topic.table === undefined) throw new UnknownTopicError(`no table ${name}`)
-    await this.#tables.close(name)
-    await this.#changing(name, async (current) => {
-      if (current === topic) await this.#delete(name, topic)
+    await this.#changing(name, async (topic) => {
+      if (topic.table === undefined) throw new UnknownTopicError(`no table ${name}`)
+      await this.#tables.close(name)
+      await this.#delete(name, topic)
     })
   }
 

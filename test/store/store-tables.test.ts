@@ -92,6 +92,25 @@ describe('tables of a store', () => {
     await expect(again.deleteTable('none')).rejects.toThrow(UnknownTopicError)
   })
 
+  it('can be asked for at any moment of their deletion', async () => {
+    for (let microtasks = 0; microtasks < 60; microtasks++) {
+      const store = await openOn(simDisk())
+      await (await store.table('t', text)).put('a', 'old')
+      const deleting = store.deleteTable('t')
+      for (let i = 0; i < microtasks; i++) await undefined
+      const meanwhile = await store.table('t', text)
+      await deleting
+      // It is the one that was deleted, and closed, or the one after it.
+      const isClosed = meanwhile !== (await store.table('t', text))
+      if (isClosed) expect(() => meanwhile.get('a')).toThrow('table t is closed')
+      const anew = await store.table('t', text)
+      expect(anew.get('a')).toBeUndefined()
+      await anew.put('a', 'new')
+      expect((await store.table('t', text)).get('a')).toBe('new')
+      await store.close()
+    }
+  })
+
   it('hold whatever the defaults of topics are', async () => {
     const disk = simDisk()
     const config = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'LogAppendTime' }

@@ -189,9 +189,6 @@ class ForgetfulFile implements File {
     this.flushSync()
   }
 
-  writeAll(sources: readonly Uint8Array[], position: number): void {
-    this.#file.writeAll(sources, position)
-  }
   truncate(sizeBytes: number): void {
     if (this.#leftOut.truncate?.(this.path) !== true) this.#file.truncate(sizeBytes)
   }

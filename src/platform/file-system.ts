@@ -70,8 +70,6 @@ export interface File {
    * `source` is memory from `pageAlignedBuffer`.
    */
   writeDurable(source: Uint8Array, position: number): void
-  /** Writes all of `sources`, one after the other, from `position` (one system call if it can). */
-  writeAll(sources: readonly Uint8Array[], position: number): void
   /** Cuts or extends (with zeros) to `sizeBytes`; reserved blocks beyond it are free again. */
   truncate(sizeBytes: number): void
   /**

@@ -196,16 +196,12 @@ class NodeFile implements File {
   }
 
   write(source: Uint8Array, position: number): void {
-    this.#writeFrom(source, 0, position)
-  }
-
-  #writeFrom(source: Uint8Array, start: number, position: number): void {
     const fd = this.#openFd('write')
-    let at = start
+    let at = 0
     while (at < source.length) {
       let count: number
       try {
-        count = fs.writeSync(fd, source, at, source.length - at, position + at - start)
+        count = fs.writeSync(fd, source, at, source.length - at, position + at)
       } catch (error) {
         if (isInterrupted(error)) continue
         throw storageFailure('write', this.path, error)
@@ -222,30 +218,6 @@ class NodeFile implements File {
       binding.writeDurable(fd, this.#directFd, source, position)
     } catch (error) {
       throw storageFailure('write', this.path, error)
-    }
-  }
-
-  writeAll(sources: readonly Uint8Array[], position: number): void {
-    const fd = this.#openFd('write')
-    let written = 0
-    while (sources.length > 0) {
-      try {
-        written = fs.writevSync(fd, sources, position)
-        break
-      } catch (error) {
-        if (isInterrupted(error)) continue
-        throw storageFailure('write', this.path, error)
-      }
-    }
-    // Whatever a short write left is written source by source: rare, so not worth a second vector.
-    let start = 0
-    for (const source of sources) {
-      const end = start + source.length
-      if (written < end) {
-        const from = Math.max(written - start, 0)
-        this.#writeFrom(source, from, position + start + from)
-      }
-      start = end
     }
   }
 

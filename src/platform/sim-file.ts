@@ -52,13 +52,6 @@ export class SimFile implements File {
     this.flushSync()
   }
 
-  writeAll(sources: readonly Uint8Array[], position: number): void {
-    const node = this.#written('write')
-    const [only] = sources
-    const source = sources.length === 1 ? only! : Buffer.concat(sources)
-    this.#door.write(this.path, node, source, position)
-  }
-
   truncate(sizeBytes: number): void {
     this.#door.truncate(this.path, this.#written('truncate'), sizeBytes)
   }

@@ -108,16 +108,6 @@ export function describeFileSystemContract(name: string, make: () => DiskUnderTe
         expect(contentOf(file)).toBe('x\0\0\0\0y')
       })
 
-      it('writes many pieces one after the other', () => {
-        const file = fill('a', '>')
-        const pieces = Array.from({ length: 3000 }, (_, at) => Buffer.from(`${at},`))
-        file.writeAll([Buffer.alloc(0), ...pieces, Buffer.alloc(0)], 1)
-        expect(contentOf(file)).toBe(`>${pieces.join('')}`)
-        file.writeAll([], 0)
-        file.writeAll([Buffer.from('<')], 0)
-        expect(contentOf(file)).toBe(`<${pieces.join('')}`)
-      })
-
       it('does not keep the bytes it was given', () => {
         const file = open('a')
         const bytes = Buffer.from('before')
@@ -203,7 +193,6 @@ export function describeFileSystemContract(name: string, make: () => DiskUnderTe
           () => file.size(),
           () => file.read(Buffer.alloc(1), 0),
           () => file.write(Buffer.alloc(1), 0),
-          () => file.writeAll([Buffer.alloc(1)], 0),
           () => file.writeDurable(Buffer.alloc(1), 0),
           () => file.truncate(0),
           () => file.reserve(0, 1),

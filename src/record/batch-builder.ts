@@ -24,6 +24,15 @@ import {
 import { sealBatch } from './batch-view.ts'
 import { type CodecName, codecIdOf } from './codec-name.ts'
 import { checkCompressionLevel, compress } from './compression.ts'
+import {
+  byteLengthOf,
+  copyBytes,
+  fieldSize,
+  headersSize,
+  nullLength,
+  writeField,
+  writeHeaders,
+} from './field-writer.ts'
 import { fieldShape, flattenHeaders } from './header-input.ts'
 import { writeInt16, writeInt32, writeInt64 } from './int64.ts'
 import type { RecordBytes, RecordFields, RecordInput } from './record.ts'
@@ -35,13 +44,6 @@ const initialBytes = 16 * kibibyte
 const retainedBytes = 4 * mebibyte
 /** Every byte of a record that is not key, value or header, at its largest. */
 const maxRecordOverhead = 40
-/** Up to this length a loop over the characters beats the call into the runtime. */
-const shortStringLength = 20
-/** Up to this length a loop over the bytes beats TypedArray.set. */
-const shortBytesLength = 12
-/** The same, when the bytes must be cut out of a larger array first. */
-const shortCopyLength = 48
-const nullLength = -1
 
 const noBytes = Buffer.alloc(0)
 
@@ -433,80 +435,4 @@ function checkField(option: string, value: unknown): void {
   if (typeof value === 'string' || value instanceof Uint8Array || value === null) return
   if (types.isUint8Array(value)) return
   throw new InvalidOptionError({ option, value, expected: fieldShape })
-}
-
-/** Encoded length in bytes, −1 for null. */
-function byteLengthOf(value: RecordBytes | null): number {
-  if (value === null) return nullLength
-  if (typeof value !== 'string') return value.length
-  return isShortAscii(value) ? value.length : Buffer.byteLength(value)
-}
-
-function isShortAscii(text: string): boolean {
-  if (text.length > shortStringLength) return false
-  for (let index = 0; index < text.length; index++) {
-    if (text.charCodeAt(index) > 0x7f) return false
-  }
-  return true
-}
-
-/** Bytes of length prefix and content. */
-function fieldSize(length: number): number {
-  return length < 0 ? 1 : varintSize(length) + length
-}
-
-function headersSize(headers: readonly (RecordBytes | null)[]): number {
-  let size = varintSize(headers.length / 2)
-  for (const part of headers) size += fieldSize(byteLengthOf(part))
-  return size
-}
-
-function writeHeaders(
-  bytes: Buffer,
-  position: number,
-  headers: readonly (RecordBytes | null)[],
-): number {
-  position = writeVarint(bytes, position, headers.length / 2)
-  for (const part of headers) position = writeField(bytes, position, part, byteLengthOf(part))
-  return position
-}
-
-/** Writes length prefix and content; `length` is what `byteLengthOf(value)` said. */
-function writeField(
-  bytes: Buffer,
-  position: number,
-  value: RecordBytes | null,
-  length: number,
-): number {
-  position = writeVarint(bytes, position, length)
-  if (value === null) return position
-  if (typeof value !== 'string') {
-    if (length <= shortBytesLength) writeShort(bytes, position, value)
-    else bytes.set(value, position)
-  } else if (length !== value.length) bytes.write(value, position, length, 'utf8')
-  else if (length <= shortStringLength) writeAscii(bytes, position, value)
-  else bytes.write(value, position, length, 'latin1') // ASCII: a plain copy
-  return position + length
-}
-
-function writeShort(bytes: Buffer, position: number, value: Uint8Array): void {
-  for (let index = 0; index < value.length; index++) bytes[position + index] = value[index]!
-}
-
-function writeAscii(bytes: Buffer, position: number, text: string): void {
-  for (let index = 0; index < text.length; index++) bytes[position + index] = text.charCodeAt(index)
-}
-
-function copyBytes(
-  bytes: Buffer,
-  position: number,
-  source: Uint8Array,
-  start: number,
-  end: number,
-): number {
-  const length = end - start
-  if (length <= shortCopyLength) {
-    for (let index = 0; index < length; index++) bytes[position + index] = source[start + index]!
-  } else bytes.set(source.subarray(start, end), position)
-  return position + length
 }

@@ -27,7 +27,7 @@ const workload: Workload = {
   batchRecords: 1000,
   warmUpBatches: 200,
   singleAppends: 4000,
-  sends: 100_000,
+  sends: 250_000,
   randomReads: 400,
 }
 const wireLoad: WireLoad = {

@@ -211,9 +211,10 @@ async function sendAll(engine: Engine, values: readonly Buffer[], count: number)
   const send = async (first: number, end: number) => {
     for (let at = first; at < end; at += sendAtOnce) {
       const length = Math.min(sendAtOnce, end - at)
-      await Promise.all(
-        Array.from({ length }, (_, i) => engine.send!(values[(at + i) % values.length]!)),
-      )
+      // No Array.from: for an object with a length it costs more than a promise does.
+      const sent: Promise<unknown>[] = []
+      for (let i = 0; i < length; i++) sent.push(engine.send!(values[(at + i) % values.length]!))
+      await Promise.all(sent)
     }
   }
   const warm = Math.ceil(count / 10)

@@ -83,6 +83,7 @@ export class BatchBuilder {
   #producerEpoch = none
   #baseSequence = none
   #isTransactional = false
+  readonly #single: Uint8Array[] = [noBytes]
 
   /**
    * @param options.codec  default `none`.
@@ -259,27 +260,16 @@ export class BatchBuilder {
     if (this.#packed.length > retainedBytes) this.#packed = noBytes
   }
 
-  /** The common case, kept short: a value of bytes, no key, no headers. */
   #addValue(value: Uint8Array, timestamp: number): void {
-    const delta = this.#deltaOf(timestamp)
-    const length = value.length
-    const offsetDelta = this.#recordCount
-    const bodySize =
-      4 + varlongSize(delta) + varintSize(offsetDelta) + varintSize(length) - 1 + length
-    const bytes = this.#reserve(bodySize)
-    let position = writeVarint(bytes, this.#position, bodySize)
-    bytes[position++] = 0 // attributes
-    position = writeVarlong(bytes, position, delta)
-    position = writeVarint(bytes, position, offsetDelta)
-    bytes[position++] = 1 // null key: the varint of −1
-    position = writeVarint(bytes, position, length)
-    bytes.set(value, position)
-    position += length
-    bytes[position++] = 0 // no headers
-    this.#accept(position, timestamp)
+    this.#reserve(value.length)
+    this.#single[0] = value
+    this.#addValues(this.#single, 0, timestamp)
+    this.#single[0] = noBytes
   }
 
   /**
+   * The common case, kept short: values of bytes, no keys, no headers.
+   *
    * Appends the values of bytes from `records[from]` on, as far as the buffer has room for them, with
    * all that is the same for each held outside of the loop.
    *
@@ -341,7 +331,7 @@ export class BatchBuilder {
         expected: fieldShape,
       })
     }
-    this.#addValue(record, nowMs)
+    this.#addValue(new Uint8Array(record.buffer, record.byteOffset, record.length), nowMs)
   }
 
   /** `headers` holds key, value, key, value, … */

@@ -45,7 +45,7 @@ export type CoordinatorOptions = {
   readonly journalBytes: number
   /** Uniform in [0, 1). */
   readonly random: () => number
-  /** Called, at most once until `checkpointed`, when this many bytes were written since. */
+  /** `onCheckpointDue` is called, once until `checkpointed`, when this many bytes were written since. */
   readonly checkpointBytes: number
   readonly onCheckpointDue: () => void
   /** The journal failed: no log of the store can become durable any more. */
@@ -114,6 +114,11 @@ export class FlushCoordinator {
     const before = this.#bytesSinceCheckpoint
     this.#bytesSinceCheckpoint = before + sizeBytes
     if (before < checkpointBytes && before + sizeBytes >= checkpointBytes) onCheckpointDue()
+  }
+
+  /** Share of the bytes between two checkpoints that was written since the last one began: 1 when one is due. */
+  get checkpointShare(): number {
+    return this.#bytesSinceCheckpoint / this.#options.checkpointBytes
   }
 
   /** A checkpoint has begun: bytes are counted anew. */

@@ -1006,6 +1006,8 @@ export class Store {
     this.#checkpointing = this.#runCheckpoint().finally(() => {
       this.#checkpointing = undefined
       this.#isCheckpointUrgent = false
+      // So much was written meanwhile that the next one is due, which nobody says again.
+      if (this.#commit.checkpointShare >= 1) this.#checkpointSoon()
     })
     return this.#checkpointing
   }
@@ -1014,7 +1016,8 @@ export class Store {
     this.#commit.checkpointed()
     const logs = [...this.#openLogs()]
     const targets = this.#preparedForCheckpoint(logs)
-    await this.#commit.syncGently(targets, () => this.#isCheckpointUrgent)
+    const isUrgent = () => this.#isCheckpointUrgent || this.#commit.checkpointShare >= 1 / 4
+    await this.#commit.syncGently(targets, isUrgent)
     this.#checkpoints.write(this.#openLogs())
   }
 

@@ -23,6 +23,45 @@ describe('a store', () => {
     })
   })
 
+  it('makes another checkpoint when as much was written during the last', async () => {
+    const disk = simDisk()
+    const open = disk.open.bind(disk)
+    let begun: () => void
+    const hasBegun = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    let release: () => void
+    const isReleased = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    disk.open = (path, mode) => {
+      const file = open(path, mode)
+      if (!path.includes('/t-0/') || !path.endsWith('.log')) return file
+      const flush = file.flush.bind(file)
+      return Object.assign(file, {
+        async flush() {
+          await flush()
+          begun()
+          await isReleased
+        },
+      })
+    }
+    const store = await openOn(disk, { checkpointBytes: 1000, config: {} })
+    const log = await store.log('t')
+    const fill = async () => {
+      for (let i = 0; i < 3; i++) await log.append(Buffer.alloc(500), { level: 'os' })
+    }
+    await fill()
+    await hasBegun
+    await fill()
+    release!()
+    for (let turn = 0; turn < 100 && log.recoveryPoint < log.endOffset; turn++) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(log.recoveryPoint).toBe(log.endOffset)
+    await store.close()
+  })
+
   it.each(['close', 'open'] as const)('lets go of every file when %s fails', async (failing) => {
     const disk = simDisk()
     const held = new Set<File>()

@@ -59,6 +59,8 @@ export class LogCursor {
   #isSought = false
   #segment: Segment | undefined
   #generation = -1
+  /** High watermark when it was last looked at. */
+  #knownEnd = 0 as Offset
   #chunk: Buffer = Buffer.alloc(0)
   /** Holds the chunk; filled again for the next one unless slices of it were handed out. */
   #buffer: Buffer = Buffer.alloc(0)
@@ -136,14 +138,23 @@ export class LogCursor {
    * @throws OffsetOutOfRangeError  the position was trimmed or truncated away meanwhile.
    * @throws CorruptionError        a stored batch fails its checksum, with file and position.
    */
-  next(upTo: Offset = this.#source.offsets.highWatermark): boolean {
+  next(upTo?: Offset): boolean {
     try {
-      return this.#advance(upTo)
+      return this.#advance(upTo ?? this.#readableEnd())
     } catch (error) {
       throw isBatchFault(error)
         ? this.#corruption(error.message, this.#batch.position, error)
         : error
     }
+  }
+
+  /** The high watermark; an earlier one while that is enough, for it only rises within a generation. */
+  #readableEnd(): Offset {
+    const source = this.#source
+    if (this.#next >= this.#knownEnd || this.#generation !== source.generation) {
+      this.#knownEnd = source.offsets.highWatermark
+    }
+    return this.#knownEnd
   }
 
   #advance(upTo: Offset): boolean {

@@ -999,6 +999,10 @@ export class Store {
   async checkpoint(): Promise<void> {
     this.#assertOpen()
     this.#isCheckpointUrgent = true
+    // One that is under way may be past what was written last. Who asked for it is told how it ends.
+    await this.#checkpointing?.catch(() => {})
+    this.#assertOpen()
+    this.#isCheckpointUrgent = true
     await (this.#checkpointing ?? this.#startCheckpoint())
   }
 

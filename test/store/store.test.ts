@@ -23,14 +23,15 @@ describe('a store', () => {
     })
   })
 
-  it('makes another checkpoint when as much was written during the last', async () => {
+  /** A store whose first sync of the log ends when `release` is called. */
+  async function withHeldSync() {
     const disk = simDisk()
     const open = disk.open.bind(disk)
-    let begun: () => void
+    let begun = (): void => {}
     const hasBegun = new Promise<void>((resolve) => {
       begun = resolve
     })
-    let release: () => void
+    let release = (): void => {}
     const isReleased = new Promise<void>((resolve) => {
       release = resolve
     })
@@ -51,13 +52,30 @@ describe('a store', () => {
     const fill = async () => {
       for (let i = 0; i < 3; i++) await log.append(Buffer.alloc(500), { level: 'os' })
     }
+    return { store, log, fill, hasBegun, release }
+  }
+
+  it('makes another checkpoint when as much was written during the last', async () => {
+    const { store, log, fill, hasBegun, release } = await withHeldSync()
     await fill()
     await hasBegun
     await fill()
-    release!()
+    release()
     for (let turn = 0; turn < 100 && log.recoveryPoint < log.endOffset; turn++) {
       await new Promise((resolve) => setImmediate(resolve))
     }
+    expect(log.recoveryPoint).toBe(log.endOffset)
+    await store.close()
+  })
+
+  it('has all that was written before in a checkpoint that is asked for during another', async () => {
+    const { store, log, fill, hasBegun, release } = await withHeldSync()
+    await fill()
+    await hasBegun
+    await log.append('one more', { level: 'os' })
+    const asked = Promise.all([store.checkpoint(), store.checkpoint()])
+    release()
+    await asked
     expect(log.recoveryPoint).toBe(log.endOffset)
     await store.close()
   })

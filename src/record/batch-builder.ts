@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { assert } from '../base/assert.ts'
 import { BatchTooLargeError, InvalidBatchError, InvalidOptionError } from '../base/errors.ts'
 import { kibibyte, mebibyte } from '../base/units.ts'
 import {
@@ -83,6 +84,7 @@ export class BatchBuilder {
   #producerEpoch = none
   #baseSequence = none
   #isTransactional = false
+  /** One value as a list; empty but for the moment of its encoding. */
   readonly #single: Uint8Array[] = [noBytes]
 
   /**
@@ -263,8 +265,9 @@ export class BatchBuilder {
   #addValue(value: Uint8Array, timestamp: number): void {
     this.#reserve(value.length)
     this.#single[0] = value
-    this.#addValues(this.#single, 0, timestamp)
+    const added = this.#addValues(this.#single, 0, timestamp)
     this.#single[0] = noBytes
+    assert(added === 1, 'there is room for what was reserved')
   }
 
   /**

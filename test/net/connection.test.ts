@@ -252,7 +252,8 @@ describe('bounds', () => {
     handler.release('alone:x')
     await handler.until(count + 1)
     isCounting = false
-    expect(Math.max(mostBytes, bytesOfTurn)).toBeLessThan(1_000_000)
+    // What waited, and one read more than makes it yield: 1.1 MB; without that it is all the kernel had.
+    expect(Math.max(mostBytes, bytesOfTurn)).toBeLessThan(1_500_000)
   })
 
   it('close a connection beyond the most allowed, saying so once', async () => {

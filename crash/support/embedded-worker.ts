@@ -16,7 +16,7 @@ import {
   openStore,
   type Store,
 } from '../../src/public.ts'
-import { batchIds, formatId, idOf, valueFor } from './numbered-value.ts'
+import { batchIds, formatId, idOf, largeMark, valueFor } from './numbered-value.ts'
 import { reportError } from './report-error.ts'
 import { monotonicUs, report } from './report-lines.ts'
 import { reportStore } from './report-store.ts'
@@ -30,7 +30,10 @@ const checkpointIntervalMs = 40
 /** Waits this long after an error: on a disk that is gone every call fails at once. */
 const pauseAfterErrorMs = 5
 
-/** Small segments, so that a life rolls often; one topic flushes by itself, one compresses. */
+/**
+ * Small segments, so that a life rolls often; one topic flushes by itself, one compresses, and one has so
+ * large values that blocks are reserved ahead of its writes.
+ */
 const topics: Readonly<Record<string, { partitions: number; config: Record<string, string> }>> = {
   tiny: { partitions: 2, config: { 'segment.bytes': '32768', 'index.interval.bytes': '512' } },
   flushed: {
@@ -39,6 +42,7 @@ const topics: Readonly<Record<string, { partitions: number; config: Record<strin
   },
   packed: { partitions: 1, config: { 'segment.bytes': '32768', 'compression.type': 'zstd' } },
   plain: { partitions: 1, config: { 'segment.bytes': '1048576' } },
+  large: { partitions: 1, config: { 'segment.bytes': '33554432' } },
 }
 
 const [directory, seed, life] = process.argv.slice(2) as [string, string, string]
@@ -95,7 +99,8 @@ class Worker {
   async #append(lane: number, log: Log): Promise<void> {
     const level = this.#level()
     const count = 1 + this.#random.below(maxBatchRecords)
-    const { source, number } = this.#take(`a${lane}`, log, count)
+    const mark = log.name.startsWith('large') ? largeMark : ''
+    const { source, number } = this.#take(`a${mark}${lane}`, log, count)
     const records = batchIds(source, number, count).map((id) => ({ value: valueFor(id) }))
     const { offset, level: reached } = await log.append(records, { level })
     report('ack', log.name, reached, offset, source, number, count, true, monotonicUs())

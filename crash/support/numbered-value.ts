@@ -18,6 +18,9 @@ export type RecordId = {
 /** Most fillers are short; one in sixteen spans several index intervals. */
 const shortFillerBytes = 200
 const longFillerBytes = 2_500
+/** Values of sources with this in their name are large: they make segments that reserve blocks ahead. */
+export const largeMark = '~'
+const largeFillerBytes = 60_000
 
 export function formatId({ source, number, index, count }: RecordId): string {
   return `${source}#${number}@${index}/${count}`
@@ -51,7 +54,8 @@ export function idOf(value: string): string | undefined {
 
 function fillerOf(id: string): string {
   const hash = hashOf(id)
-  const length = hash % (hash % 16 === 0 ? longFillerBytes : shortFillerBytes)
+  const usualBytes = hash % 16 === 0 ? longFillerBytes : shortFillerBytes
+  const length = hash % (id.includes(largeMark) ? largeFillerBytes : usualBytes)
   return hash
     .toString(36)
     .repeat(Math.ceil(length / 6))

@@ -3,6 +3,7 @@
  *
  *     data/
  *       .lock                             held while a process has the directory open
+ *       .lock.turn, .lock.<pid>.<random>  while it is taken
  *       .kafka_cleanshutdown              there when the last stop was clean
  *       stratalog.journal                 redo records; gone after a clean stop (flush/journal.ts)
  *       meta.properties                   cluster id, node id, directory id

@@ -98,6 +98,15 @@ describe('lock file', () => {
     lock.release()
     expect(readdirSync(directory.path)).toEqual([])
   })
+
+  it('is taken over from processes that died taking it over', () => {
+    const dead = '4194000 12345@boot pid\n'
+    const left = ['.lock', '.lock.turn', '.lock.turn.turn', '.lock.4194000.0123abcd']
+    for (const name of left) writeFileSync(`${directory.path}/${name}`, dead)
+    const lock = lockDirectory(directory.path)
+    expect(readdirSync(directory.path)).toEqual(['.lock'])
+    lock.release()
+  })
 })
 
 describe.skipIf(process.platform !== 'linux')('lock of a zombie [skipped outside Linux]', () => {
@@ -111,6 +120,16 @@ describe.skipIf(process.platform !== 'linux')('lock of a zombie [skipped outside
     while (!isZombie()) await new Promise((resolve) => setImmediate(resolve))
     writeFileSync(`${directory.path}/.lock`, `${pid} - pid\n`)
     lockDirectory(directory.path).release()
+  })
+
+  it('whose turn it was is taken over, and not before it died', () => {
+    const other = spawn('sh', ['-c', 'sleep 0.2'])
+    children.push(other)
+    writeFileSync(`${directory.path}/.lock.turn`, `${other.pid} - pid\n`)
+    lockDirectory(directory.path).release()
+    // Nobody could reap it: this thread waited all the time.
+    expect(readFileSync(`/proc/${other.pid}/stat`, 'latin1')).toMatch(/ Z /)
+    expect(readdirSync(directory.path)).toEqual([])
   })
 })
 
@@ -156,5 +175,52 @@ describe.skipIf(!isBuilt)('lock between processes [skipped where dist/ is not bu
     const contenders = await Promise.all(settings.map((setting) => startHolder(setting)))
     const winners = contenders.filter(({ said }) => said === 'locked')
     expect(winners).toHaveLength(1)
+  })
+
+  it('has one holder at a time while many take, release and die', async () => {
+    const rounds = 1000
+    const program = `
+      import fs from 'node:fs'
+      import { lockDirectory } from ${JSON.stringify(pathToFileURL(built).href)}
+      const directory = ${JSON.stringify(directory.path)}
+      const witness = directory + '/witness'
+      let taken = 0
+      for (let round = 0; round < ${rounds}; round++) {
+        let lock
+        try { lock = lockDirectory(directory) } catch (error) {
+          if (error.code !== 'ERR_STORE_LOCKED') throw error
+          continue
+        }
+        taken++
+        fs.closeSync(fs.openSync(witness, 'wx'))
+        fs.rmSync(witness)
+        lock.release()
+        // What a holder that was killed leaves, unless somebody was quicker.
+        const stale = directory + '/stale.' + process.pid
+        fs.writeFileSync(stale, '4194000 12345@boot pid\\n')
+        try { fs.linkSync(stale, directory + '/.lock') } catch (error) {
+          if (error.code !== 'EEXIST') throw error
+        }
+        fs.rmSync(stale)
+      }
+      process.stdout.write(String(taken))`
+    const settings = ['auto', 'portable', 'auto', 'portable'] as const
+    const counts = await Promise.all(
+      settings.map(async (setting) => {
+        const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+          env: { ...process.env, STRATALOG_BINDING: setting },
+          stdio: ['ignore', 'pipe', 'inherit'],
+        })
+        children.push(child)
+        let said = ''
+        child.stdout.on('data', (text) => (said += String(text)))
+        const [code] = await once(child, 'close')
+        return { code: code as number, taken: Number(said) }
+      }),
+    )
+    expect(counts.map(({ code }) => code)).toEqual([0, 0, 0, 0])
+    expect(Math.min(...counts.map(({ taken }) => taken))).toBeGreaterThan(0)
+    lockDirectory(directory.path).release()
+    expect(readdirSync(directory.path)).toEqual([])
   })
 })

@@ -139,6 +139,7 @@ export class LogCursor {
    * @throws CorruptionError        a stored batch fails its checksum, with file and position.
    */
   next(upTo?: Offset): boolean {
+    if (this.#nextAtHand(upTo ?? this.#knownEnd)) return true
     try {
       return this.#advance(upTo ?? this.#readableEnd())
     } catch (error) {
@@ -146,6 +147,21 @@ export class LogCursor {
         ? this.#corruption(error.message, this.#batch.position, error)
         : error
     }
+  }
+
+  /**
+   * The common case, kept short: the next record of the batch at hand is a regular one below `upTo`.
+   * Else false, and a record that was read is held for `#advance` to judge.
+   */
+  #nextAtHand(upTo: Offset): boolean {
+    if (!this.#isInBatch || this.#isHeld || this.#next >= upTo) return false
+    const records = this.#records
+    if (this.#generation !== this.#source.generation || !records.nextRegular()) return false
+    const { offset } = records
+    this.#isHeld = offset < this.#next || offset >= upTo
+    if (this.#isHeld) return false
+    this.#next = (offset + 1) as Offset
+    return true
   }
 
   /** The high watermark; an earlier one while that is enough, for it only rises within a generation. */
@@ -166,8 +182,9 @@ export class LogCursor {
     for (;;) {
       while (this.#isInBatch && this.#next < upTo) {
         if (!this.#isHeld && !this.#nextInBatch()) break
-        if (this.#records.offset < this.#next) continue
-        this.#isHeld = this.#records.offset >= upTo
+        const { offset } = this.#records
+        this.#isHeld = offset >= this.#next && offset >= upTo
+        if (offset < this.#next) continue
         if (this.#isHeld) return false
         this.#next = (this.#records.offset + 1) as Offset
         return true

@@ -128,12 +128,23 @@ export class RecordCursor {
     return scanRecords(this.source, this.#reader.position, this.#recordsEnd, count)
   }
 
+  /**
+   * As `next`, where the next record is not the batch's last and as nearly all are. Else false, nothing
+   * has moved, and `next` tells what there is.
+   */
+  nextRegular(): boolean {
+    const index = this.index + 1
+    if (index >= this.#recordCount - 1 || !this.#readRegular()) return false
+    this.index = index
+    return true
+  }
+
   /** Moves to the next record. False after the last one. */
   next(): boolean {
+    if (this.nextRegular()) return true
     const index = this.index + 1
     if (index >= this.#recordCount) return false
     this.index = index
-    if (index < this.#recordCount - 1 && this.#readRegular()) return true
     try {
       this.#readRecord()
     } catch (error) {
@@ -144,8 +155,8 @@ export class RecordCursor {
   }
 
   /**
-   * The record at the reader, not the last, if it is as nearly all are: integers of one or two bytes,
-   * no headers, whole. Else false, nothing has moved, and `#readRecord` decides what it is.
+   * The record at the reader, if it is as nearly all are: integers of one or two bytes, no headers,
+   * whole. Else false, nothing has moved, and `#readRecord` decides what it is.
    *
    * The bounds are looked at once: every step goes forward, so that ending exactly at the record's end
    * means that none went over it.

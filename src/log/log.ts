@@ -294,6 +294,12 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   get generation(): number {
     return this.#generation
   }
+  /** Store only: the names of the segments tell the next open where the log starts. */
+  get isStartTold(): boolean {
+    const { segments } = this.#loaded
+    if (this.#removal.isIncomplete || segments.count === 0) return false
+    return segments.first.baseOffset === this.startOffset
+  }
   get isDense(): boolean {
     return this.#env.mayHaveGaps !== true
   }

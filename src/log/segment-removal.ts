@@ -13,22 +13,32 @@ export class SegmentRemoval {
   #waiting: Map<readonly string[], Timer> | undefined
   #removing: Promise<void> | undefined
   #isCancelled = false
+  #isIncomplete = false
 
   constructor(env: LogEnvironment) {
     this.#env = env
   }
 
+  /** A segment could not be taken: its file may still have the name of one of the log. */
+  get isIncomplete(): boolean {
+    return this.#isIncomplete
+  }
+
   /** The names are durably gone only after a sync of the directory. @throws StorageError. */
   take(segment: Segment): void {
     const { clock, settings } = this.#env
-    if (settings.deleteDelayMs === 0) {
-      segment.delete()
-      return
+    try {
+      if (settings.deleteDelayMs === 0) segment.delete()
+      else {
+        const paths = segment.setAside()
+        const timer = clock.after(settings.deleteDelayMs, () => this.#remove(paths))
+        this.#waiting ??= new Map()
+        this.#waiting.set(paths, timer)
+      }
+    } catch (error) {
+      this.#isIncomplete = true
+      throw error
     }
-    const paths = segment.setAside()
-    const timer = clock.after(settings.deleteDelayMs, () => this.#remove(paths))
-    this.#waiting ??= new Map()
-    this.#waiting.set(paths, timer)
   }
 
   #remove(paths: readonly string[]): void {

@@ -74,9 +74,8 @@ export class Checkpoints {
         this.#areHighWatermarksChanged = true
       }
       this.#set(this.#recoveryPoints, log.name, log.recoveryPoint)
-      const firstBase = log.segments.count === 0 ? log.startOffset : log.segments.first.baseOffset
-      const isTold = options.isLast === true ? firstBase : 0
-      if (log.startOffset > isTold) this.#set(this.#logStarts, log.name, log.startOffset)
+      const isTold = log.startOffset === 0 || (options.isLast === true && log.isStartTold)
+      if (!isTold) this.#set(this.#logStarts, log.name, log.startOffset)
       else if (this.#logStarts.delete(log.name)) this.#isChanged = true
       const seal = options.isLast === true ? undefined : log.indexSeal
       if (this.#seals.get(log.name) === seal) continue

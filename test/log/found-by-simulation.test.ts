@@ -46,6 +46,31 @@ describe('a log', () => {
     expect([again.startOffset, again.endOffset]).toEqual([2, 3])
   })
 
+  it.each(['0', '60000'])(
+    'keeps its start over a clean stop although a file below it stayed (file.delete.delay.ms=%s)',
+    async (delay) => {
+      const disk = simDisk()
+      const store = await openOn(disk)
+      await store.createTopic('t', { config: { 'file.delete.delay.ms': delay } })
+      const log = await store.log('t')
+      for (const value of ['a', 'b', 'c', 'd']) {
+        await log.append(value)
+        log.roll()
+      }
+      disk.planFault = ({ kind, path }) => {
+        const isRemoval = kind === 'rename' || kind === 'remove'
+        return isRemoval && path.endsWith('1.index') ? { errno: 'EIO' } : undefined
+      }
+      expect(() => log.trim(2)).toThrow('EIO')
+      log.trim(3)
+      disk.planFault = undefined
+      await store.close()
+      expect(disk.stat('/data/t-0/00000000000000000001.log')).toBeDefined()
+      const again = await openLog(disk)
+      expect([again.startOffset, valuesIn(again)]).toEqual([3, ['d']])
+    },
+  )
+
   it('loses nothing above its start, whichever of the files below it came back', async () => {
     let states = 0
     for (let seed = 0; seed < 20; seed++) {
@@ -91,7 +116,7 @@ describe('a log', () => {
     const log = await openLog(disk)
     await log.append('a')
     disk.planFault = ({ kind, path }) => {
-      const isSealing = path.endsWith('.index') && kind === 'create'
+      const isSealing = path.endsWith('.timeindex') && kind === 'write'
       return isSealing || kind === 'remove' ? { errno: 'EIO' } : undefined
     }
     expect(() => log.roll()).toThrow('EIO')

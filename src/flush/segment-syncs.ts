@@ -1,4 +1,5 @@
 /** Syncs of segments: one at a time for each log, and another for those who ask meanwhile. */
+import { forEachLimited } from '../base/for-each-limited.ts'
 import type { FlushTarget } from './flush-target.ts'
 
 /** Syncs that run at once in the background: as many as the thread pool has threads by default. */
@@ -37,14 +38,8 @@ export class SegmentSyncs {
   }
 
   /** Syncs all of `targets`, a few at a time; each is asked for when its turn comes. */
-  async syncAll(targets: Iterable<FlushTarget>): Promise<void> {
-    const waiting = targets[Symbol.iterator]()
-    const work = async (): Promise<void> => {
-      for (let next = waiting.next(); next.done !== true; next = waiting.next()) {
-        await this.sync(next.value)
-      }
-    }
-    await Promise.all(Array.from({ length: maxParallelSyncs }, work))
+  syncAll(targets: Iterable<FlushTarget>): Promise<void> {
+    return forEachLimited(targets, maxParallelSyncs, (target) => this.sync(target))
   }
 
   /**

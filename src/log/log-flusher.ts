@@ -123,6 +123,21 @@ export class LogFlusher implements FlushTarget {
     return isCaptured
   }
 
+  /**
+   * The next segment is about to be made. A log that lost its first segment's name to a crash, and not
+   * the second's, would begin with a hole; those after it recovery can tell by the one before.
+   */
+  rolling(): void {
+    if (this.#syncedTouches > 0) return
+    try {
+      this.#env.fileSystem.syncDirectorySync(this.#env.directory)
+    } catch (error) {
+      this.#log.fail(error)
+      throw error
+    }
+    this.#syncedTouches = 1
+  }
+
   /** The active segment was sealed, and a new one is there. */
   rolled(previous: Segment): void {
     this.#touches++

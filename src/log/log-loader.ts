@@ -95,8 +95,8 @@ function* load(
   segments: SegmentList,
 ): Generator<number, LoadedLog> {
   const { fileSystem, directory } = env
-  cleanUp(fileSystem, directory, env.logger)
-  openSegments(env, checkpoint, found)
+  const names = cleanUp(fileSystem, directory, env.logger)
+  openSegments(env, checkpoint, names, found)
   for (const segment of found) segments.push(segment)
   const epochs = loadEpochs(env, segments)
   const snapshots = new ProducerStateFiles(fileSystem, directory)
@@ -104,11 +104,8 @@ function* load(
     ? { cut: undefined, checkedBytes: 0 }
     : yield* recover(env, segments, epochs, snapshots, checkpoint)
   dropEmptyBelow(env, segments, checkpoint.logStart)
-  if (segments.count === 0) {
-    segments.push(Segment.create(env, checkpoint.logStart))
-    // A log that lost its first segment's name, and not the second's, would begin with a hole.
-    fileSystem.syncDirectorySync(directory)
-  } else segments.active.activate()
+  if (segments.count === 0) segments.push(Segment.create(env, checkpoint.logStart))
+  else segments.active.activate()
   const logEnd = segments.active.findNextOffset()
   checkEnd(segments, checkpoint, logEnd)
   const logStart = Math.max(checkpoint.logStart, segments.first.baseOffset) as Offset
@@ -225,20 +222,26 @@ function checkEnd(segments: SegmentList, checkpoint: LogCheckpoint, logEnd: Offs
   throw active.corruption(active.sizeBytes, `the log ends at offset ${logEnd}, though ${wanted},`)
 }
 
-function cleanUp(fileSystem: FileSystem, directory: string, logger: Logger): void {
-  const remove = (name: string): void => {
-    logger.info({ file: `${directory}/${name}` }, 'removing a left-over file')
-    fileSystem.remove(`${directory}/${name}`)
-  }
+/** @returns the names that are left. */
+function cleanUp(fileSystem: FileSystem, directory: string, logger: Logger): string[] {
   const names = fileSystem.readDirectory(directory)
-  for (const name of names.filter((name) => name.endsWith(deletedSuffix))) remove(name)
   const cleaned = names.filter((name) => name.endsWith(cleanedSuffix))
   const firstCleaned = Math.min(...cleaned.map((name) => Number(name.slice(0, 20))))
   const swaps = names.filter((name) => name.endsWith(swapSuffix))
   // A swap at or above an unfinished output belongs to a replacement that had not begun to rename.
-  for (const name of swaps.filter((name) => Number(name.slice(0, 20)) >= firstCleaned)) remove(name)
-  for (const name of cleaned) remove(name)
+  // It goes first: without the output it would be finished by the next open.
+  const leftOver = [
+    ...names.filter((name) => name.endsWith(deletedSuffix)),
+    ...swaps.filter((name) => Number(name.slice(0, 20)) >= firstCleaned),
+    ...cleaned,
+  ]
+  for (const name of leftOver) {
+    logger.info({ file: `${directory}/${name}` }, 'removing a left-over file')
+    fileSystem.remove(`${directory}/${name}`)
+  }
+  if (leftOver.length === 0 && swaps.length === 0) return names
   finishSwaps(fileSystem, directory, logger)
+  return fileSystem.readDirectory(directory)
 }
 
 /** Swapped-in segments replace every file their offsets cover, and then take their names. */
@@ -281,10 +284,11 @@ function endOfSwap(fileSystem: FileSystem, directory: string, name: string): num
 function openSegments(
   env: LogEnvironment & SegmentEnvironment,
   checkpoint: LogCheckpoint,
+  found: readonly string[],
   segments: Segment[],
 ): void {
   const { fileSystem, directory } = env
-  const names = new Set(fileSystem.readDirectory(directory))
+  const names = new Set(found)
   for (const suffix of [offsetIndexSuffix, timeIndexSuffix, transactionIndexSuffix]) {
     for (const name of names) {
       const offset = offsetOfFileName(name, suffix)
@@ -368,7 +372,7 @@ function* recover(
       if (leaderEpoch > epochs.epochOf(baseOffset)) epochs.note(leaderEpoch, baseOffset)
     })
     checkedBytes += recovered.checkedBytes
-    segment.saveIndexes()
+    if (segment.sizeBytes > 0 || !segment.hasEmptyIndexes) segment.saveIndexes()
     segments.push(segment)
     expected = recovered.nextOffset
     if (recovered.cut !== undefined) cut = { path: segment.path, ...recovered.cut }

@@ -831,6 +831,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const { segments, snapshots, producers } = this.#loaded
     const previous = segments.active
     if (previous.sizeBytes === 0 && previous.baseOffset === this.#offsets.logEnd) return
+    this.#flusher.rolling()
     const next = Segment.create(this.#env, this.#offsets.logEnd)
     try {
       previous.seal()

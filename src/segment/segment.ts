@@ -771,6 +771,14 @@ export class Segment implements SegmentFileOwner {
     this.#indexWrites++
   }
 
+  /** Both index files are there and hold nothing, as those of a segment without batches. */
+  get hasEmptyIndexes(): boolean {
+    const { fileSystem } = this.#env
+    return [offsetIndexSuffix, timeIndexSuffix].every((suffix) => {
+      return fileSystem.stat(this.#pathOf(suffix))?.sizeBytes === 0
+    })
+  }
+
   #save(suffix: string, bytes: Buffer): void {
     const file = this.#env.fileSystem.open(this.#pathOf(suffix), 'open-or-create')
     try {

@@ -3,7 +3,7 @@
  */
 import { StoreFormatError } from '../base/errors.ts'
 import { readTextFile, replaceTextFile } from '../flush/checkpoint-file.ts'
-import type { FileSystem } from '../platform/file-system.ts'
+import type { File, FileSystem } from '../platform/file-system.ts'
 import { metaPropertiesFileName } from './store-layout.ts'
 import { isId, randomId } from './uuid.ts'
 
@@ -146,11 +146,30 @@ export function readTopicId(fileSystem: FileSystem, path: string): string | unde
 export function writeTopicId(fileSystem: FileSystem, path: string, topicId: string): void {
   const file = fileSystem.open(path, 'open-or-create')
   try {
-    const bytes = Buffer.from(`version: 0\ntopic_id: ${topicId}`)
-    file.write(bytes, 0)
-    file.truncate(bytes.length)
+    fillTopicId(file, topicId)
     file.flushSync()
   } finally {
     file.close()
   }
+}
+
+/** The same, durable when the promise resolves. */
+export async function writeTopicIdLater(
+  fileSystem: FileSystem,
+  path: string,
+  topicId: string,
+): Promise<void> {
+  const file = fileSystem.open(path, 'open-or-create')
+  try {
+    fillTopicId(file, topicId)
+    await file.flush()
+  } finally {
+    file.close()
+  }
+}
+
+function fillTopicId(file: File, topicId: string): void {
+  const bytes = Buffer.from(`version: 0\ntopic_id: ${topicId}`)
+  file.write(bytes, 0)
+  file.truncate(bytes.length)
 }

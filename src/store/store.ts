@@ -52,7 +52,7 @@ import {
   findLogDirectories,
   segmentBytes,
 } from './log-directories.ts'
-import { loadMetaProperties, readTopicId, writeTopicId } from './meta-properties.ts'
+import { loadMetaProperties } from './meta-properties.ts'
 import {
   PartitionEnvironment,
   type SettingsSource,
@@ -70,7 +70,6 @@ import {
   isStoreTopic,
   logDirectoryName,
   parseLogDirectoryName,
-  partitionMetadataFileName,
   positionsTopic,
   systemTopic,
 } from './store-layout.ts'
@@ -91,6 +90,7 @@ import {
   defaultsScopes,
   TopicDefaults,
 } from './topic-defaults.ts'
+import { makeTopicDirectories } from './topic-directories.ts'
 import { idToHex, randomId } from './uuid.ts'
 
 export type TopicSpec = {
@@ -372,7 +372,7 @@ export class Store {
       this.#forgetCheckpoints(name, 0, entry.partitions)
       await this.#metadata.putTopic(name, entry)
       try {
-        await this.#makeDirectories(name, entry)
+        await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
       } catch (error) {
         await this.#undoCreate(name, entry)
         throw error
@@ -478,7 +478,7 @@ export class Store {
       }
       this.#forgetCheckpoints(name, topic.partitionCount, partitions)
       await this.#metadata.putTopic(name, entry)
-      await this.#makeDirectories(name, entry)
+      await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
       topic.grow(partitions)
       topic.place(entry)
     })
@@ -721,7 +721,7 @@ export class Store {
     }
     const leftovers = await this.#adopt(found)
     for (const [name, entry] of this.#metadata.topics()) {
-      await this.#makeDirectories(name, entry)
+      await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
       this.#register(name, entry)
     }
     if (!this.#wasClean && !isFresh) {
@@ -847,21 +847,6 @@ export class Store {
    */
   topicConfig(overrides: Readonly<Record<string, string>> = {}): TopicConfig {
     return new TopicConfig(overrides, defaultLogSettings, this.#defaults.effective)
-  }
-
-  /** Makes the directories a topic lacks, durably. Their topic ids can be written again. */
-  async #makeDirectories(name: string, entry: TopicEntry): Promise<void> {
-    const { fileSystem } = this.#settings
-    let isChanged = false
-    for (let partition = 0; partition < entry.partitions; partition++) {
-      const directory = `${this.path}/${logDirectoryName(name, partition)}`
-      const metadataPath = `${directory}/${partitionMetadataFileName}`
-      if (readTopicId(fileSystem, metadataPath) === entry.id) continue
-      fileSystem.makeDirectory(directory)
-      writeTopicId(fileSystem, metadataPath, entry.id)
-      isChanged = true
-    }
-    if (isChanged) await fileSystem.syncDirectory(this.path)
   }
 
   /** What the partitions of a topic share; their settings are those of the moment. */

@@ -1,0 +1,55 @@
+/**
+ * Makes the partition directories of a topic: in each the files of an empty first segment, as Kafka has
+ * them, and `partition.metadata`.
+ *
+ * The segment is made here, where nobody waits for an append: new files cost more than all the rest of
+ * opening a log. Syncs go through the thread pool, a few at a time, so that a topic of a thousand
+ * partitions does not stop the event loop for a second.
+ */
+import { forEachLimited } from '../base/for-each-limited.ts'
+import type { FileSystem } from '../platform/file-system.ts'
+import {
+  logSuffix,
+  offsetIndexSuffix,
+  segmentFileName,
+  timeIndexSuffix,
+} from '../segment/segment-file-name.ts'
+import { readTopicId, writeTopicIdLater } from './meta-properties.ts'
+import { logDirectoryName, partitionMetadataFileName } from './store-layout.ts'
+
+/** As many syncs at once as the thread pool has threads by default. */
+const directoriesAtOnce = 4
+const firstFiles = [logSuffix, offsetIndexSuffix, timeIndexSuffix]
+
+/**
+ * Makes what is missing of the directories of topic `name`, durably. Topic ids that a crash left empty
+ * are written again. @throws (rejects) StorageError: some may be there.
+ */
+export async function makeTopicDirectories(
+  fileSystem: FileSystem,
+  storePath: string,
+  name: string,
+  { id, partitions }: { readonly id: string; readonly partitions: number },
+): Promise<void> {
+  const lacking: string[] = []
+  for (let partition = 0; partition < partitions; partition++) {
+    const directory = `${storePath}/${logDirectoryName(name, partition)}`
+    const path = `${directory}/${partitionMetadataFileName}`
+    if (readTopicId(fileSystem, path) !== id) lacking.push(directory)
+  }
+  if (lacking.length === 0) return
+  await forEachLimited(lacking, directoriesAtOnce, (directory) => {
+    return makeDirectory(fileSystem, directory, id)
+  })
+  await fileSystem.syncDirectory(storePath)
+}
+
+function makeDirectory(fileSystem: FileSystem, directory: string, topicId: string): Promise<void> {
+  const isNew = fileSystem.stat(directory) === undefined
+  fileSystem.makeDirectory(directory)
+  // Where a directory is, its first segment may have been trimmed.
+  for (const suffix of isNew ? firstFiles : []) {
+    fileSystem.open(`${directory}/${segmentFileName(0, suffix)}`, 'create').close()
+  }
+  return writeTopicIdLater(fileSystem, `${directory}/${partitionMetadataFileName}`, topicId)
+}

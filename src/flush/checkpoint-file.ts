@@ -9,9 +9,10 @@
  *     orders 1 977
  */
 import { StoreFormatError } from '../base/errors.ts'
-import type { FileSystem } from '../platform/file-system.ts'
+import type { File, FileSystem } from '../platform/file-system.ts'
 
 const version = '0'
+const nextVersionSuffix = '.tmp'
 const maxCheckpointBytes = 256 * 1024 * 1024
 
 export function formatCheckpoint(entries: readonly (readonly (string | number)[])[]): string {
@@ -75,15 +76,46 @@ export function replaceTextFile(
   text: string,
 ): void {
   const path = `${directory}/${name}`
-  const temporary = `${path}.tmp`
-  const file = fileSystem.open(temporary, 'open-or-create')
+  const file = openNextVersion(fileSystem, path, text)
   try {
-    file.truncate(0)
-    file.write(Buffer.from(text), 0)
     file.flushSync()
   } finally {
     file.close()
   }
-  fileSystem.rename(temporary, path)
+  fileSystem.rename(path + nextVersionSuffix, path)
   fileSystem.syncDirectorySync(directory)
+}
+
+/**
+ * The same with the sync off this thread, and the name not durable: the caller owes a sync of the
+ * directory. @param isWanted asked before the file is replaced: another version may be there by then.
+ * @returns whether it was replaced.
+ */
+export async function replaceTextFileLater(
+  fileSystem: FileSystem,
+  path: string,
+  text: string,
+  isWanted: () => boolean,
+): Promise<boolean> {
+  const file = openNextVersion(fileSystem, path, text)
+  try {
+    await file.flush()
+  } finally {
+    file.close()
+  }
+  if (!isWanted()) return false
+  fileSystem.rename(path + nextVersionSuffix, path)
+  return true
+}
+
+function openNextVersion(fileSystem: FileSystem, path: string, text: string): File {
+  const file = fileSystem.open(path + nextVersionSuffix, 'open-or-create')
+  try {
+    file.truncate(0)
+    file.write(Buffer.from(text), 0)
+    return file
+  } catch (error) {
+    file.close()
+    throw error
+  }
 }

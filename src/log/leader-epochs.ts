@@ -14,6 +14,7 @@ import {
   parseCheckpoint,
   readTextFile,
   replaceTextFile,
+  replaceTextFileLater,
 } from '../flush/checkpoint-file.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 
@@ -29,7 +30,9 @@ export class LeaderEpochs {
   readonly #fileSystem: FileSystem
   readonly #directory: string
   #entries: EpochEntry[] = []
-  #isChanged = false
+  /** Grows with every change; what the file says was written at `#savedVersion`. */
+  #version = 0
+  #savedVersion = 0
 
   constructor(fileSystem: FileSystem, directory: string) {
     this.#fileSystem = fileSystem
@@ -65,7 +68,7 @@ export class LeaderEpochs {
       this.#entries.pop()
     }
     this.#entries.push({ epoch, startOffset })
-    this.#isChanged = true
+    this.#version++
     return true
   }
 
@@ -73,7 +76,7 @@ export class LeaderEpochs {
   cutEnd(endOffset: Offset): void {
     while ((this.#entries.at(-1)?.startOffset ?? -1) >= endOffset) {
       this.#entries.pop()
-      this.#isChanged = true
+      this.#version++
     }
   }
 
@@ -88,24 +91,43 @@ export class LeaderEpochs {
     }
     if (spanning === undefined) return
     this.#entries.unshift({ epoch: spanning.epoch, startOffset })
-    this.#isChanged ||= spanning.startOffset !== startOffset
+    if (spanning.startOffset !== startOffset) this.#version++
   }
 
   clear(): void {
-    this.#isChanged ||= this.#entries.length > 0
+    if (this.#entries.length > 0) this.#version++
     this.#entries = []
   }
 
   /** Writes the file durably if it does not say the same already, or `always`. */
   save(options: { readonly always?: boolean } = {}): void {
     if (!this.#isChanged && options.always !== true) return
-    replaceTextFile(
-      this.#fileSystem,
-      this.#directory,
-      leaderEpochFileName,
-      formatCheckpoint(this.#entries.map(({ epoch, startOffset }) => [epoch, startOffset])),
-    )
-    this.#isChanged = false
+    replaceTextFile(this.#fileSystem, this.#directory, leaderEpochFileName, this.#text())
+    this.#savedVersion = this.#version
+  }
+
+  /**
+   * As `save`, off this thread, and without the sync of the directory, which the caller owes.
+   * @returns whether the file was replaced: not when it says the same already, nor when the epochs were
+   *          changed or saved meanwhile.
+   */
+  async saveLater(): Promise<boolean> {
+    if (!this.#isChanged) return false
+    const version = this.#version
+    const path = `${this.#directory}/${leaderEpochFileName}`
+    const isReplaced = await replaceTextFileLater(this.#fileSystem, path, this.#text(), () => {
+      return this.#version === version && this.#isChanged
+    })
+    if (isReplaced) this.#savedVersion = version
+    return isReplaced
+  }
+
+  get #isChanged(): boolean {
+    return this.#version !== this.#savedVersion
+  }
+
+  #text(): string {
+    return formatCheckpoint(this.#entries.map(({ epoch, startOffset }) => [epoch, startOffset]))
   }
 
   /**

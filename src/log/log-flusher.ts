@@ -282,7 +282,8 @@ export class LogFlusher implements FlushTarget {
       // A batch of a group counts only with its frame, so it is not durable before that is.
       const frames = this.#env.commit.framesDurable(this.#groupSequence)
       await Promise.all([frames, ...this.#dirtySegments().map((segment) => segment.flush())])
-      if (this.#syncedTouches < touches) {
+      const isRenamed = await this.#saveEpochs()
+      if (this.#syncedTouches < touches || isRenamed) {
         await this.#env.fileSystem.syncDirectory(this.#env.directory)
         this.#syncedTouches = Math.max(this.#syncedTouches, touches)
       }
@@ -293,6 +294,19 @@ export class LogFlusher implements FlushTarget {
     if (!this.#log.isOpen) return
     if (truncationCount === this.#truncationCount) this.#nowDurable(place, logEnd)
     else this.#env.commit.request(this)
+  }
+
+  /**
+   * Writes the epochs off this thread, where the sync of the directory is still to come; what it could
+   * not write is left to `#nowDurable`. @returns whether there is a name to be made durable.
+   */
+  async #saveEpochs(): Promise<boolean> {
+    try {
+      return await this.#loaded.epochs.saveLater()
+    } catch (error) {
+      if (error instanceof LogError) return false
+      throw error
+    }
   }
 
   syncNow(): void {

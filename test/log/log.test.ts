@@ -38,7 +38,8 @@ describe('levels and group commit', () => {
     const flushes = countFlushes(disk)
     const acks = logs.flatMap((log) => Array.from({ length: 50 }, () => log.append('x')))
     for (const ack of await Promise.all(acks)) expect(ack.level).toBe('disk')
-    expect(flushes()).toBeLessThanOrEqual(8)
+    // Two of the journal, and each log's segment and epochs once.
+    expect(flushes()).toBeLessThanOrEqual(12)
   })
 
   it('fails for good when a flush fails, and acknowledges nothing more', async () => {

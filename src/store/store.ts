@@ -372,7 +372,7 @@ export class Store {
       this.#forgetCheckpoints(name, 0, entry.partitions)
       await this.#metadata.putTopic(name, entry)
       try {
-        await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
+        await this.#makeDirectories(name, entry)
       } catch (error) {
         await this.#undoCreate(name, entry)
         throw error
@@ -386,7 +386,7 @@ export class Store {
   /** A topic whose directories could not be made must not appear at the next open. */
   async #undoCreate(name: string, entry: TopicEntry): Promise<void> {
     await this.#metadata.deleteTopic(name, entry.id)
-    this.#removeInBackground(this.#setAside(name, entry.partitions), [entry.id])
+    this.#removeInBackground(this.#setAside(name, 0, entry.partitions), [entry.id])
   }
 
   /**
@@ -400,11 +400,27 @@ export class Store {
     this.#checkpoints.write(this.#openLogs())
   }
 
-  /** Renames the directories of a topic's partitions to names that are removed at every open. */
-  #setAside(name: string, partitionCount: number): string[] {
+  /** Makes the directories a topic lacks, durably, in the place of what a deleted one left there. */
+  async #makeDirectories(name: string, entry: TopicEntry): Promise<void> {
+    const left: string[] = []
+    try {
+      const { fileSystem } = this.#settings
+      await makeTopicDirectories(fileSystem, this.path, name, entry, (partition, topicId) => {
+        if (this.#metadata.isDeleted(topicId)) left.push(...this.#setAside(name, partition, 1))
+      })
+    } finally {
+      if (left.length > 0) this.#removeInBackground(left, [])
+    }
+  }
+
+  /**
+   * Renames the directories of `count` partitions from `first` on, as far as they are there, to names
+   * that are removed at every open.
+   */
+  #setAside(name: string, first: number, count: number): string[] {
     const { fileSystem } = this.#settings
     const renamed: string[] = []
-    for (let partition = 0; partition < partitionCount; partition++) {
+    for (let partition = first; partition < first + count; partition++) {
       const directoryName = logDirectoryName(name, partition)
       if (fileSystem.stat(`${this.path}/${directoryName}`) === undefined) continue
       const target = deletedDirectoryName(directoryName, idToHex(randomId()))
@@ -452,7 +468,7 @@ export class Store {
     this.#topics.delete(name)
     this.#topicsById.delete(topic.id)
     for (const log of topic.openLogs()) log.abandon()
-    const renamed = this.#setAside(name, partitions)
+    const renamed = this.#setAside(name, 0, partitions)
     await this.#settings.fileSystem.syncDirectory(this.path)
     this.#removeInBackground(renamed, [topic.id])
     await this.#consumers.topicDeleted()
@@ -478,7 +494,7 @@ export class Store {
       }
       this.#forgetCheckpoints(name, topic.partitionCount, partitions)
       await this.#metadata.putTopic(name, entry)
-      await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
+      await this.#makeDirectories(name, entry)
       topic.grow(partitions)
       topic.place(entry)
     })
@@ -721,7 +737,7 @@ export class Store {
     }
     const leftovers = await this.#adopt(found)
     for (const [name, entry] of this.#metadata.topics()) {
-      await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
+      await this.#makeDirectories(name, entry)
       this.#register(name, entry)
     }
     if (!this.#wasClean && !isFresh) {
@@ -784,7 +800,7 @@ export class Store {
         topic.id === undefined
           ? entry === undefined && this.#metadata.isDeletedName(name)
           : topic.id !== entry?.id && this.#metadata.isDeleted(topic.id)
-      if (isStale) leftovers.push(...this.#setAside(name, Math.max(...topic.partitions) + 1))
+      if (isStale) leftovers.push(...this.#setAside(name, 0, Math.max(...topic.partitions) + 1))
       else if (entry === undefined) {
         const partitions = Math.max(...topic.partitions) + 1
         this.#settings.logger.info({ topic: name, partitions }, 'adopting a topic found on disk')

@@ -249,6 +249,70 @@ describe('a topic', () => {
     expect((await openOn(states[0]!)).topic('t')).toBeUndefined()
   })
 
+  describe('of whose deletion a rename failed', () => {
+    async function halfDeleted(disk: SimFileSystem): Promise<Store> {
+      const store = await openOn(disk)
+      const topic = await store.createTopic('t', { partitions: 3 })
+      for (const partition of [0, 1, 2]) await topic.log(partition).append('old')
+      disk.planFault = ({ kind, path }) => {
+        return kind === 'rename' && path.endsWith('/t-1') ? { errno: 'EIO' } : undefined
+      }
+      await expect(store.deleteTopic('t')).rejects.toMatchObject({ errno: 'EIO' })
+      disk.planFault = undefined
+      expect(disk.readDirectory('/data')).toEqual(expect.arrayContaining(['t-1', 't-2']))
+      return store
+    }
+
+    const valuesOf = async (store: Store): Promise<string[]> => {
+      const { partitionCount } = store.topic('t')!
+      const logs = Array.from({ length: partitionCount }, (_, i) =>
+        store.log('t', { partition: i }),
+      )
+      return (await Promise.all(logs)).flatMap((log) => valuesIn(log))
+    }
+
+    it('has no records when it is created again', async () => {
+      const disk = simDisk()
+      const store = await halfDeleted(disk)
+      const topic = await store.createTopic('t', { partitions: 3 })
+      await topic.log(1).append('new')
+      expect(await valuesOf(store)).toEqual(['new'])
+      for (const crashClass of crashClasses) {
+        for (let seed = 0; seed < 5; seed++) {
+          const again = await openOn(disk.crash({ class: crashClass, seed }))
+          expect(await valuesOf(again)).toEqual(['new'])
+        }
+      }
+    })
+
+    it('has none when it is created smaller, and grown', async () => {
+      const disk = simDisk()
+      const store = await halfDeleted(disk)
+      await store.createTopic('t', { partitions: 1 })
+      await store.addPartitions('t', 3)
+      expect(await valuesOf(store)).toEqual([])
+      await store.close()
+      expect(await valuesOf(await openOn(disk))).toEqual([])
+    })
+
+    it('has none at any moment of its creation', async () => {
+      for (let after = 1; ; after++) {
+        const disk = simDisk()
+        const store = await halfDeleted(disk)
+        disk.stopAt(disk.operationCount + after)
+        const isMade = await store.createTopic('t', { partitions: 3 }).then(
+          () => true,
+          () => false,
+        )
+        if (isMade && !disk.hasStopped) break
+        for (const crashClass of crashClasses) {
+          const again = await openOn(disk.crash({ class: crashClass }))
+          if (again.topic('t') !== undefined) expect(await valuesOf(again)).toEqual([])
+        }
+      }
+    })
+  })
+
   it('is not there after its creation failed for space', async () => {
     const disk = simDisk()
     const store = await openOn(disk)

@@ -386,7 +386,8 @@ export class Store {
   /** A topic whose directories could not be made must not appear at the next open. */
   async #undoCreate(name: string, entry: TopicEntry): Promise<void> {
     await this.#metadata.deleteTopic(name, entry.id)
-    this.#removeInBackground(this.#setAside(name, 0, entry.partitions), [entry.id])
+    const { renamed, isWhole } = this.#setAsideIfPossible(name, entry.partitions)
+    this.#removeInBackground(renamed, isWhole ? [entry.id] : [])
   }
 
   /**
@@ -468,10 +469,28 @@ export class Store {
     this.#topics.delete(name)
     this.#topicsById.delete(topic.id)
     for (const log of topic.openLogs()) log.abandon()
-    const renamed = this.#setAside(name, 0, partitions)
+    const { renamed, isWhole } = this.#setAsideIfPossible(name, partitions)
     await this.#settings.fileSystem.syncDirectory(this.path)
-    this.#removeInBackground(renamed, [topic.id])
+    // What is left goes at the next open, or when its place is wanted: its id stays marked as deleted.
+    this.#removeInBackground(renamed, isWhole ? [topic.id] : [])
     await this.#consumers.topicDeleted()
+  }
+
+  /** The topic is deleted, durably: a directory that cannot be renamed costs its space, and no more. */
+  #setAsideIfPossible(name: string, count: number): { renamed: string[]; isWhole: boolean } {
+    const renamed: string[] = []
+    let isWhole = true
+    for (let partition = 0; partition < count; partition++) {
+      try {
+        renamed.push(...this.#setAside(name, partition, 1))
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error
+        isWhole = false
+        const fields = { topic: name, partition, error: error.message }
+        this.#settings.logger.error(fields, 'files of a deleted topic stay until the next start')
+      }
+    }
+    return { renamed, isWhole }
   }
 
   /** Grows a topic to `total` partitions, durably; `assignments` are then of all of them. */

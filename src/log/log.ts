@@ -848,10 +848,14 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#flusher.rolled(previous)
   }
 
-  /** Deletes a segment that was made in vain. Left behind, it would look like a hole in the log. */
+  /**
+   * Deletes a segment that was made in vain, durably. Left behind, or come back after a loss of power, it
+   * would look like a hole in the log, or like its beginning.
+   */
   #discard(segment: Segment): void {
     try {
       segment.delete()
+      this.#env.fileSystem.syncDirectorySync(this.directory)
     } catch (error) {
       this.fail(error)
     }

@@ -128,6 +128,23 @@ describe('a log', () => {
     expect(valuesIn(again)).toEqual(['a', 'b'])
   })
 
+  it('keeps what follows a roll that failed, although the name of its segment comes back', async () => {
+    const disk = simDisk()
+    const log = await openLog(disk)
+    await log.append(['a', 'b', 'c'])
+    log.trim(3)
+    disk.planFault = ({ kind, path }) => {
+      return kind === 'write' && path.endsWith('.timeindex') ? { errno: 'EIO' } : undefined
+    }
+    expect(() => log.roll()).toThrow('EIO')
+    disk.planFault = undefined
+    await log.append('d')
+    for (let seed = 0; seed < 40; seed++) {
+      const again = await openLog(disk.crash({ class: 'random-sectors', seed }))
+      expect([again.startOffset, valuesIn(again)]).toEqual([3, ['d']])
+    }
+  })
+
   it('goes on when a segment is trimmed away in the middle of its flush', async () => {
     const disk = simDisk()
     // Through a journal the acknowledgement would not wait for the index.

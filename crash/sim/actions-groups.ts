@@ -103,7 +103,9 @@ function someWork(life: Life): GroupWork | undefined {
   const changes = take(life, tables, tableCount).map((target) => {
     return { target, ...someChanges(life, target, 60) }
   })
-  return { appends, changes, level: someLevel(life) }
+  const isCommitting = logs.length > 0 && random.chance(0.3)
+  const commits = isCommitting ? [someCommit(life, random.pick(logs))] : []
+  return { appends, changes, commits, level: someLevel(life) }
 }
 
 function someAppend(life: Life, target: Target): GroupWork['appends'][number] {
@@ -113,6 +115,10 @@ function someAppend(life: Life, target: Target): GroupWork['appends'][number] {
   })
   if (random.chance(0.8)) return { target, values }
   return { target, values, expect: target.log.endOffset + (random.chance(0.8) ? 0 : 1) }
+}
+
+function someCommit({ random }: Life, target: Target): GroupWork['commits'][number] {
+  return { target, consumer: random.pick(['billing', 'audit']), behind: random.below(4) }
 }
 
 function take<Item>({ random }: Life, from: readonly Item[], count: number): Item[] {

@@ -3,7 +3,13 @@ import { strict as assert } from 'node:assert'
 import type { Log } from '../../src/log/log.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { StoreModel } from './model.ts'
-import { type LogKey, logModelOf, textOfChange, type UndecidedGroup } from './model-groups.ts'
+import {
+  type GroupCommit,
+  type LogKey,
+  logModelOf,
+  textOfChange,
+  type UndecidedGroup,
+} from './model-groups.ts'
 
 function logOf(store: Store, { topic, index }: LogKey): Log {
   return store.topic(topic)!.log(index)
@@ -25,7 +31,7 @@ export function settleGroups(store: Store, model: StoreModel): void {
       known?.accept(values)
       return known === undefined ? [] : [{ ...key, end: known.accepted.length }]
     })
-    model.groups.push({ parts })
+    model.groups.push({ parts, commits: found.commits })
   }
 }
 
@@ -48,7 +54,9 @@ function isFound(store: Store, model: StoreModel, { parts }: UndecidedGroup): bo
 
 /** Call it when every log was checked. What is durable everywhere is not asked for again. */
 export function checkGroups(store: Store, model: StoreModel): void {
-  model.groups = model.groups.filter(({ parts }) => {
+  model.foundCommits = []
+  model.missingCommits = []
+  model.groups = model.groups.filter(({ parts, commits }) => {
     const known = parts.filter((part) => logModelOf(model, part) !== undefined)
     const there = known.filter((part) => logOf(store, part).endOffset >= part.end)
     if (there.length > 0 && there.length < known.length) {
@@ -58,7 +66,51 @@ export function checkGroups(store: Store, model: StoreModel): void {
       })
       assert.fail(`an atomic group is there in parts: ${where.join(', ')}`)
     }
+    if (there.length > 0) model.foundCommits.push(...commits)
+    else if (known.length > 0) model.missingCommits.push(...commits)
+    else explainAnyway(model, commits)
     const isDurable = known.every((part) => logModelOf(model, part)!.diskEnd >= part.end)
     return there.length > 0 && !isDurable
   })
+}
+
+/** Whether these were made nobody can tell any more. */
+function explainAnyway(model: StoreModel, commits: readonly GroupCommit[]): void {
+  for (const { consumer, offset, ...key } of commits) {
+    logModelOf(model, key)?.commits.get(consumer)?.singles.add(offset)
+  }
+}
+
+/**
+ * A position is there if its group is, with the records before it, and not if the group is not. Call it
+ * for what `consumer` has `committed` in a log that is at least `least` by other promises.
+ */
+export function checkGroupCommits(
+  model: StoreModel,
+  log: LogKey & { readonly endOffset: number },
+  position: { readonly consumer: string; readonly committed: number; readonly least: number },
+): void {
+  const known = logModelOf(model, log)!
+  const { consumer, committed, least } = position
+  const isHere = (one: GroupCommit): boolean =>
+    one.consumer === consumer &&
+    logModelOf(model, one) === known &&
+    one.truncations === known.truncations
+  const found = model.foundCommits.filter(isHere)
+  for (const { offset } of found) {
+    const shape = `${consumer} was committed up to ${offset} of ${log.topic}-${log.index} in a group`
+    if (committed < offset) assert.fail(`${shape} that is there, and is at ${committed}`)
+    if (log.endOffset < offset)
+      assert.fail(`${shape} that is there, and the log ends at ${log.endOffset}`)
+  }
+  const isExplained =
+    committed <= least ||
+    known.commits.get(consumer)!.singles.has(committed) ||
+    found.some(({ offset }) => offset === committed)
+  const isOrphan = model.missingCommits.some((one) => isHere(one) && one.offset === committed)
+  if (isOrphan && !isExplained) {
+    assert.fail(
+      `${consumer} is at ${committed} of ${log.topic}-${log.index} by a group that is missing`,
+    )
+  }
 }

@@ -10,7 +10,7 @@ import { LogError } from '../../src/base/errors.ts'
 import type { Log } from '../../src/log/log.ts'
 import type { Store } from '../../src/store/store.ts'
 import { isInternalTopic } from '../../src/store/store-layout.ts'
-import { checkGroups, settleGroups } from './check-groups.ts'
+import { checkGroupCommits, checkGroups, settleGroups } from './check-groups.ts'
 import { changeAt, settleTables, tableLog } from './check-tables.ts'
 import { assertIndexesEqualScan, denseValues, type TextOf } from './inspect.ts'
 import { type LogModel, type StoreModel, TopicModel } from './model.ts'
@@ -137,6 +137,8 @@ export async function checkCommits(store: Store, model: StoreModel, loss: Loss):
         if (committed > commit.most) assert.fail(`${shape}, and never more than ${commit.most}`)
         const { endOffset } = store.topic(name)!.log(index)
         if (committed > endOffset) assert.fail(`${shape}, which ends at ${endOffset}`)
+        const log = { topic: name, id: topic.id, index, endOffset }
+        checkGroupCommits(model, log, { consumer, committed, least })
         commit.os = committed
         commit.disk = loss === 'power' ? committed : Math.min(commit.disk, committed)
       }

@@ -28,11 +28,23 @@ export type LogKey = { readonly topic: string; readonly id: string; readonly ind
 /** What a group appended to one log, which ended at `end` then. */
 export type GroupPart = LogKey & { readonly end: number }
 
-export type Group = { readonly parts: readonly GroupPart[] }
+/** A position that a group committed in a log it was made of. */
+export type GroupCommit = LogKey & {
+  readonly consumer: string
+  readonly offset: number
+  /** How often the log had been truncated: one more, and the position says nothing. */
+  readonly truncations: number
+}
+
+export type Group = {
+  readonly parts: readonly GroupPart[]
+  readonly commits: readonly GroupCommit[]
+}
 
 /** A group of which no answer says whether it was written. */
 export type UndecidedGroup = {
   readonly parts: readonly (LogKey & { readonly values: readonly string[] })[]
+  readonly commits: readonly GroupCommit[]
 }
 
 /** Undefined when that log was deleted, or when nobody knows whether it was. */
@@ -44,7 +56,8 @@ export function logModelOf(model: StoreModel, { topic, id, index }: LogKey): Log
 
 /** From here on what stood at `end` and behind it in a log says nothing about its groups. */
 export function severGroups(model: StoreModel, log: LogModel, end: number): void {
-  model.groups = model.groups.map(({ parts }) => ({
+  model.groups = model.groups.map(({ parts, commits }) => ({
     parts: parts.filter((part) => part.end <= end || logModelOf(model, part) !== log),
+    commits,
   }))
 }

@@ -3,7 +3,7 @@
  * was accepted, how far which promise reaches, and what is undecided because no answer came.
  */
 
-import type { Group, UndecidedGroup } from './model-groups.ts'
+import type { Group, GroupCommit, UndecidedGroup } from './model-groups.ts'
 
 /** One batch of an idempotent producer, kept as the client would keep it: to send it again. */
 export type SentBatch = {
@@ -59,6 +59,12 @@ export type CommitModel = {
   os: number
   /** At most so much: the highest that was ever asked for. */
   most: number
+  /** What was asked for by itself, outside of any group. */
+  singles: Set<number>
+}
+
+export function newCommitModel(): CommitModel {
+  return { disk: 0, os: 0, most: 0, singles: new Set() }
 }
 
 export class LogModel {
@@ -145,7 +151,8 @@ export class LogModel {
     copy.truncations = this.truncations
     copy.isTruncating = this.isTruncating
     for (const [id, producer] of this.producers) copy.producers.set(id, producer.clone())
-    for (const [name, commit] of this.commits) copy.commits.set(name, { ...commit })
+    for (const [name, commit] of this.commits)
+      copy.commits.set(name, { ...commit, singles: new Set(commit.singles) })
     return copy
   }
 }
@@ -197,6 +204,9 @@ export class StoreModel {
   /** Groups that were written and may not be durable yet. */
   groups: Group[] = []
   undecidedGroups: UndecidedGroup[] = []
+  /** Positions of groups that the last recovery found as a whole, and of those it found nowhere. */
+  foundCommits: GroupCommit[] = []
+  missingCommits: GroupCommit[] = []
   deletedIds = new Set<string>()
   lastProducerId = -1
   /** Of the last store that opened. */

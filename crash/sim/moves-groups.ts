@@ -1,14 +1,21 @@
 /** Moves with tables and atomic groups; as those of moves.ts. */
 import { strict as assert } from 'node:assert'
-import { ConflictError, LogError } from '../../src/base/errors.ts'
+import { ConflictError, LogError, StaleCommitError } from '../../src/base/errors.ts'
 import type { DurabilityLevel } from '../../src/base/types.ts'
+import type { Log } from '../../src/log/log.ts'
 import type { AtomicAck } from '../../src/store/atomic-group.ts'
+import type { Consumer } from '../../src/store/consumer.ts'
 import type { BatchChange } from '../../src/table/table.ts'
 import type { Life, TableTarget, Target } from './life.ts'
-import { TopicModel } from './model.ts'
-import { contentAfter, type TableChange, textOfChange } from './model-groups.ts'
+import { newCommitModel, TopicModel } from './model.ts'
+import { contentAfter, type LogKey, type TableChange, textOfChange } from './model-groups.ts'
 import { noteAccepted } from './moves.ts'
-import { noticeGroup, PendingGroup, type PendingPart } from './pending-groups.ts'
+import {
+  noticeGroup,
+  type PendingCommit,
+  PendingGroup,
+  type PendingPart,
+} from './pending-groups.ts'
 import { tableSpec } from './shapes.ts'
 
 /** Values are bounded by what is asked for: a table's segments take them all. */
@@ -123,23 +130,35 @@ export type GroupWork = {
     readonly expect?: number
   }[]
   readonly changes: readonly (ChangeSome & { readonly target: TableTarget })[]
+  /** Who commits in which logs, and how far behind their ends. */
+  readonly commits: readonly {
+    readonly consumer: string
+    readonly target: Target
+    readonly behind: number
+  }[]
   readonly level: DurabilityLevel
 }
 
 /** An atomic group over two or more logs and tables. Begins none that is like one on its way. */
 export async function group(life: Life, work: GroupWork): Promise<void> {
+  const committing = work.commits.length === 0 ? [] : await consumersOf(life, work)
+  if (committing === undefined) return
   const parts = partsOf(life, work)
-  const pending = new PendingGroup(parts)
+  const commits = committing.map((one) => pendingCommit(life, one))
+  const pending = new PendingGroup(parts, commits)
   for (const other of life.groups) if (!other.isWritten && other.isLike(pending)) return
   const names = parts.map(({ log, values }) => `${values.length} to ${log.name}`)
-  life.trace.note(`group of ${names.join(', ')}, ${work.level}`)
+  const positions = commits.map(({ consumer, topic, index, offset }) => {
+    return ` and ${offset} of ${topic}-${index} for ${consumer}`
+  })
+  life.trace.note(`group of ${names.join(', ')}${positions.join('')}, ${work.level}`)
   life.groups.add(pending)
   const listening = parts.map(({ log }) => log.onAppend(() => noticeGroup(life)))
   const truncations = parts.map(({ model }) => model.truncations)
   const wasMet = parts.every(({ expect }) => expect())
   const lengths = parts.map(({ model }) => model.accepted.length)
   try {
-    const ack = await life.during(begun(life, work))
+    const ack = await life.during(begun(life, work, committing, commits))
     assert.ok(pending.isWritten, 'an atomic group was acknowledged, and never seen as a whole')
     checkPlaces(work, pending, ack)
     life.groups.delete(pending)
@@ -147,8 +166,16 @@ export async function group(life: Life, work: GroupWork): Promise<void> {
     parts.forEach(({ model, values }, i) => {
       if (model.truncations === truncations[i]) model.ackedAtDisk(pending.bases[i]! + values.length)
     })
+    for (const { model, consumer, offset, ...was } of commits) {
+      if (model.truncations !== was.truncations) continue
+      const known = model.commits.get(consumer)!
+      known.disk = Math.max(known.disk, offset)
+      model.ackedAtDisk(offset)
+    }
   } catch (error) {
     settleRefused(life, pending, error)
+    // Another handle went further while the group waited for the journal.
+    if (error instanceof StaleCommitError && commits.length > 0 && !pending.isWritten) return
     if (!(error instanceof ConflictError)) throw error
     assert.ok(!pending.isWritten, 'a group was made in spite of a conflict')
     const haveChanged = parts.some(({ model }, i) => {
@@ -166,11 +193,8 @@ function partsOf(life: Life, { appends, changes }: GroupWork): PendingPart[] {
   const { model: store } = life
   return [
     ...appends.map(({ target: { log, model }, values, expect }) => {
-      const at = log.name.lastIndexOf('-')
-      const topic = log.name.slice(0, at)
-      const { id } = store.topics.get(topic)!
       const isMet = () => expect === undefined || model.accepted.length === expect
-      return { topic, id, index: Number(log.name.slice(at + 1)), log, model, values, expect: isMet }
+      return { ...keyOf(life, log), log, model, values, expect: isMet }
     }),
     ...changes.map(({ target, ...some }) => {
       const { name, table, model } = target
@@ -182,7 +206,46 @@ function partsOf(life: Life, { appends, changes }: GroupWork): PendingPart[] {
   ]
 }
 
-function begun({ store, clock }: Life, { appends, changes, level }: GroupWork): Promise<AtomicAck> {
+type Committing = { readonly consumer: Consumer; readonly target: Target; readonly behind: number }
+
+/** Undefined when a log was closed meanwhile, or what the group works on. */
+async function consumersOf(life: Life, work: GroupWork): Promise<Committing[] | undefined> {
+  const found: Committing[] = []
+  for (const { consumer: name, target, behind } of work.commits) {
+    const consumer = await life.during(life.store.consumer(name, target.log))
+    found.push({ consumer, target, behind })
+  }
+  const logs = [
+    ...work.appends.map(({ target }) => target.log),
+    ...work.changes.map(({ target }) => target.table.log),
+    ...work.commits.map(({ target }) => target.log),
+  ]
+  return logs.every((log) => log.state === 'open') ? found : undefined
+}
+
+function pendingCommit(life: Life, { consumer, target, behind }: Committing): PendingCommit {
+  const { log, model } = target
+  const least = Math.max(consumer.committed ?? 0, log.startOffset)
+  const offset = Math.max(least, log.endOffset - behind)
+  const known = model.commits.get(consumer.name) ?? newCommitModel()
+  model.commits.set(consumer.name, known)
+  known.most = Math.max(known.most, offset)
+  const { truncations } = model
+  return { ...keyOf(life, log), model, consumer: consumer.name, offset, truncations }
+}
+
+function keyOf({ model }: Life, log: Log): LogKey {
+  const at = log.name.lastIndexOf('-')
+  const topic = log.name.slice(0, at)
+  return { topic, id: model.topics.get(topic)!.id, index: Number(log.name.slice(at + 1)) }
+}
+
+function begun(
+  { store, clock }: Life,
+  { appends, changes, level }: GroupWork,
+  committing: readonly Committing[],
+  commits: readonly PendingCommit[],
+): Promise<AtomicAck> {
   const timestamp = clock.now()
   return store.atomic(
     (tx) => {
@@ -196,6 +259,9 @@ function begun({ store, clock }: Life, { appends, changes, level }: GroupWork): 
           if ('value' in how) tx.put(target.table, key, how.value, options)
           else tx.delete(target.table, key, options)
         }
+      }
+      for (const [i, { consumer }] of committing.entries()) {
+        tx.commitPosition(consumer, commits[i]!.offset)
       }
     },
     { level },

@@ -7,7 +7,7 @@ import type { AppendOptions } from '../../src/log/log.ts'
 import { BatchBuilder } from '../../src/record/batch-builder.ts'
 import { assertIndexesEqualScan, denseValues } from './inspect.ts'
 import type { Life, Target } from './life.ts'
-import { type SentBatch, TopicModel } from './model.ts'
+import { newCommitModel, type SentBatch, TopicModel } from './model.ts'
 import { severGroups } from './model-groups.ts'
 import { isInOpenGroup } from './pending-groups.ts'
 import { maxValueBytesOf } from './shapes.ts'
@@ -251,8 +251,10 @@ function noteRetained(life: Life, { log, model }: Target, leastBytes: number): v
   // By somebody else, or in an earlier run.
   const isShortened = model.truncations > 0 || startOffset <= model.trimmedTo
   model.mayStartBefore(startOffset)
-  // A trim that failed before has moved the start in memory alone, and a deleted topic has none.
-  if (life.hasFaults || life.disk.hasStopped || log.state !== 'open') return
+  // A trim that failed before has moved the start in memory alone, and so has the next run, which may
+  // have begun before the end of this one was told; a deleted topic has none.
+  const isOther = life.hasFaults || life.model.retentionRuns > 0
+  if (isOther || life.disk.hasStopped || log.state !== 'open') return
   model.minStart = Math.max(model.minStart, startOffset)
   model.ackedAtDisk(startOffset)
   if (isShortened || sizeBytes >= leastBytes) return
@@ -272,8 +274,9 @@ export async function commit(
   const least = Math.max(committed, log.startOffset)
   const offset = Math.max(least, log.endOffset - behind)
   life.trace.note(`commit ${offset} of ${log.name} for ${name}, ${level}`)
-  const known = model.commits.get(name) ?? { disk: 0, os: 0, most: 0 }
+  const known = model.commits.get(name) ?? newCommitModel()
   model.commits.set(name, known)
+  known.singles.add(offset)
   const most = known.most
   known.most = Math.max(known.most, offset)
   const { truncations } = model

@@ -7,7 +7,7 @@ import { strict as assert } from 'node:assert'
 import type { Log } from '../../src/log/log.ts'
 import type { Life } from './life.ts'
 import type { LogModel } from './model.ts'
-import type { LogKey } from './model-groups.ts'
+import type { GroupCommit, LogKey } from './model-groups.ts'
 
 /** What a group adds to one log or table. */
 export type PendingPart = LogKey & {
@@ -18,13 +18,18 @@ export type PendingPart = LogKey & {
   readonly expect: () => boolean
 }
 
+/** What a group commits for a consumer. */
+export type PendingCommit = GroupCommit & { readonly model: LogModel }
+
 export class PendingGroup {
   readonly parts: readonly PendingPart[]
+  readonly commits: readonly PendingCommit[]
   /** Where each part begins, once it is seen. */
   bases: readonly number[] = []
 
-  constructor(parts: readonly PendingPart[]) {
+  constructor(parts: readonly PendingPart[], commits: readonly PendingCommit[]) {
     this.parts = parts
+    this.commits = commits
   }
 
   get isWritten(): boolean {
@@ -62,7 +67,12 @@ export class PendingGroup {
       parts: this.parts.map(({ topic, id, index, log }) => {
         return { topic, id, index, end: log.endOffset }
       }),
+      commits: this.commits,
     })
+    for (const { model, consumer, offset } of this.commits) {
+      const known = model.commits.get(consumer)!
+      known.os = Math.max(known.os, offset)
+    }
   }
 }
 

@@ -31,7 +31,9 @@ const lives: readonly (readonly Step[])[] = [
     (life) => on(life, 'a', 0, (target) => roll(life, target)),
     (life) => together(life, ['a-0', 'a-1'], ['t'], 'os'),
     (life) => onTable(life, 't', (target) => snapshot(life, target)),
-    (life) => together(life, ['a-0'], ['t'], 'disk', 150),
+    (life) => add(life, 'a', 0, 2, 'os'),
+    (life) => together(life, ['a-1'], ['t'], 'disk', { consumed: 'a-0' }),
+    (life) => together(life, ['a-0'], ['t'], 'disk', { valueBytes: 150 }),
     (life) => on(life, 'a', 1, (target) => truncate(life, target, target.log.endOffset - 1)),
     (life) => together(life, ['a-0', 'a-1'], ['t'], 'os'),
     close,
@@ -82,13 +84,16 @@ function put(life: Life, name: string, count: number, level: DurabilityLevel): P
   )
 }
 
-/** A group of one record for each log and one change for each table that are there. */
+/**
+ * A group of one record for each log and one change for each table that are there; with `consumed` it
+ * commits the end of that log.
+ */
 function together(
   life: Life,
   logNames: readonly string[],
   tableNames: readonly string[],
   level: DurabilityLevel,
-  valueBytes = 8,
+  { valueBytes = 8, consumed }: { readonly valueBytes?: number; readonly consumed?: string } = {},
 ): Promise<void> {
   return life.run(() => {
     const appends: GroupWork['appends'][number][] = []
@@ -102,6 +107,8 @@ function together(
       onTable(life, name, (target) => ofTables.push({ target, ...changes(life, target, 1) }))
     }
     if (appends.length + ofTables.length < 2) return
-    return group(life, { appends, changes: ofTables, level })
+    const source = life.targets().find(({ log }) => log.name === consumed && log.state === 'open')
+    const commits = source === undefined ? [] : [{ consumer: 'billing', target: source, behind: 0 }]
+    return group(life, { appends, changes: ofTables, commits, level })
   })
 }

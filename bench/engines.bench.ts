@@ -8,7 +8,13 @@ import { inDataDirectory } from './support/data-directory.ts'
 import { loadAverage, printResultRows, resultTarget, writeResults } from './support/results.ts'
 import { printTargets } from './support/target.ts'
 
-const measured = { batchRecords: 1000, singleAppends: 20_000, sends: 400_000, randomReads: 2000 }
+const measured = {
+  batchRecords: 1000,
+  singleAppends: 20_000,
+  sends: 400_000,
+  randomReads: 2000,
+  readMs: 300,
+}
 const workloads: readonly Workload[] = [
   { records: 1_200_000, valueBytes: 100, warmUpBatches: 200, ...measured },
   { records: 250_000, valueBytes: 1024, warmUpBatches: 50, ...measured, sends: 100_000 },
@@ -22,6 +28,7 @@ const tinyWorkload: Workload = {
   singleAppends: 10,
   sends: 10,
   randomReads: 10,
+  readMs: 0,
 }
 
 /** Tiny: our engine alone, in this process. Else the whole comparison, printed and written down. */

@@ -4,7 +4,8 @@
  * 1. append `records` values in batches of `batchRecords`, each batch timed except for the first
  *    `warmUpBatches`, in which the code is compiled and the files get their first blocks;
  * 2. close and open again;
- * 3. read all values in order, twice: the second pass counts, so that every engine's code is warm;
+ * 3. read all values in order, pass after pass: those of the first `readMs` warm up the code and do not
+ *    count, and of those in the next `readMs` the mean does; each time one pass at least;
  * 4. where the engine has that, the same an object a record;
  * 5. read 100 values from random places, each read timed;
  * 6. append single values, each append timed;
@@ -30,6 +31,8 @@ export type Workload = {
   singleAppends: number
   sends: number
   randomReads: number
+  /** For how long all is read to warm up, and then to be measured, in ms. */
+  readMs: number
 }
 
 /**
@@ -48,6 +51,7 @@ export function shareOf(name: EngineName, workload: Workload): Workload {
     singleAppends: part(workload.singleAppends),
     sends: part(workload.sends),
     randomReads: part(workload.randomReads),
+    readMs: workload.readMs,
   }
 }
 
@@ -102,8 +106,7 @@ export async function measure(
   await engine.open(directory)
   const openMs = performance.now() - openStart
   const readOrdered = (from: number, count: number) => engine.read(from, count)
-  await readAll(engine, readOrdered, workload, values)
-  const read = await readAll(engine, readOrdered, workload, values)
+  const read = await readWarm(engine, readOrdered, workload, values)
   const iterated = await iterateAll(engine, workload, values)
   const diskBytes = occupied(directory)
   const readHundred = await readRandomly(engine, workload)
@@ -150,13 +153,41 @@ async function appendAll(engine: Engine, values: readonly Buffer[], workload: Wo
   return { recordsPerSecond, cpuNsPerRecord, latency: latencyOf(samples) }
 }
 
-/** Twice, as `readAll` is: the second pass counts. */
 async function iterateAll(engine: Engine, workload: Workload, values: readonly Buffer[]) {
   if (engine.iterate === undefined) return undefined
   const iterate = (from: number, count: number) => engine.iterate!(from, count)
-  await readAll(engine, iterate, workload, values)
-  const { seconds, cpuNsPerRecord } = await readAll(engine, iterate, workload, values)
+  const { seconds, cpuNsPerRecord } = await readWarm(engine, iterate, workload, values)
   return { iterateRecordsPerSecond: workload.records / seconds, iterateCpuNs: cpuNsPerRecord }
+}
+
+/** Seconds and CPU time of a pass when the code is warm. */
+async function readWarm(
+  engine: Engine,
+  read: Engine['read'],
+  workload: Workload,
+  values: readonly Buffer[],
+) {
+  const pass = () => readAll(engine, read, workload, values)
+  await passes(workload.readMs, pass)
+  const measured = await passes(workload.readMs, pass)
+  const mean = (of: (one: Pass) => number) =>
+    measured.reduce((sum, one) => sum + of(one), 0) / measured.length
+  return {
+    seconds: mean(({ seconds }) => seconds),
+    cpuNsPerRecord: mean(({ cpuNsPerRecord }) => cpuNsPerRecord),
+    totals: measured[0]!.totals,
+  }
+}
+
+type Pass = Awaited<ReturnType<typeof readAll>>
+
+/** One pass, and others until `readMs` have gone by. */
+async function passes(readMs: number, pass: () => Promise<Pass>): Promise<Pass[]> {
+  const done: Pass[] = []
+  const end = performance.now() + readMs
+  do done.push(await pass())
+  while (performance.now() < end)
+  return done
 }
 
 async function readAll(

@@ -14,7 +14,7 @@ import net.openhft.chronicle.queue.impl.single.SingleChronicleQueueBuilder;
 /**
  * The work of bench/compare/workload.ts on Chronicle Queue: one excerpt a value, written through a
  * mapped file, never synced. Arguments: directory, records, valueBytes, batchRecords, warmUpBatches,
- * singleAppends, randomReads. Prints the measures as one line of JSON, without what only the caller
+ * singleAppends, randomReads, readMs. Prints the measures as one line of JSON, without what only the caller
  * knows.
  */
 final class ChronicleRun {
@@ -39,10 +39,11 @@ final class ChronicleRun {
   public static void main(String[] args) throws IOException {
     final int[] numbers = Arrays.stream(args).skip(1).mapToInt(Integer::parseInt).toArray();
     final ChronicleRun run = new ChronicleRun(Path.of(args[0]), numbers[1], numbers[2]);
-    System.out.println(run.measure(numbers[0], numbers[3], numbers[4], numbers[5]));
+    System.out.println(run.measure(numbers[0], numbers[3], numbers[4], numbers[5], numbers[6]));
   }
 
-  private String measure(int records, int warmUpBatches, int singleAppends, int randomReads)
+  private String measure(
+      int records, int warmUpBatches, int singleAppends, int randomReads, int readMs)
       throws IOException {
     final long[] batchNs = new long[records / values.length - warmUpBatches];
     final long appendNs;
@@ -68,10 +69,11 @@ final class ChronicleRun {
         ExcerptAppender appender = queue.createAppender()) {
       final long firstIndex = queue.firstIndex();
       final long openNs = System.nanoTime() - openStart;
-      readAll(tailer, firstIndex, records);
+      readAll(tailer, firstIndex, records, readMs);
       final long cpuBefore = cpuNs();
-      final long readNs = readAll(tailer, firstIndex, records);
-      final long readCpuNs = cpuNs() - cpuBefore;
+      final Passes read = readAll(tailer, firstIndex, records, readMs);
+      final long readNs = read.ns() / read.count();
+      final long readCpuNs = (cpuNs() - cpuBefore) / read.count();
       expectTotals(records);
       final long sum = readSum;
       final long[] hundredNs = readRandomly(tailer, firstIndex, records, randomReads);
@@ -104,10 +106,19 @@ final class ChronicleRun {
   }
 
   /** Nanoseconds of reading all in order; what was read is in readBytes and readSum. */
-  private long readAll(ExcerptTailer tailer, long firstIndex, int records) {
+  private record Passes(int count, long ns) {}
+
+  /** One pass, and others until {@code readMs} have gone by. */
+  private Passes readAll(ExcerptTailer tailer, long firstIndex, int records, int readMs) {
     final long start = System.nanoTime();
-    read(tailer, firstIndex, records);
-    return System.nanoTime() - start;
+    int count = 0;
+    long ns;
+    do {
+      read(tailer, firstIndex, records);
+      count++;
+      ns = System.nanoTime() - start;
+    } while (ns < readMs * 1_000_000L);
+    return new Passes(count, ns);
   }
 
   private void read(ExcerptTailer tailer, long index, int count) {

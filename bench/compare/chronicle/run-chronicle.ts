@@ -30,8 +30,10 @@ export function runChronicle(
   if (!existsSync(join(installed, '.installed'))) {
     return 'not run: not installed (that needs javac, mvn and Maven Central)'
   }
-  const { records, valueBytes, batchRecords, warmUpBatches, singleAppends, randomReads } = workload
-  const numbers = [records, valueBytes, batchRecords, warmUpBatches, singleAppends, randomReads]
+  const { records, valueBytes, batchRecords, warmUpBatches, singleAppends } = workload
+  const { randomReads, readMs } = workload
+  const sizes = [records, valueBytes, batchRecords, warmUpBatches, singleAppends]
+  const numbers = [...sizes, randomReads, readMs]
   const args = [
     ...openings,
     // It would tell its makers of every start.

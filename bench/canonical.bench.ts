@@ -29,7 +29,7 @@ const workload: Workload = {
   singleAppends: 4000,
   sends: 250_000,
   randomReads: 400,
-  readMs: 300,
+  steadyMs: 300,
 }
 const wireLoad: WireLoad = {
   valueBytes: 1024,
@@ -50,7 +50,7 @@ const tinyWorkload: Workload = {
   singleAppends: 10,
   sends: 10,
   randomReads: 10,
-  readMs: 0,
+  steadyMs: 0,
 }
 const tinyWire: WireLoad = {
   ...wireLoad,

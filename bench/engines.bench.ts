@@ -13,7 +13,7 @@ const measured = {
   singleAppends: 20_000,
   sends: 400_000,
   randomReads: 2000,
-  readMs: 300,
+  steadyMs: 300,
 }
 const workloads: readonly Workload[] = [
   { records: 1_200_000, valueBytes: 100, warmUpBatches: 200, ...measured },
@@ -28,7 +28,7 @@ const tinyWorkload: Workload = {
   singleAppends: 10,
   sends: 10,
   randomReads: 10,
-  readMs: 0,
+  steadyMs: 0,
 }
 
 /** Tiny: our engine alone, in this process. Else the whole comparison, printed and written down. */

@@ -100,7 +100,7 @@ describe('Chronicle Queue', () => {
       singleAppends: 4000,
       sends: 8000,
       randomReads: 400,
-      readMs: 300,
+      steadyMs: 300,
     }
     expect(shareOf('chronicle-queue', workload)).toEqual(workload)
     expect(shareOf('hypercore', workload)).toEqual({
@@ -111,7 +111,7 @@ describe('Chronicle Queue', () => {
       singleAppends: 100,
       sends: 200,
       randomReads: 10,
-      readMs: 300,
+      steadyMs: 300,
     })
   })
 })

@@ -80,7 +80,7 @@ export function comparisonRows({ workload, runs }: Comparison): ResultRow[] {
       'MB/s': picked(of, (run) => run.appendMBPerSecond, 'MB/s'),
       CPU: picked(of, (run) => run.appendCpuNs, cpuUnit),
       ...latencyMetrics('batch', of, (run) => run.appendBatch),
-      disk: picked(of, (run) => run.diskBytes / 1e6, 'MB'),
+      disk: picked(of, (run) => run.diskBytesPerRecord, 'B/record'),
       memory: picked(of, (run) => run.peakMemoryBytes / 1e6, 'MB'),
     })),
     ...table(`append ${values}, one record, awaited`, 'os', (of) =>

@@ -1,11 +1,12 @@
 /**
  * The one piece of work that every engine does, and what is measured of it:
  *
- * 1. append `records` values in batches of `batchRecords`, each batch timed except for the first
- *    `warmUpBatches`, in which the code is compiled and the files get their first blocks;
+ * 1. append `records` values and more in batches of `batchRecords`. The first `warmUpBatches` and those
+ *    of the first `steadyMs` are not timed: in them the code is compiled and the files get their first
+ *    blocks. The others are, for `steadyMs` at least;
  * 2. close and open again;
- * 3. read all values in order, pass after pass: those of the first `readMs` warm up the code and do not
- *    count, and of those in the next `readMs` the mean does; each time one pass at least;
+ * 3. read `records` values in order, pass after pass: those of the first `steadyMs` warm up the code and
+ *    do not count, and of those in the next `steadyMs` the mean does; each time one pass at least;
  * 4. where the engine has that, the same an object a record;
  * 5. read 100 values from random places, each read timed;
  * 6. append single values, each append timed;
@@ -31,8 +32,8 @@ export type Workload = {
   singleAppends: number
   sends: number
   randomReads: number
-  /** For how long all is read to warm up, and then to be measured, in ms. */
-  readMs: number
+  /** For how long at least the code is warmed up, and then measured, in ms. */
+  steadyMs: number
 }
 
 /**
@@ -51,7 +52,7 @@ export function shareOf(name: EngineName, workload: Workload): Workload {
     singleAppends: part(workload.singleAppends),
     sends: part(workload.sends),
     randomReads: part(workload.randomReads),
-    readMs: workload.readMs,
+    steadyMs: workload.steadyMs,
   }
 }
 
@@ -75,7 +76,7 @@ export type Measures = {
   readHundred: Latency
   openMs: number
   /** Bytes of disk the files occupy after the ordered read, and the process's largest memory. */
-  diskBytes: number
+  diskBytesPerRecord: number
   peakMemoryBytes: number
   sum: number
 }
@@ -108,7 +109,7 @@ export async function measure(
   const readOrdered = (from: number, count: number) => engine.read(from, count)
   const read = await readWarm(engine, readOrdered, workload, values)
   const iterated = await iterateAll(engine, workload, values)
-  const diskBytes = occupied(directory)
+  const diskBytesPerRecord = occupied(directory) / append.appended
   const readHundred = await readRandomly(engine, workload)
   const appendSingle = await appendSingly(engine, values, workload.singleAppends)
   const sent = await sendAll(engine, values, workload.sends)
@@ -128,29 +129,49 @@ export async function measure(
     readCpuNs: read.cpuNsPerRecord,
     readHundred,
     openMs,
-    diskBytes,
+    diskBytesPerRecord,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     sum: read.totals.sum,
   }
 }
 
 async function appendAll(engine: Engine, values: readonly Buffer[], workload: Workload) {
-  const { records, warmUpBatches } = workload
-  for (let batch = 0; batch < warmUpBatches; batch++) await engine.append(values)
-  const samples = new Float64Array(records / values.length - warmUpBatches)
+  const { records, warmUpBatches, steadyMs } = workload
+  const warmUp = await appendBatches(engine, values, warmUpBatches, steadyMs)
   const cpuBefore = cpuNs()
+  const timed = await appendBatches(
+    engine,
+    values,
+    records / values.length - warmUpBatches,
+    steadyMs,
+  )
+  const timedRecords = timed.length * values.length
+  const seconds = timed.reduce((sum, ms) => sum + ms, 0) / 1000
+  return {
+    recordsPerSecond: timedRecords / seconds,
+    cpuNsPerRecord: (cpuNs() - cpuBefore) / timedRecords,
+    latency: latencyOf(Float64Array.from(timed)),
+    appended: (warmUp.length + timed.length) * values.length,
+  }
+}
+
+/** At least `count` batches, and as many as take `minMs`. @returns ms of each. */
+async function appendBatches(
+  engine: Engine,
+  values: readonly Buffer[],
+  count: number,
+  minMs: number,
+): Promise<number[]> {
+  const samples: number[] = []
   const start = performance.now()
   let before = start
-  for (let batch = 0; batch < samples.length; batch++) {
+  while (samples.length < count || before - start < minMs) {
     await engine.append(values)
     const now = performance.now()
-    samples[batch] = now - before
+    samples.push(now - before)
     before = now
   }
-  const timed = samples.length * values.length
-  const cpuNsPerRecord = (cpuNs() - cpuBefore) / timed
-  const recordsPerSecond = timed / ((before - start) / 1000)
-  return { recordsPerSecond, cpuNsPerRecord, latency: latencyOf(samples) }
+  return samples
 }
 
 async function iterateAll(engine: Engine, workload: Workload, values: readonly Buffer[]) {
@@ -168,8 +189,8 @@ async function readWarm(
   values: readonly Buffer[],
 ) {
   const pass = () => readAll(engine, read, workload, values)
-  await passes(workload.readMs, pass)
-  const measured = await passes(workload.readMs, pass)
+  await passes(workload.steadyMs, pass)
+  const measured = await passes(workload.steadyMs, pass)
   const mean = (of: (one: Pass) => number) =>
     measured.reduce((sum, one) => sum + of(one), 0) / measured.length
   return {
@@ -181,10 +202,10 @@ async function readWarm(
 
 type Pass = Awaited<ReturnType<typeof readAll>>
 
-/** One pass, and others until `readMs` have gone by. */
-async function passes(readMs: number, pass: () => Promise<Pass>): Promise<Pass[]> {
+/** One pass, and others until `minMs` have gone by. */
+async function passes(minMs: number, pass: () => Promise<Pass>): Promise<Pass[]> {
   const done: Pass[] = []
-  const end = performance.now() + readMs
+  const end = performance.now() + minMs
   do done.push(await pass())
   while (performance.now() < end)
   return done

@@ -4,6 +4,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.stream.LongStream;
 import net.openhft.chronicle.bytes.Bytes;
 import net.openhft.chronicle.queue.ChronicleQueue;
 import net.openhft.chronicle.queue.ExcerptAppender;
@@ -14,7 +15,7 @@ import net.openhft.chronicle.queue.impl.single.SingleChronicleQueueBuilder;
 /**
  * The work of bench/compare/workload.ts on Chronicle Queue: one excerpt a value, written through a
  * mapped file, never synced. Arguments: directory, records, valueBytes, batchRecords, warmUpBatches,
- * singleAppends, randomReads, readMs. Prints the measures as one line of JSON, without what only the caller
+ * singleAppends, randomReads, steadyMs. Prints the measures as one line of JSON, without what only the caller
  * knows.
  */
 final class ChronicleRun {
@@ -43,24 +44,19 @@ final class ChronicleRun {
   }
 
   private String measure(
-      int records, int warmUpBatches, int singleAppends, int randomReads, int readMs)
+      int records, int warmUpBatches, int singleAppends, int randomReads, int steadyMs)
       throws IOException {
-    final long[] batchNs = new long[records / values.length - warmUpBatches];
+    final int timedBatches = records / values.length - warmUpBatches;
+    final long[] warmUpNs;
+    final long[] batchNs;
     final long appendNs;
     final long appendCpuNs;
     try (ChronicleQueue queue = open();
         ExcerptAppender appender = queue.createAppender()) {
-      for (int batch = 0; batch < warmUpBatches; batch++) appendBatch(appender);
+      warmUpNs = appendBatches(appender, warmUpBatches, steadyMs);
       final long cpuBefore = cpuNs();
-      final long start = System.nanoTime();
-      long before = start;
-      for (int batch = 0; batch < batchNs.length; batch++) {
-        appendBatch(appender);
-        final long now = System.nanoTime();
-        batchNs[batch] = now - before;
-        before = now;
-      }
-      appendNs = before - start;
+      batchNs = appendBatches(appender, timedBatches, steadyMs);
+      appendNs = Arrays.stream(batchNs).sum();
       appendCpuNs = cpuNs() - cpuBefore;
     }
     final long openStart = System.nanoTime();
@@ -69,9 +65,9 @@ final class ChronicleRun {
         ExcerptAppender appender = queue.createAppender()) {
       final long firstIndex = queue.firstIndex();
       final long openNs = System.nanoTime() - openStart;
-      readAll(tailer, firstIndex, records, readMs);
+      readAll(tailer, firstIndex, records, steadyMs);
       final long cpuBefore = cpuNs();
-      final Passes read = readAll(tailer, firstIndex, records, readMs);
+      final Passes read = readAll(tailer, firstIndex, records, steadyMs);
       final long readNs = read.ns() / read.count();
       final long readCpuNs = (cpuNs() - cpuBefore) / read.count();
       expectTotals(records);
@@ -92,6 +88,7 @@ final class ChronicleRun {
           + ",\"readCpuNs\":" + readCpuNs / (double) records
           + ",\"readHundred\":" + latency(hundredNs)
           + ",\"openMs\":" + openNs / 1e6
+          + ",\"appended\":" + (warmUpNs.length + batchNs.length) * (long) values.length
           + ",\"peakMemoryBytes\":" + peakMemoryBytes()
           + ",\"sum\":" + sum + "}";
     }
@@ -101,15 +98,25 @@ final class ChronicleRun {
     return SingleChronicleQueueBuilder.binary(directory.toFile()).rollCycle(CYCLE).build();
   }
 
-  private void appendBatch(ExcerptAppender appender) {
-    for (final Bytes<?> value : values) appender.writeBytes(value);
+  /** At least {@code count} batches, and as many as take {@code minMs}. Returns the ns of each. */
+  private long[] appendBatches(ExcerptAppender appender, int count, int minMs) {
+    final LongStream.Builder samples = LongStream.builder();
+    final long start = System.nanoTime();
+    long before = start;
+    for (int batch = 0; batch < count || before - start < minMs * 1_000_000L; batch++) {
+      for (final Bytes<?> value : values) appender.writeBytes(value);
+      final long now = System.nanoTime();
+      samples.add(now - before);
+      before = now;
+    }
+    return samples.build().toArray();
   }
 
   /** Nanoseconds of reading all in order; what was read is in readBytes and readSum. */
   private record Passes(int count, long ns) {}
 
-  /** One pass, and others until {@code readMs} have gone by. */
-  private Passes readAll(ExcerptTailer tailer, long firstIndex, int records, int readMs) {
+  /** One pass, and others until {@code steadyMs} have gone by. */
+  private Passes readAll(ExcerptTailer tailer, long firstIndex, int records, int steadyMs) {
     final long start = System.nanoTime();
     int count = 0;
     long ns;
@@ -117,7 +124,7 @@ final class ChronicleRun {
       read(tailer, firstIndex, records);
       count++;
       ns = System.nanoTime() - start;
-    } while (ns < readMs * 1_000_000L);
+    } while (ns < steadyMs * 1_000_000L);
     return new Passes(count, ns);
   }
 

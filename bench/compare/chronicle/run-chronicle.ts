@@ -31,9 +31,9 @@ export function runChronicle(
     return 'not run: not installed (that needs javac, mvn and Maven Central)'
   }
   const { records, valueBytes, batchRecords, warmUpBatches, singleAppends } = workload
-  const { randomReads, readMs } = workload
+  const { randomReads, steadyMs } = workload
   const sizes = [records, valueBytes, batchRecords, warmUpBatches, singleAppends]
-  const numbers = [...sizes, randomReads, readMs]
+  const numbers = [...sizes, randomReads, steadyMs]
   const args = [
     ...openings,
     // It would tell its makers of every start.
@@ -50,5 +50,6 @@ export function runChronicle(
     timeout: timeoutMs,
   })
   if (status !== 0) return stderr.split('\n')[0] || `took over ${timeoutMs} ms`
-  return { ...(JSON.parse(stdout) as Measures), diskBytes: occupied(directory) }
+  const { appended, ...measures } = JSON.parse(stdout) as Measures & { appended: number }
+  return { ...measures, diskBytesPerRecord: occupied(directory) / appended }
 }

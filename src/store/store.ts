@@ -52,7 +52,7 @@ import {
   findLogDirectories,
   segmentBytes,
 } from './log-directories.ts'
-import { loadMetaProperties } from './meta-properties.ts'
+import { loadMetaProperties, readTopicId } from './meta-properties.ts'
 import {
   PartitionEnvironment,
   type SettingsSource,
@@ -70,6 +70,7 @@ import {
   isStoreTopic,
   logDirectoryName,
   parseLogDirectoryName,
+  partitionMetadataFileName,
   positionsTopic,
   systemTopic,
 } from './store-layout.ts'
@@ -372,7 +373,7 @@ export class Store {
       this.#forgetCheckpoints(name, 0, entry.partitions)
       await this.#metadata.putTopic(name, entry)
       try {
-        await this.#makeDirectories(name, entry)
+        await this.#makeDirectories(name, entry, 0)
       } catch (error) {
         await this.#undoCreate(name, entry)
         throw error
@@ -401,17 +402,35 @@ export class Store {
     this.#checkpoints.write(this.#openLogs())
   }
 
-  /** Makes the directories a topic lacks, durably, in the place of what a deleted one left there. */
-  async #makeDirectories(name: string, entry: TopicEntry): Promise<void> {
-    const left: string[] = []
-    try {
-      const { fileSystem } = this.#settings
-      await makeTopicDirectories(fileSystem, this.path, name, entry, (partition, topicId) => {
-        if (this.#metadata.isDeleted(topicId)) left.push(...this.#setAside(name, partition, 1))
-      })
-    } finally {
-      if (left.length > 0) this.#removeInBackground(left, [])
+  /**
+   * Makes the directories a topic lacks, durably; from partition `first` on in the place of what a
+   * deleted topic left there.
+   */
+  async #makeDirectories(name: string, entry: TopicEntry, first: number): Promise<void> {
+    const added = Array.from({ length: entry.partitions - first }, (_, i) => first + i)
+    const left = this.#setAsideDeleted(name, added, entry.id)
+    await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
+    if (left.length > 0) this.#removeInBackground(left, [])
+  }
+
+  /**
+   * Sets aside which of these partitions say that they are of a deleted topic. `ownId` is of the one that
+   * has the name: it is marked as deleted too when a crash cut its deletion short.
+   */
+  #setAsideDeleted(
+    name: string,
+    partitions: Iterable<number>,
+    ownId: string | undefined,
+  ): string[] {
+    const renamed: string[] = []
+    if (this.#metadata.deletedIds().length === 0) return renamed
+    for (const partition of partitions) {
+      const directory = `${this.path}/${logDirectoryName(name, partition)}`
+      const id = readTopicId(this.#settings.fileSystem, `${directory}/${partitionMetadataFileName}`)
+      if (id === undefined || id === ownId || !this.#metadata.isDeleted(id)) continue
+      renamed.push(...this.#setAside(name, partition, 1))
     }
+    return renamed
   }
 
   /**
@@ -513,7 +532,7 @@ export class Store {
       }
       this.#forgetCheckpoints(name, topic.partitionCount, partitions)
       await this.#metadata.putTopic(name, entry)
-      await this.#makeDirectories(name, entry)
+      await this.#makeDirectories(name, entry, topic.partitionCount)
       topic.grow(partitions)
       topic.place(entry)
     })
@@ -756,7 +775,7 @@ export class Store {
     }
     const leftovers = await this.#adopt(found)
     for (const [name, entry] of this.#metadata.topics()) {
-      await this.#makeDirectories(name, entry)
+      await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
       this.#register(name, entry)
     }
     if (!this.#wasClean && !isFresh) {
@@ -816,11 +835,17 @@ export class Store {
       const entry = this.#metadata.topic(name)
       // Without a readable id the directory was never durably used: its name decides.
       const isStale =
-        topic.id === undefined
-          ? entry === undefined && this.#metadata.isDeletedName(name)
-          : topic.id !== entry?.id && this.#metadata.isDeleted(topic.id)
-      if (isStale) leftovers.push(...this.#setAside(name, 0, Math.max(...topic.partitions) + 1))
-      else if (entry === undefined) {
+        entry === undefined &&
+        (topic.id === undefined
+          ? this.#metadata.isDeletedName(name)
+          : this.#metadata.isDeleted(topic.id))
+      if (isStale) {
+        leftovers.push(...this.#setAside(name, 0, Math.max(...topic.partitions) + 1))
+        continue
+      }
+      // Also those beyond the partitions that a topic has now: it may be grown to them.
+      leftovers.push(...this.#setAsideDeleted(name, topic.partitions, entry?.id))
+      if (entry === undefined) {
         const partitions = Math.max(...topic.partitions) + 1
         this.#settings.logger.info({ topic: name, partitions }, 'adopting a topic found on disk')
         foundEpoch = Math.max(foundEpoch, this.#latestEpochOf(name, topic.partitions))

@@ -24,24 +24,19 @@ const firstFiles = [logSuffix, offsetIndexSuffix, timeIndexSuffix]
 /**
  * Makes what is missing of the directories of topic `name`, durably. Topic ids that a crash left empty
  * are written again.
- *
- * @param onOther called for a directory that says it is of another topic, before that is overwritten.
- * @throws (rejects) StorageError, or what `onOther` throws: some may be there.
+ * @throws (rejects) StorageError: some may be there.
  */
 export async function makeTopicDirectories(
   fileSystem: FileSystem,
   storePath: string,
   name: string,
   { id, partitions }: { readonly id: string; readonly partitions: number },
-  onOther: (partition: number, topicId: string) => void,
 ): Promise<void> {
   const lacking: string[] = []
   for (let partition = 0; partition < partitions; partition++) {
     const directory = `${storePath}/${logDirectoryName(name, partition)}`
-    const found = readTopicId(fileSystem, `${directory}/${partitionMetadataFileName}`)
-    if (found === id) continue
-    if (found !== undefined) onOther(partition, found)
-    lacking.push(directory)
+    const path = `${directory}/${partitionMetadataFileName}`
+    if (readTopicId(fileSystem, path) !== id) lacking.push(directory)
   }
   if (lacking.length === 0) return
   await forEachLimited(lacking, directoriesAtOnce, (directory) => {

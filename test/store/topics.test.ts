@@ -303,6 +303,28 @@ describe('a topic', () => {
       expect(await valuesOf(await openOn(disk))).toEqual([])
     })
 
+    it('has none when it is grown after a restart, in which the deletion ended', async () => {
+      const disk = simDisk()
+      const store = await halfDeleted(disk)
+      await (await store.createTopic('t')).log(0).append('new')
+      await store.close()
+      const second = await openOn(disk)
+      expect(await valuesOf(second)).toEqual(['new'])
+      await second.close()
+      const third = await openOn(disk)
+      await third.addPartitions('t', 3)
+      expect(await valuesOf(third)).toEqual(['new'])
+    })
+
+    it('keeps its own records when one of its ids cannot be read', async () => {
+      const disk = simDisk()
+      const store = await halfDeleted(disk)
+      await (await store.createTopic('t')).log(0).append('new')
+      await store.close()
+      write(disk, '/data/t-0/partition.metadata', '')
+      expect(await valuesOf(await openOn(disk))).toEqual(['new'])
+    })
+
     it('has none at any moment of its creation', async () => {
       for (let after = 1; ; after++) {
         const disk = simDisk()

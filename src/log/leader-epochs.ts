@@ -108,15 +108,16 @@ export class LeaderEpochs {
 
   /**
    * As `save`, off this thread, and without the sync of the directory, which the caller owes.
+   * @param isWanted asked at the end: a log that is gone may have left its directory to another one.
    * @returns whether the file was replaced: not when it says the same already, nor when the epochs were
    *          changed or saved meanwhile.
    */
-  async saveLater(): Promise<boolean> {
+  async saveLater(isWanted: () => boolean): Promise<boolean> {
     if (!this.#isChanged) return false
     const version = this.#version
     const path = `${this.#directory}/${leaderEpochFileName}`
     const isReplaced = await replaceTextFileLater(this.#fileSystem, path, this.#text(), () => {
-      return this.#version === version && this.#isChanged
+      return isWanted() && this.#version === version && this.#isChanged
     })
     if (isReplaced) this.#savedVersion = version
     return isReplaced

@@ -302,7 +302,7 @@ export class LogFlusher implements FlushTarget {
    */
   async #saveEpochs(): Promise<boolean> {
     try {
-      return await this.#loaded.epochs.saveLater()
+      return await this.#loaded.epochs.saveLater(() => this.#log.isOpen)
     } catch (error) {
       if (error instanceof LogError) return false
       throw error

@@ -29,6 +29,9 @@ import { storageFailure } from './storage-failure.ts'
 
 export const lockFileName = '.lock'
 
+/** What link(2) fails with on a file system that has none, as exFAT. */
+const linklessCodes: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL']
+
 /** A turn takes some calls of the system, so who waits this long waits for a process that is stopped. */
 const maxWaitMs = 10_000
 
@@ -58,7 +61,13 @@ export function lockDirectory(directory: string): DirectoryLock {
 /** One attempt; undefined when another process has the turn, or the file changed hands meanwhile. */
 function tryLock(directory: string, path: string, draft: string): DirectoryLock | undefined {
   const turn = turnOf(path)
-  if (!takePidFile(turn, draft)) return undefined
+  try {
+    if (!takePidFile(turn, draft)) return undefined
+  } catch (error) {
+    // Where there are no hard links nobody can lock without the kernel, and it needs no turns.
+    if (!linklessCodes.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return lockInTurn(directory, path, draft)
+  }
   try {
     return lockInTurn(directory, path, draft)
   } finally {

@@ -6,6 +6,8 @@ import { simDisk } from '../support/log-inspection.ts'
 
 const directory = '/data/t-0'
 
+const always = () => true
+
 function epochsOnDisk() {
   const disk = simDisk()
   disk.makeDirectory(directory)
@@ -22,17 +24,17 @@ describe('a write off the thread', () => {
   it('replaces the file once its content is durable, and owes the name', async () => {
     const { disk, epochs } = epochsOnDisk()
     epochs.note(3, 10 as Offset)
-    const write = epochs.saveLater()
+    const write = epochs.saveLater(always)
     expect(disk.stat(`${directory}/${leaderEpochFileName}`)).toBeUndefined()
     expect(await write).toBe(true)
     expect(stored(disk)).toEqual([{ epoch: 3, startOffset: 10 }])
-    expect(await epochs.saveLater()).toBe(false)
+    expect(await epochs.saveLater(always)).toBe(false)
   })
 
   it('leaves the file to what was saved meanwhile', async () => {
     const { disk, epochs } = epochsOnDisk()
     epochs.note(3, 10 as Offset)
-    const write = epochs.saveLater()
+    const write = epochs.saveLater(always)
     epochs.assign(4, 20 as Offset)
     expect(await write).toBe(false)
     expect(stored(disk)).toEqual([
@@ -44,20 +46,27 @@ describe('a write off the thread', () => {
   it('leaves a change that came meanwhile to the next one', async () => {
     const { disk, epochs } = epochsOnDisk()
     epochs.note(3, 10 as Offset)
-    const write = epochs.saveLater()
+    const write = epochs.saveLater(always)
     epochs.cutEnd(5 as Offset)
     expect(await write).toBe(false)
-    expect(await epochs.saveLater()).toBe(true)
+    expect(await epochs.saveLater(always)).toBe(true)
     expect(stored(disk)).toEqual([])
+  })
+
+  it('touches nothing once its log is gone', async () => {
+    const { disk, epochs } = epochsOnDisk()
+    epochs.note(3, 10 as Offset)
+    expect(await epochs.saveLater(() => false)).toBe(false)
+    expect(disk.stat(`${directory}/${leaderEpochFileName}`)).toBeUndefined()
   })
 
   it('may fail and be tried again', async () => {
     const { disk, epochs } = epochsOnDisk()
     epochs.note(3, 10 as Offset)
     disk.planFault = ({ kind }) => (kind === 'flush' ? { errno: 'EIO' } : undefined)
-    await expect(epochs.saveLater()).rejects.toMatchObject({ errno: 'EIO' })
+    await expect(epochs.saveLater(always)).rejects.toMatchObject({ errno: 'EIO' })
     disk.planFault = undefined
-    expect(await epochs.saveLater()).toBe(true)
+    expect(await epochs.saveLater(always)).toBe(true)
     expect(stored(disk)).toEqual([{ epoch: 3, startOffset: 10 }])
   })
 })

@@ -5,7 +5,15 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import fs, {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { dirname } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -106,6 +114,30 @@ describe('lock file', () => {
     const lock = lockDirectory(directory.path)
     expect(readdirSync(directory.path)).toEqual(['.lock'])
     lock.release()
+  })
+})
+
+describe('lock on a file system without hard links', () => {
+  const { linkSync } = fs
+
+  beforeEach(() => {
+    fs.linkSync = () => {
+      throw Object.assign(new Error('no links'), { code: 'EPERM' })
+    }
+    syncBuiltinESMExports()
+  })
+  afterEach(() => {
+    fs.linkSync = linkSync
+    syncBuiltinESMExports()
+  })
+
+  it("is the kernel's, or is refused with what link(2) says", () => {
+    if (isAddon) {
+      const lock = lockDirectory(directory.path)
+      expectRefusal(process.pid)
+      lock.release()
+    } else expect(() => lockDirectory(directory.path)).toThrow('no links')
+    expect(readdirSync(directory.path).filter((name) => name !== '.lock')).toEqual([])
   })
 })
 

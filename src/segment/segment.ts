@@ -898,6 +898,8 @@ export class Segment implements SegmentFileOwner {
   truncate(position: number, offset: Offset): void {
     assert(position <= this.#sizeBytes, 'a truncation shortens')
     this.writeKept()
+    // First: when what stays cannot be read, nothing has changed.
+    const latest = this.#latestBefore(position, offset)
     // The blocks beyond go with the cut.
     this.#dropTail()
     this.#hold().truncate(position)
@@ -905,23 +907,27 @@ export class Segment implements SegmentFileOwner {
     this.#isLogDamaged = false
     this.#loadOffsetIndex().truncate(offset)
     this.#loadTimeIndex().truncate(offset)
-    this.#reloadMaxTimestamp()
+    this.#maxTimestamp = latest.timestamp
+    this.#maxTimestampOffset = latest.offset
     this.#bytesSinceEntry = position - this.#loadOffsetIndex().lastPosition
     if (position === 0) this.#firstTimestamp = undefined
     // Last: when it fails the log takes no more appends, but what is left can be read.
     this.#hold().flushSync()
   }
 
-  #reloadMaxTimestamp(): void {
-    const timeIndex = this.#loadTimeIndex()
-    this.#maxTimestamp = timeIndex.lastTimestamp
-    this.#maxTimestampOffset = timeIndex.lastOffset
-    const scanner = this.scan('headers', this.#loadOffsetIndex().lookup(timeIndex.lastOffset))
+  /** Largest timestamp before `position`, where `end` is, and the last offset of the first batch that has it. */
+  #latestBefore(position: number, end: Offset): { timestamp: number; offset: Offset } {
+    const times = this.#loadTimeIndex()
+    const timestamp = times.timestampBefore(end)
+    const latest = { timestamp, offset: times.lookup(timestamp) }
+    const from = this.#loadOffsetIndex().lookup(latest.offset)
+    const scanner = this.scan('headers', from, position)
     while (scanner.next() === 'batch') {
-      if (scanner.view.maxTimestamp <= this.#maxTimestamp) continue
-      this.#maxTimestamp = scanner.view.maxTimestamp
-      this.#maxTimestampOffset = scanner.view.lastOffset
+      if (scanner.view.maxTimestamp <= latest.timestamp) continue
+      latest.timestamp = scanner.view.maxTimestamp
+      latest.offset = scanner.view.lastOffset
     }
+    return latest
   }
 
   /**

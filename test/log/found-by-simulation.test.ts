@@ -3,6 +3,7 @@
  * each, on the simulated disk.
  */
 import { describe, expect, it } from 'vitest'
+import { assertIndexesEqualScan } from '../../crash/sim/inspect.ts'
 import { LogError } from '../../src/base/errors.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
@@ -109,6 +110,34 @@ describe('a log', () => {
     const again = await openLog(killed.processCrash())
     expect(valuesIn(again)).toEqual(['e'])
     expect(again.epochOf(0)).toBe(1)
+  })
+
+  it('knows its largest timestamp although a truncation could not read what it keeps', async () => {
+    const disk = simDisk()
+    const log = await openLog(disk)
+    for (let offset = 0; offset < 10; offset++) {
+      await log.append([{ value: 'x'.repeat(40), timestamp: 1000 + offset }])
+    }
+    const outcomes = new Set<string>()
+    for (let ahead = 1; ahead <= 40; ahead++) {
+      const state = disk.processCrash()
+      const one = await openLog(state)
+      const fails = state.readCount + ahead
+      state.failRead(fails, { errno: 'EIO' })
+      try {
+        one.truncate(4)
+        outcomes.add('truncated')
+      } catch (error) {
+        expect(error).toBeInstanceOf(LogError)
+        outcomes.add('failed')
+      }
+      // A fault that is still to come is for nobody.
+      const file = state.open(firstSegment, 'read')
+      while (state.readCount < fails - 1) file.read(Buffer.alloc(1), 0)
+      if (state.readCount < fails) expect(() => file.read(Buffer.alloc(1), 0)).toThrow('EIO')
+      assertIndexesEqualScan(one)
+    }
+    expect([...outcomes].sort()).toEqual(['failed', 'truncated'])
   })
 
   it('fails when a segment made in vain cannot be removed, for it would look like a hole', async () => {

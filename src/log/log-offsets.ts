@@ -123,6 +123,13 @@ export class LogOffsets {
     this.#check()
   }
 
+  /** Records from `logStart` on, which were trimmed and are still there, count again. */
+  startLowered(logStart: Offset): void {
+    assert(logStart <= this.#logStart, 'the log start goes back')
+    this.#logStart = logStart
+    this.#check()
+  }
+
   /** Records from `logEnd` on are gone. */
   truncated(logEnd: Offset): void {
     assert(logEnd <= this.#logEnd, 'a truncation shortens')

@@ -1204,6 +1204,11 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#generation++
     this.#indexSeal = undefined
     try {
+      // A start that goes back does so first: no crash may leave a log that ends before it begins.
+      if (end < this.startOffset) {
+        this.#offsets.startLowered(end)
+        this.#env.onRecoveryPointLowered()
+      }
       // Nothing that the journal holds may bring back what goes.
       this.#flusher.cut(last ?? segments.first, place?.position ?? 0, end)
     } catch (error) {

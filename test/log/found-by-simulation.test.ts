@@ -112,6 +112,34 @@ describe('a log', () => {
     expect(again.epochOf(0)).toBe(1)
   })
 
+  it('opens again wherever a truncation below its start is cut short', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const log = await store.log('t')
+    for (let i = 0; disk.stat('/data/stratalog.journal') === undefined; i++) {
+      await (await store.log('other')).append(`${i}`)
+    }
+    await log.append(['a', 'b', 'c'])
+    await log.append(['d', 'e', 'f'])
+    log.trim(4)
+    const states: SimFileSystem[] = []
+    disk.onOperation = () => {
+      for (let seed = 0; seed < 8; seed++) states.push(disk.crash({ seed }))
+    }
+    log.truncate(5)
+    disk.onOperation = undefined
+    expect(log.endOffset).toBe(3)
+    expect(states.length).toBeGreaterThan(8 * 10)
+    for (const state of states) {
+      const again = await openLog(state)
+      expect([
+        [3, 3],
+        [4, 6],
+        [3, 6],
+      ]).toContainEqual([again.startOffset, again.endOffset])
+    }
+  })
+
   it('knows its largest timestamp although a truncation could not read what it keeps', async () => {
     const disk = simDisk()
     const log = await openLog(disk)

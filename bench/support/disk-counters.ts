@@ -1,26 +1,29 @@
-/** What the kernel counted of a process's writes and of a disk's flushes; Linux only. */
+/**
+ * What the kernel counted of a disk, whoever used it; Linux only. Not the bytes a process is said to have
+ * written: a page cache of large folios counts all of one when a part of it becomes dirty.
+ */
 import { readFileSync, statSync } from 'node:fs'
 
 export type DiskCounters = {
-  /** Bytes of the pages this process made dirty. */
   writtenBytes: number
-  /** Flush requests the device completed, whoever asked. */
+  /** Flush requests the device completed. */
   deviceFlushes: number
 }
 
+const sectorsWrittenField = 10
+const sectorBytes = 512
 const flushesField = 19
 
 /** The counters now, or undefined where the kernel does not tell. */
 export function diskCounters(directory: string): DiskCounters | undefined {
   try {
-    const io = readFileSync('/proc/self/io', 'latin1')
-    const writtenBytes = Number(/^write_bytes: (\d+)$/m.exec(io)?.[1])
     const device = statSync(directory).dev
     const name = `${major(device)} ${minor(device)}`
     const line = readFileSync('/proc/diskstats', 'latin1')
       .split('\n')
       .map((text) => text.trim().split(/\s+/))
       .find(([first, second]) => `${first} ${second}` === name)
+    const writtenBytes = Number(line?.[sectorsWrittenField - 1]) * sectorBytes
     const deviceFlushes = Number(line?.[flushesField - 1])
     if (Number.isNaN(writtenBytes) || Number.isNaN(deviceFlushes)) return undefined
     return { writtenBytes, deviceFlushes }

@@ -35,18 +35,21 @@ export const maxStagedBytes = 192 * 1024
 /**
  * Whether a sync may run on the calling thread. The way through the thread pool costs a lone appender
  * 12–25 µs of 110 (`npm run bench flush/sync-cost`), and more on a busy machine; on a device that answers
- * in less than `fastSyncMs` on average the loop can afford to wait instead. A slow answer sends the next
- * ones to the pool: ten or so after one of some milliseconds.
+ * in less than `fastSyncMs` on average the loop can afford to wait instead. The first answer decides for
+ * the next ones; later a slow one sends the next ones to the pool: ten or so after one of some
+ * milliseconds.
  */
 export class SyncPace {
-  #averageMs = slowSyncMs
+  #averageMs: number | undefined
 
   get isFast(): boolean {
-    return this.#averageMs < fastSyncMs
+    return this.#averageMs !== undefined && this.#averageMs < fastSyncMs
   }
 
   took(elapsedMs: number): void {
-    this.#averageMs += (Math.min(elapsedMs, slowSyncMs) - this.#averageMs) / averagedSyncs
+    const ms = Math.min(elapsedMs, slowSyncMs)
+    if (this.#averageMs === undefined) this.#averageMs = ms
+    else this.#averageMs += (ms - this.#averageMs) / averagedSyncs
   }
 }
 

@@ -387,7 +387,7 @@ export class Store {
   /** A topic whose directories could not be made must not appear at the next open. */
   async #undoCreate(name: string, entry: TopicEntry): Promise<void> {
     await this.#metadata.deleteTopic(name, entry.id)
-    const { renamed, isWhole } = this.#setAsideIfPossible(name, entry.partitions)
+    const { renamed, isWhole } = await this.#setAsideIfPossible(name, entry.partitions)
     this.#removeInBackground(renamed, isWhole ? [entry.id] : [])
   }
 
@@ -488,7 +488,7 @@ export class Store {
     this.#topics.delete(name)
     this.#topicsById.delete(topic.id)
     for (const log of topic.openLogs()) log.abandon()
-    const { renamed, isWhole } = this.#setAsideIfPossible(name, partitions)
+    const { renamed, isWhole } = await this.#setAsideIfPossible(name, partitions)
     await this.#settings.fileSystem.syncDirectory(this.path)
     // What is left goes at the next open, or when its place is wanted: its id stays marked as deleted.
     this.#removeInBackground(renamed, isWhole ? [topic.id] : [])
@@ -496,7 +496,10 @@ export class Store {
   }
 
   /** The topic is deleted, durably: a directory that cannot be renamed costs its space, and no more. */
-  #setAsideIfPossible(name: string, count: number): { renamed: string[]; isWhole: boolean } {
+  async #setAsideIfPossible(
+    name: string,
+    count: number,
+  ): Promise<{ renamed: string[]; isWhole: boolean }> {
     const renamed: string[] = []
     let isWhole = true
     for (let partition = 0; partition < count; partition++) {
@@ -507,9 +510,21 @@ export class Store {
         isWhole = false
         const fields = { topic: name, partition, error: error.message }
         this.#settings.logger.error(fields, 'files of a deleted topic stay until the next start')
+        await this.#keepId(logDirectoryName(name, partition))
       }
     }
     return { renamed, isWhole }
+  }
+
+  /** The topic id in a directory, which says that it is of a deleted one, must be there after a crash. */
+  async #keepId(directoryName: string): Promise<void> {
+    const { fileSystem, logger } = this.#settings
+    try {
+      await fileSystem.syncDirectory(`${this.path}/${directoryName}`)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      logger.error({ error: error.message }, 'the id of a deleted topic may be lost in a crash')
+    }
   }
 
   /** Grows a topic to `total` partitions, durably; `assignments` are then of all of them. */

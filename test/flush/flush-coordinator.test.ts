@@ -91,13 +91,17 @@ describe('the flush coordinator', () => {
     })
     const store = await withJournal(disk)
     const log = await store.log('first')
+    // Two of them, or the sync would run on this thread.
+    const other = await store.log('second')
     const turn = () => new Promise((resolve) => setImmediate(resolve))
     isHolding = true
     const flushes = countFlushes(disk)
-    const first = log.append('1')
+    const first = Promise.all([log.append('1'), other.append('1')])
     await turn()
     expect(flushes.journal).toBe(1)
-    const later = Array.from({ length: 30 }, (_, i) => log.append(`later ${i}`))
+    const later = Array.from({ length: 30 }, (_, i) => {
+      return (i % 2 === 0 ? log : other).append(`later ${i}`)
+    })
     await turn()
     expect(flushes.journal).toBe(1)
     held.shift()?.()

@@ -170,8 +170,9 @@ describe('where a sync runs', () => {
 
   it('is the pool until the device has shown that it is fast', () => {
     expect(afterSyncs()).toBe(false)
-    expect(afterSyncs(0.1, 0.1, 0.1)).toBe(false)
+    expect(afterSyncs(0.1)).toBe(true)
     expect(afterSyncs(...fast)).toBe(true)
+    expect(afterSyncs(4, 0.1, 0.1, 0.1)).toBe(false)
   })
 
   it('is the pool after a slow answer, however slow, and the calling thread a few later', () => {

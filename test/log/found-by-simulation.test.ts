@@ -96,7 +96,7 @@ describe('a log', () => {
         states++
       }
     }
-    expect(states).toBe(100)
+    expect(states).toBeGreaterThanOrEqual(100)
   })
 
   it('knows where an epoch began although a truncation came after the file was written', async () => {

@@ -10,7 +10,8 @@
             "native/mapped_region.cc",
             "native/record_scan.cc",
             "native/send_file.cc",
-            "native/file_ops.cc"
+            "native/file_ops.cc",
+            "native/durable_writes.cc"
           ],
           "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
           "defines": [

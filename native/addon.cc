@@ -9,6 +9,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratalog::ExportRecordScan(env, exports);
   stratalog::ExportSendFile(env, exports);
   stratalog::ExportFileOps(env, exports);
+  stratalog::ExportDurableWrites(env, exports);
   return exports;
 }
 

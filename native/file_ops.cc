@@ -50,9 +50,6 @@ int Reserve(int fd, int64_t position, int64_t length, bool* is_reserved) {
 #endif
 }
 
-// What a device writes at once at least; what O_DIRECT wants of memory, place and size.
-constexpr size_t kDirectUnit = 4096;
-
 int WriteFully(int fd, const uint8_t* data, size_t size, int64_t position) {
   while (size > 0) {
     ssize_t written = pwrite(fd, data, size, position);

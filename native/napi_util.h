@@ -178,12 +178,18 @@ inline void ExportFunction(Napi::Env env, Napi::Object exports, const char* name
 
 class RegionTable;    // mapped_region.cc
 class SendScheduler;  // send_file.cc
+class DurableWrites;  // durable_writes.cc
+
+// What a device writes at once at least; what O_DIRECT wants of memory, place and size.
+constexpr size_t kDirectUnit = 4096;
 
 // What one environment owns. Regions outlive it in their finalizers, hence shared.
 struct Environment {
   std::shared_ptr<RegionTable> regions;
   SendScheduler* scheduler = nullptr;  // made by the first transfer, deleted by its cleanup hook
   napi_ref transfer_class = nullptr;
+  DurableWrites* writes = nullptr;  // made by the first write, deleted by its cleanup hook
+  bool has_no_writes = false;       // they could not be made, and are not tried again
 };
 
 void ExportCrc32c(Napi::Env env, Napi::Object exports);
@@ -191,5 +197,6 @@ void ExportRecordScan(Napi::Env env, Napi::Object exports);
 void ExportMappedRegion(Napi::Env env, Napi::Object exports);
 void ExportSendFile(Napi::Env env, Napi::Object exports);
 void ExportFileOps(Napi::Env env, Napi::Object exports);
+void ExportDurableWrites(Napi::Env env, Napi::Object exports);
 
 }  // namespace stratalog

@@ -188,6 +188,24 @@ class ForgetfulFile implements File {
     this.write(source, position)
     this.flushSync()
   }
+  writeDurableLater(source: Uint8Array, position: number): Promise<void> | undefined {
+    this.#catchUp()
+    const { write, late, flush, flushError, mangle } = this.#leftOut
+    if (write?.(this.path, source) === true) return Promise.resolve()
+    if (late?.(this.path, source) === true) return undefined
+    const bytes = mangle?.(this.path, source) ?? source
+    if (flush?.(this.path) === true) {
+      this.#file.write(bytes, position)
+      return Promise.resolve()
+    }
+    return this.#file.writeDurableLater(bytes, position)?.catch((error: unknown) => {
+      if (flushError?.(this.path) !== true) throw error
+    })
+  }
+
+  finishDurableWrites(): void {
+    this.#file.finishDurableWrites()
+  }
 
   truncate(sizeBytes: number): void {
     if (this.#leftOut.truncate?.(this.path) !== true) this.#file.truncate(sizeBytes)

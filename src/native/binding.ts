@@ -81,6 +81,26 @@ export interface NativeBinding {
    */
   writeDurable(fd: number, directFd: number, bytes: Uint8Array, position: number): void
 
+  /**
+   * Begins the same past the page cache, without `fd` and without a thread that waits: the kernel has
+   * the bytes when the call returns, whatever becomes of this process, and they are durable when the
+   * promise resolves; of what was written before, this says nothing. `bytes` must stay as they are until
+   * then. `undefined` where the system, the file or the place does not allow it, or when too much is
+   * under way: nothing was written.
+   */
+  writeDurableLater(
+    directFd: number,
+    bytes: Uint8Array,
+    position: number,
+  ): Promise<void> | undefined
+
+  /**
+   * Blocks this thread until all writes that `writeDurableLater` began on it are done. Their promises are
+   * settled then, so that who awaits them runs as soon as the caller's turn ends. Throws what one to
+   * `directFd` failed with.
+   */
+  finishDurableWrites(directFd: number): void
+
   /** Another descriptor of what `fd` is, closed on exec; `undefined` when this binding cannot make one. */
   duplicate(fd: number): number | undefined
 

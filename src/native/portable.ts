@@ -7,7 +7,8 @@
  * - `sendFile` copies through this process with `SendTarget.write`;
  * - `scanRecords` leaves all records to those above;
  * - `reserve` cannot reserve and returns false;
- * - `writeDurable` goes through the page cache, and `pageOffset` is 0;
+ * - `writeDurable` goes through the page cache, `writeDurableLater` cannot and returns undefined, and
+ *   `pageOffset` is 0;
  * - `duplicate` and `tryLock` cannot, and return undefined; `limitSendBuffer` does nothing.
  */
 import * as fs from 'node:fs'
@@ -36,6 +37,8 @@ export const portableBinding: NativeBinding = {
   sendFile,
   reserve,
   writeDurable,
+  writeDurableLater,
+  finishDurableWrites,
   pageOffset,
   fdatasync,
   fdatasyncSync: fs.fdatasyncSync,
@@ -125,6 +128,17 @@ function writeDurable(fd: number, directFd: number, bytes: Uint8Array, position:
   let at = 0
   while (at < bytes.length) at += fs.writeSync(fd, bytes, at, bytes.length - at, position + at)
   fs.fdatasyncSync(fd)
+}
+
+function writeDurableLater(directFd: number, bytes: Uint8Array, position: number): undefined {
+  if (!(Number.isSafeInteger(directFd) && directFd >= 0)) throw rangeError('directFd')
+  if (!(bytes instanceof Uint8Array)) throw typeError('bytes')
+  if (!(Number.isSafeInteger(position) && position >= 0)) throw rangeError('position')
+  return undefined
+}
+
+function finishDurableWrites(directFd: number): void {
+  if (!(Number.isSafeInteger(directFd) && directFd >= 0)) throw rangeError('directFd')
 }
 
 function pageOffset(bytes: Uint8Array): number {

@@ -70,6 +70,19 @@ export interface File {
    * `source` is memory from `pageAlignedBuffer`.
    */
   writeDurable(source: Uint8Array, position: number): void
+  /**
+   * Hands `source` to the operating system, as `write` does, and begins to make it durable: it is so when
+   * the promise resolves, and what was written before it need not be. `source` must not change until
+   * then. Never retry a failed one.
+   * @returns undefined where this cannot be done, as without memory from `pageAlignedBuffer`, or a place
+   *          and size that are multiples of 4,096: nothing was written.
+   */
+  writeDurableLater(source: Uint8Array, position: number): Promise<void> | undefined
+  /**
+   * Waits, on this thread, for the `writeDurableLater`s of this file that are under way. Throws when one
+   * failed; its promise rejects as well.
+   */
+  finishDurableWrites(): void
   /** Cuts or extends (with zeros) to `sizeBytes`; reserved blocks beyond it are free again. */
   truncate(sizeBytes: number): void
   /**

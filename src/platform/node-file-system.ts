@@ -221,6 +221,32 @@ class NodeFile implements File {
     }
   }
 
+  writeDurableLater(source: Uint8Array, position: number): Promise<void> | undefined {
+    this.#openFd('write')
+    this.#directFd ??= openDirect(this.path)
+    if (this.#directFd < 0) return undefined
+    let durable: Promise<void> | undefined
+    try {
+      durable = binding.writeDurableLater(this.#directFd, source, position)
+    } catch (error) {
+      throw storageFailure('write', this.path, error)
+    }
+    return durable?.catch((error: unknown) => {
+      throw storageFailure('write', this.path, error)
+    })
+  }
+
+  /** Those of other files are waited for too, which are few and short. */
+  finishDurableWrites(): void {
+    const fd = this.#directFd ?? -1
+    if (fd < 0) return
+    try {
+      binding.finishDurableWrites(fd)
+    } catch (error) {
+      throw storageFailure('write', this.path, error)
+    }
+  }
+
   truncate(sizeBytes: number): void {
     const fd = this.#openFd('truncate')
     try {

@@ -116,6 +116,30 @@ export class SimContent {
     this.#changes = this.#changes.filter((change) => change.sequence > sequence)
   }
 
+  /** What a write past the page cache does when it is done: its bytes, and no others, are on stable storage. */
+  persistWrite(sequence: number): void {
+    const at = this.#changes.findIndex((change) => change.sequence === sequence)
+    const written = this.#changes[at]
+    if (written?.kind !== 'write') return // A truncation and its flush came first.
+    this.#durable.write(written.position, written.bytes)
+    this.#changes.splice(at, 1)
+    // What an earlier write had there is gone, whatever becomes of the rest of it.
+    for (let before = 0; before < at; before++) {
+      const change = this.#changes[before]!
+      if (change.kind !== 'write') continue
+      const bytes = new Uint8Array(change.bytes)
+      overlay(bytes, change.position, written)
+      this.#changes[before] = { ...change, bytes }
+    }
+  }
+
+  /** A failed write past the page cache, as a failed flush of it alone. */
+  dropWrite(sequence: number): void {
+    for (const change of this.#changes) {
+      if (change.kind === 'write' && change.sequence === sequence) change.isDropped = true
+    }
+  }
+
   /**
    * What a failed flush does, as on Linux: pages are marked clean without having been written, so
    * that reads still see them and the next flush passes over them.

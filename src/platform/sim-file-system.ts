@@ -33,6 +33,8 @@ export type SimOptions = {
   readonly directories?: readonly string[]
   /** Bytes of file content the disk holds; beyond it writes fail with ENOSPC. Default 1 TiB. */
   readonly capacityBytes?: number
+  /** Whether `File.writeDurableLater` works, where place and size are in pages. Default true. */
+  readonly writesPastCache?: boolean
   /** Time in ms for modification times. Default: the number of operations so far. */
   readonly now?: () => number
   /**
@@ -83,6 +85,8 @@ export class SimFileSystem implements FileSystem {
   #stopped: SimCrash | undefined
   readonly #operationFaults = new Map<number, SimFault>()
   readonly #readFaults = new Map<number, SimFault>()
+  /** Writes past the page cache that are under way. */
+  readonly #durableWrites = new Set<{ readonly node: SimFileNode; readonly complete: () => void }>()
   /** Told of every operation just before it happens. For traces of a failing seed. */
   onOperation: ((operation: SimOperation) => void) | undefined
   /** Asked at every operation whether it shall fail; `failOperation` goes first. */
@@ -395,6 +399,9 @@ export class SimFileSystem implements FileSystem {
   readonly #door: SimDoor = {
     read: (operation, path) => this.#beginRead(operation, path),
     write: (path, node, source, position) => this.#write(path, node, source, position),
+    writeDurableLater: (path, node, source, position) =>
+      this.#writeDurableLater(path, node, source, position),
+    finishDurableWrites: (node) => this.#finishDurableWrites(node),
     truncate: (path, node, sizeBytes) => this.#truncate(path, node, sizeBytes),
     reserve: (path, node, endBytes) => this.#reserve(path, node, endBytes),
     flush: (path, node) => this.#flush(path, node),
@@ -430,6 +437,44 @@ export class SimFileSystem implements FileSystem {
       throw simFailure('write', path, 'ENOSPC')
     }
     this.#store(node, source, position)
+  }
+
+  /** One operation for the write, and one that may fail for its sync. */
+  #writeDurableLater(
+    path: string,
+    node: SimFileNode,
+    source: Uint8Array,
+    position: number,
+  ): Promise<void> | undefined {
+    const isAligned = source.length % pageBytes === 0 && position % pageBytes === 0
+    if (this.#options.writesPastCache === false || !isAligned) return undefined
+    this.#write(path, node, source, position)
+    const sequence = this.#operations
+    const fault = this.#count('flush', path, position, source.length)
+    const complete = (): void => {
+      if (fault === undefined) {
+        node.content.persistWrite(sequence)
+        return
+      }
+      node.content.dropWrite(sequence)
+      throw simFailure('write', path, fault.errno)
+    }
+    const write = { node, complete }
+    this.#durableWrites.add(write)
+    return this.#later(() => {
+      this.#durableWrites.delete(write)
+      complete()
+    })
+  }
+
+  /** The promises settle later, as of themselves: what is done is done again then, and nothing changes. */
+  #finishDurableWrites(node: SimFileNode): void {
+    this.#assertRunning()
+    for (const write of this.#durableWrites) {
+      if (write.node !== node) continue
+      this.#durableWrites.delete(write)
+      write.complete()
+    }
   }
 
   #store(node: SimFileNode, source: Uint8Array, position: number): void {

@@ -7,6 +7,13 @@ import type { SimFileNode } from './sim-tree.ts'
 export type SimDoor = {
   read(operation: string, path: string): void
   write(path: string, node: SimFileNode, source: Uint8Array, position: number): void
+  writeDurableLater(
+    path: string,
+    node: SimFileNode,
+    source: Uint8Array,
+    position: number,
+  ): Promise<void> | undefined
+  finishDurableWrites(node: SimFileNode): void
   truncate(path: string, node: SimFileNode, sizeBytes: number): void
   reserve(path: string, node: SimFileNode, endBytes: number): void
   flush(path: string, node: SimFileNode): Promise<void>
@@ -50,6 +57,15 @@ export class SimFile implements File {
   writeDurable(source: Uint8Array, position: number): void {
     this.write(source, position)
     this.flushSync()
+  }
+
+  writeDurableLater(source: Uint8Array, position: number): Promise<void> | undefined {
+    const node = this.#written('write')
+    return this.#door.writeDurableLater(this.path, node, source, position)
+  }
+
+  finishDurableWrites(): void {
+    this.#door.finishDurableWrites(this.#opened('flush'))
   }
 
   truncate(sizeBytes: number): void {

@@ -14,6 +14,7 @@ export const unsyncedFileSystem: FileSystem = Object.assign(
         flush: () => Promise.resolve(),
         flushSync() {},
         writeDurable: (source: Uint8Array, position: number) => file.write(source, position),
+        writeDurableLater: () => undefined,
       })
     },
     syncDirectory: () => Promise.resolve(),

@@ -13,6 +13,8 @@ import type { NativeBinding, SendTarget } from '../../src/native/binding.ts'
 import { openSocketPair, readBytes, type SocketPair } from '../support/socket-pair.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
+const { O_RDONLY, O_RDWR, O_DIRECT = 0 } = fs.constants
+
 const mebibyte = 1024 * 1024
 
 export function describeBindingContract(name: string, binding: () => NativeBinding): void {
@@ -451,7 +453,6 @@ function describeFileOperations(
 
     it('writes durably, past the page cache or through it', () => {
       const fd = openFile(Buffer.alloc(10_000, 1), 'r+')
-      const { O_RDWR, O_DIRECT = 0 } = fs.constants
       const room = Buffer.alloc(8192)
       const page = room.subarray((4096 - binding().pageOffset(room)) % 4096).subarray(0, 4096)
       page.fill(2)
@@ -470,6 +471,118 @@ function describeFileOperations(
       } finally {
         fs.closeSync(direct)
       }
+    })
+
+    it('begins to write durably and holds the bytes until then, or says that it cannot', async () => {
+      const fd = openFile(Buffer.alloc(32_768))
+      const direct = fs.openSync(join(directory(), 'file'), O_RDWR | O_DIRECT)
+      const room = Buffer.alloc(36_864)
+      const at = (4096 - binding().pageOffset(room)) % 4096
+      const page = (index: number) => room.subarray(at + index * 4096, at + (index + 1) * 4096)
+      const writes = Array.from({ length: 8 }, (_, index) =>
+        binding().writeDurableLater(direct, page(index).fill(index + 1), index * 4096),
+      )
+      fs.closeSync(direct)
+      await Promise.all(writes)
+      const isPossible = writes[0] !== undefined
+      expect(isPossible && binding().kind === 'portable').toBe(false)
+      const found = Buffer.alloc(32_768)
+      fs.readSync(fd, found, 0, found.length, 0)
+      const expected = isPossible ? room.subarray(at, at + 32_768) : Buffer.alloc(32_768)
+      expect(found.equals(expected)).toBe(true)
+      expect(binding().writeDurableLater(fd, page(0).subarray(1), 0)).toBeUndefined()
+      expect(binding().writeDurableLater(fd, page(0), 100)).toBeUndefined()
+    })
+
+    it('writes nothing and says so when more is under way than it can tell of', async () => {
+      openFile(Buffer.alloc(4096))
+      const direct = fs.openSync(join(directory(), 'file'), O_RDWR | O_DIRECT)
+      const room = Buffer.alloc(8192, 7)
+      const page = room.subarray((4096 - binding().pageOffset(room)) % 4096).subarray(0, 4096)
+      const writes = Array.from({ length: 100 }, () => binding().writeDurableLater(direct, page, 0))
+      expect(writes.at(-1)).toBeUndefined()
+      await Promise.all(writes)
+      // And then it can again.
+      const again = binding().writeDurableLater(direct, page, 0)
+      expect(again === undefined).toBe(writes[0] === undefined)
+      await again
+      fs.closeSync(direct)
+    })
+
+    it('waits for durable writes on this thread, and throws what one of them failed with', async () => {
+      openFile(Buffer.alloc(8192), 'r+')
+      const open = () => fs.openSync(join(directory(), 'file'), O_RDWR | O_DIRECT)
+      const [direct, other] = [open(), open()]
+      const room = Buffer.alloc(8192, 7)
+      const page = room.subarray((4096 - binding().pageOffset(room)) % 4096).subarray(0, 4096)
+      let isTold = false
+      const written = binding().writeDurableLater(direct, page, 4096)
+      void written?.then(() => {
+        isTold = true
+      })
+      binding().finishDurableWrites(direct)
+      expect(isTold).toBe(false)
+      await Promise.resolve()
+      expect(isTold).toBe(written !== undefined)
+      const failing = binding().writeDurableLater(direct, page, 2 ** 52)
+      const code = failing?.then(
+        () => 'done',
+        (error: NodeJS.ErrnoException) => error.code,
+      )
+      let thrown: unknown
+      try {
+        binding().finishDurableWrites(direct)
+      } catch (error) {
+        thrown = (error as NodeJS.ErrnoException).code
+      }
+      const found = await code
+      expect(thrown).toBe(found === 'done' ? undefined : found)
+      // That of another descriptor is none of its business.
+      const foreign = binding().writeDurableLater(other, page, 2 ** 52)
+      foreign?.catch(() => {})
+      binding().finishDurableWrites(direct)
+      for (const fd of [direct, other]) fs.closeSync(fd)
+      expect(() => binding().finishDurableWrites(-1)).toThrow(codeMatching(/^ERR_OUT_OF_RANGE$/))
+    })
+
+    it('rejects a durable write that fails with what a plain one fails with', async () => {
+      const fd = openFile(Buffer.alloc(4096), 'r+')
+      const direct = fs.openSync(join(directory(), 'file'), O_RDWR | O_DIRECT)
+      const room = Buffer.alloc(8192, 7)
+      const page = room.subarray((4096 - binding().pageOffset(room)) % 4096).subarray(0, 4096)
+      const beyond = 2 ** 52 // Larger than ext4 lets a file be.
+      const outcome = async (write: () => unknown): Promise<unknown> => {
+        try {
+          await write()
+          return 'done'
+        } catch (error) {
+          return (error as NodeJS.ErrnoException).code
+        }
+      }
+      const plain = await outcome(() => fs.writeSync(fd, page, 0, page.length, beyond))
+      const durable = binding().writeDurableLater(direct, page, beyond)
+      if (durable !== undefined) expect(await outcome(() => durable)).toBe(plain)
+      fs.closeSync(direct)
+    })
+
+    it('refuses a durable write that makes no sense', () => {
+      openFile(Buffer.alloc(4096))
+      const readOnly = fs.openSync(join(directory(), 'file'), O_RDONLY | O_DIRECT)
+      const room = Buffer.alloc(8192, 7)
+      const page = room.subarray((4096 - binding().pageOffset(room)) % 4096).subarray(0, 4096)
+      // A descriptor that cannot write is refused at once, so that the caller goes the other way.
+      expect(binding().writeDurableLater(readOnly, page, 0)).toBeUndefined()
+      fs.closeSync(readOnly)
+      const wrong = 'text' as unknown as Buffer
+      expect(() => binding().writeDurableLater(0, wrong, 0)).toThrow(
+        codeMatching(/^ERR_INVALID_ARG_TYPE$/),
+      )
+      expect(() => binding().writeDurableLater(-1, page, 0)).toThrow(
+        codeMatching(/^ERR_OUT_OF_RANGE$/),
+      )
+      expect(() => binding().writeDurableLater(0, page, -1)).toThrow(
+        codeMatching(/^ERR_OUT_OF_RANGE$/),
+      )
     })
 
     it('duplicates a descriptor, or says that it cannot', () => {

@@ -145,6 +145,36 @@ export function describeFileSystemContract(name: string, make: () => DiskUnderTe
         )
       })
 
+      it('begins to write durably, or says that it cannot', async () => {
+        const file = fill('a', '')
+        file.write(Buffer.alloc(12_288), 0)
+        file.flushSync()
+        const page = pageAlignedBuffer(4096).fill('p')
+        const durable = file.writeDurableLater(page, 4096)
+        if (durable === undefined) file.write(page, 4096)
+        else await durable
+        const expected = Buffer.alloc(12_288)
+        page.copy(expected, 4096)
+        expect(contentOf(file)).toBe(expected.toString('latin1'))
+        expect(file.writeDurableLater(page.subarray(0, 100), 0)).toBeUndefined()
+        expect(file.writeDurableLater(page, 100)).toBeUndefined()
+        expect(contentOf(file)).toBe(expected.toString('latin1'))
+        // One that is waited for on this thread has its promise as well.
+        const waited = file.writeDurableLater(page.fill('q'), 8192)
+        file.finishDurableWrites()
+        await waited
+        page.fill(waited === undefined ? 0 : 'q').copy(expected, 8192)
+        expect(contentOf(file)).toBe(expected.toString('latin1'))
+        file.finishDurableWrites()
+        // One that is under way outlives the descriptor.
+        const closing = file.writeDurableLater(page, 0)
+        file.close()
+        await closing
+        expect(contentOf(open('a', 'read')).slice(0, 4096)).toBe(
+          (closing === undefined ? Buffer.alloc(4096) : page).toString('latin1'),
+        )
+      })
+
       it('cuts and extends, and never shows again what was cut', () => {
         const file = fill('a', '0123456789')
         file.truncate(4)
@@ -194,6 +224,7 @@ export function describeFileSystemContract(name: string, make: () => DiskUnderTe
           () => file.read(Buffer.alloc(1), 0),
           () => file.write(Buffer.alloc(1), 0),
           () => file.writeDurable(Buffer.alloc(1), 0),
+          () => file.writeDurableLater(Buffer.alloc(1), 0),
           () => file.truncate(0),
           () => file.reserve(0, 1),
           () => file.flushSync(),

@@ -115,6 +115,33 @@ describe.skipIf(!isLoadable)('lifetime of the addon [skipped where it does not l
     }
   })
 
+  it('survives a worker that is terminated with durable writes in flight', async () => {
+    for (let round = 0; round < 5; round++) {
+      const worker = startWorker(`
+        const direct = fs.openSync(path, fs.constants.O_RDWR | (fs.constants.O_DIRECT ?? 0))
+        const room = Buffer.alloc(9 << 20, 5)
+        const bytes = room.subarray((4096 - binding.pageOffset(room)) % 4096).subarray(0, 8 << 20)
+        const again = () => binding.writeDurableLater(direct, bytes, 8 << 20)?.then(again)
+        for (let at = 0; at < 4; at++) again()
+        parentPort.postMessage('in flight')
+      `)
+      await once(worker, 'message')
+      expect(await worker.terminate()).toBe(1)
+    }
+  })
+
+  it('keeps a process until its durable write is done, and no longer', async () => {
+    const { code, output } = await runProcess(`
+      stuck.destroy()
+      const direct = fs.openSync(path, fs.constants.O_RDWR | (fs.constants.O_DIRECT ?? 0))
+      const room = Buffer.alloc(8192, 5)
+      const bytes = room.subarray((4096 - binding.pageOffset(room)) % 4096).subarray(0, 4096)
+      const durable = binding.writeDurableLater(direct, bytes, 0) ?? Promise.resolve()
+      durable.then(() => console.log('done'))
+    `)
+    expect({ code, output }).toEqual({ code: 0, output: 'done\n' })
+  })
+
   it('survives a worker that is terminated while its transfer is being served', async () => {
     const worker = startWorker(`
       const short = net.connect(Number(port), '127.0.0.1', () => {

@@ -32,6 +32,26 @@ function makeDurableFile(disk: SimFileSystem, length: number) {
 }
 
 describe('crash of a simulated disk', () => {
+  it('keeps a write past the page cache that is done, and nothing else that was written', async () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const disk = makeDisk(seed)
+      const file = makeDurableFile(disk, 3 * 4096)
+      file.write(filled(3 * 4096, 2), 0)
+      const durable = file.writeDurableLater(filled(4096, 3), 4096)
+      // Overwritten in the page cache: older than that on stable storage it is never.
+      file.write(filled(10, 4), 5000)
+      if (seed % 2 === 0) await durable
+      const least = contentOf(disk.crash({ class: 'nothing-unsynced' }), '/data/a')
+      const expected = Buffer.concat([1, seed % 2 === 0 ? 3 : 1, 1].map((b) => filled(4096, b)))
+      expect(least?.equals(expected)).toBe(true)
+      const some = contentOf(disk.crash({ class: 'random-pages' }), '/data/a')
+      if (seed % 2 === 0) expect([3, 4]).toContain(some?.[5000])
+      await durable
+      file.flushSync()
+      expect(contentOf(disk.crash({ class: 'nothing-unsynced' }), '/data/a')?.[4096]).toBe(3)
+    }
+  })
+
   it.each(crashClasses)('keeps what was flushed and named durably (%s)', (crashClass) => {
     for (let seed = 0; seed < 20; seed++) {
       const disk = makeDisk(seed)

@@ -1,7 +1,7 @@
 /**
  * The scripted life of a store into which faults are injected, always the same:
  *
- *     node scripted-run.js <directory> <life> <end>
+ *     node scripted-run.js <directory> <life> <end> <bytes of the journal>
  *
  * `end` is `close`, or `abandon` to leave the directory as a crash would. Every call that fails is
  * reported, and the script goes on with the next. Exit code 1 when the store could not be opened.
@@ -12,7 +12,12 @@ import { readStore } from './read-store.ts'
 import { reportError } from './report-error.ts'
 import { monotonicUs, report } from './report-lines.ts'
 
-const [directory, life, end] = process.argv.slice(2) as [string, string, string]
+const [directory, life, end, journalBytes] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+]
 
 /** Timers run when the script says so, because how many calls there are must not depend on time. */
 class ScriptClock {
@@ -112,6 +117,8 @@ async function work(store: Store): Promise<void> {
     await step(log.name, () => log.trim(middle))
     await write(log, 3)
   }
+  // Rounds of both logs, and then more than a region of the journal takes.
+  for (let i = 0; i < 4; i++) await Promise.all(logs.map((log) => append(log, 1, 'disk')))
   const topic = `gone-${life}`
   await create(store, topic)
   await step(topic, async () => {
@@ -131,6 +138,7 @@ async function main(): Promise<void> {
   const store = await openStore(directory, {
     clock,
     random: () => 0.5,
+    journalBytes: Number(journalBytes),
     config: { 'segment.bytes': '4096', 'index.interval.bytes': '256', 'max.message.bytes': '4096' },
   })
   report('opened', store.wasClean)

@@ -81,8 +81,8 @@ export class FlushCoordinator {
   #draining: Promise<void> | undefined
   /** Targets of the groups since the last round began; undefined when there were several. */
   #onlyGroup: ReadonlySet<FlushTarget> | undefined = noTargets
-  /** What the last group's frame held before the group. */
-  #beforeGroup: FrameState | undefined
+  /** The last group's frame, and what it held before the group. */
+  #beforeGroup: { readonly frame: JournalFrame; readonly state: FrameState } | undefined
   readonly #syncs = new SegmentSyncs()
   #failure: { readonly error: unknown } | undefined
   #bytesSinceCheckpoint = 0
@@ -243,18 +243,22 @@ export class FlushCoordinator {
       }
       // Also when the frames of groups went before this round.
       if (this.#journal?.isDirty === true) {
-        if (this.#wasInline) this.#journal.flushSync()
-        else await this.#journal.flush()
+        if (this.#wasInline) this.#journal.framesDurableSync()
+        else await this.#journal.framesDurable()
       }
       if (staged.length > 0) this.#pace.took(this.#options.clock.elapsedMs() - start)
     } catch (error) {
       this.#fail(error)
       return
     } finally {
-      frame?.reset()
-      this.#spare ??= frame
+      this.#release(frame)
     }
     for (const target of staged) target.journaled()
+  }
+
+  #release(frame: JournalFrame | undefined): void {
+    frame?.reset()
+    this.#spare ??= frame
   }
 
   /** The frame of this round; captures go to another one from here on. */
@@ -273,7 +277,7 @@ export class FlushCoordinator {
       for (const target of inFrame) target.unstage()
       return false
     }
-    const region = this.#wasInline ? journal.writeDurable(frame) : journal.write(frame)
+    const region = this.#wasInline ? journal.writeDurable(frame) : journal.writeFlushing(frame)
     for (const target of inFrame) this.#inRegion[region]?.add(target)
     return true
   }
@@ -378,11 +382,14 @@ export class FlushCoordinator {
     }
   }
 
-  /** Writes the forming frame before its round; those who wait for it are told in their round. */
-  #writeForming(journal: Journal): void {
+  /**
+   * Writes the forming frame before its round; those who wait for it are told in their round.
+   * @param isUrgent the device may begin with it at once.
+   */
+  #writeForming(journal: Journal, isUrgent = false): void {
     const frame = this.#forming as JournalFrame
     try {
-      const region = journal.write(frame)
+      const region = isUrgent ? journal.writeFlushing(frame) : journal.write(frame)
       for (const target of this.#captured) {
         this.#inRegion[region]?.add(target)
         this.#requested.add(target)
@@ -392,9 +399,18 @@ export class FlushCoordinator {
       this.#fail(error)
       throw error
     } finally {
-      frame.reset()
+      if (journal.isAhead && isUrgent) this.#formAnother(journal)
+      else frame.reset()
     }
     if (this.#requested.size > 0) this.#round ??= this.#run()
+  }
+
+  /** The forming frame is on its way to the device: nobody may touch it before it is there. */
+  #formAnother(journal: Journal): void {
+    const frame = this.#takeFrame()
+    const release = (): void => this.#release(frame)
+    // A failure is told in the round.
+    journal.framesDurable().then(release, release)
   }
 
   /**
@@ -440,9 +456,10 @@ export class FlushCoordinator {
    * Hands one frame with the records of a group to the kernel: after that they count all or none,
    * whatever happens. False when it could not be done now, and `roomForGroup` must be awaited.
    *
+   * @param isAwaited somebody waits for it to be durable.
    * @throws BatchTooLargeError no frame can hold the group. LogFailedError.
    */
-  writeGroup(members: readonly GroupMember[]): boolean {
+  writeGroup(members: readonly GroupMember[], isAwaited: boolean): boolean {
     const journal = this.#journal
     const frame = this.#forming
     if (this.#failure !== undefined) {
@@ -462,11 +479,12 @@ export class FlushCoordinator {
       ),
     )
     if (isTaken && this.#makeRoom(journal, frame)) {
-      this.#beforeGroup = before
+      this.#beforeGroup = { frame, state: before }
       const targets = new Set(members.map(({ target }) => target))
       for (const target of targets) this.#captured.add(target)
       this.#onlyGroup = this.#onlyGroup === noTargets ? targets : undefined
-      this.#writeForming(journal)
+      // Who was alone in the last round is so again, most likely. Of many, one sync serves all.
+      this.#writeForming(journal, isAwaited && this.#wasInline)
       return true
     }
     frame.restore(before)
@@ -487,12 +505,12 @@ export class FlushCoordinator {
    */
   takeBackGroup({ prefix }: GroupMember, sequence: number): void {
     const journal = this.#journal
-    const frame = this.#forming
-    const before = this.#beforeGroup
-    if (journal === undefined || frame === undefined || before === undefined) return
-    assert(frame.isEmpty, 'nothing was added behind the group')
+    if (journal === undefined || this.#beforeGroup === undefined) return
+    const { frame, state } = this.#beforeGroup
+    assert(this.#forming?.isEmpty === true, 'nothing was added behind the group')
     try {
-      frame.restore(before)
+      journal.finishAhead()
+      frame.restore(state)
       frame.addTakenBack(prefix, sequence)
       journal.rewriteLast(frame)
       journal.flushSync()
@@ -519,7 +537,7 @@ export class FlushCoordinator {
     if (journal === undefined || journal.durableSequence >= sequence) return
     if (this.#failure !== undefined) throw this.#failure.error
     try {
-      await journal.flush()
+      await journal.framesDurable()
     } catch (error) {
       this.#fail(error)
       throw error

@@ -37,6 +37,10 @@ export class Journal {
   /** How often something durable was written again. */
   #overwrites = 0
   #flushing: Promise<void> | undefined
+  /** Number of the frame that is on its way to the device by itself. */
+  #ahead: number | undefined
+  /** Of a frame that went ahead: whoever asks next is told. */
+  #failure: { readonly error: unknown } | undefined
   #isClosed = false
 
   private constructor(file: File, regionBytes: number, id: number) {
@@ -161,8 +165,60 @@ export class Journal {
     return this.#active
   }
 
-  /** The same, and makes it durable on this thread, with all that was written before. */
+  /**
+   * The same, and where the kernel can, begins to make it durable: see `framesDurable`. While `isAhead`,
+   * leave the frame alone.
+   */
+  writeFlushing(frame: JournalFrame): number {
+    // The kernel syncs this frame alone: all before it must be durable, and its region's header too.
+    if (this.#position === 0 || this.isDirty || this.#flushing !== undefined) {
+      return this.write(frame)
+    }
+    const position = this.#place(frame)
+    const bytes = frame.finish(this.#sequence)
+    const durable = this.#file.writeDurableLater(bytes, position)
+    if (durable === undefined) this.#file.write(bytes, position)
+    else this.#ahead = this.#sequence
+    this.#sequence++
+    if (durable !== undefined) this.#follow(durable)
+    return this.#active
+  }
+
+  #follow(durable: Promise<void>): void {
+    const run = this.#flushed(durable)
+    this.#flushing = run
+    const over = (): void => {
+      if (this.#flushing === run) this.#flushing = this.#ahead = undefined
+    }
+    // Nobody may be waiting yet.
+    run.then(over, (error: unknown) => {
+      this.#failure ??= { error }
+      over()
+    })
+  }
+
+  /** A frame is on its way to the device by itself. */
+  get isAhead(): boolean {
+    return this.#ahead !== undefined
+  }
+
+  /** Waits, on this thread, for the frame that went ahead. Throws when it failed. */
+  finishAhead(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
+    if (this.#ahead === undefined) return
+    try {
+      this.#file.finishDurableWrites()
+    } catch (error) {
+      this.#failure = { error }
+      throw error
+    }
+    this.#durableSequence = Math.max(this.#durableSequence, this.#ahead)
+    this.#flushing = this.#ahead = undefined
+  }
+
+  /** The same as `write`, and makes it durable on this thread, with all that was written before. */
   writeDurable(frame: JournalFrame): number {
+    this.finishAhead()
     if (this.#flushing !== undefined) this.#writeAgain()
     const position = this.#place(frame)
     this.#file.writeDurable(frame.finish(this.#sequence), position)
@@ -219,6 +275,7 @@ export class Journal {
    */
   async flush(): Promise<void> {
     while (this.#flushing !== undefined) await this.#flushing
+    if (this.#failure !== undefined) throw this.#failure.error
     // Closed meanwhile: all that it held is durable in the segments.
     if (this.#isClosed) return
     this.#flushing = this.#flush()
@@ -229,11 +286,24 @@ export class Journal {
     }
   }
 
-  async #flush(): Promise<void> {
+  /** Resolves when every frame written so far is durable. A failure is final. */
+  async framesDurable(): Promise<void> {
+    const last = this.#sequence - 1
+    while (this.#flushing !== undefined) await this.#flushing
+    if (this.#failure !== undefined) throw this.#failure.error
+    if (this.#durableSequence < last) await this.flush()
+  }
+
+  #flush(): Promise<void> {
+    return this.#flushed(this.#file.flush())
+  }
+
+  /** `done` says that all written so far is durable. */
+  async #flushed(done: Promise<void>): Promise<void> {
     const last = this.#sequence - 1
     const filled = [...this.#filled]
     const overwrites = this.#overwrites
-    await this.#file.flush()
+    await done
     this.#durableSequence = Math.max(this.#durableSequence, last)
     if (overwrites === this.#overwrites) this.#noteDurable(filled)
   }
@@ -244,8 +314,15 @@ export class Journal {
     })
   }
 
-  /** The same on this thread, whatever is under way. */
+  /** `framesDurable` on this thread, whatever is under way. */
+  framesDurableSync(): void {
+    this.finishAhead()
+    if (this.isDirty) this.flushSync()
+  }
+
+  /** `flush` on this thread, whatever is under way. */
   flushSync(): void {
+    this.finishAhead()
     if (this.#flushing !== undefined) this.#writeAgain()
     this.#file.flushSync()
     this.#allDurable()

@@ -28,20 +28,29 @@ export type GroupPart = {
 /** A log whose records below `end` (exclusive) a group was made of. */
 export type GroupInput = { readonly log: Log; readonly end: Offset }
 
+export type GroupCalls = {
+  /** Somebody waits for the group to be durable. */
+  readonly isAwaited: boolean
+  /**
+   * Called in the turn in which the group is written, before anything is: throws when the group must
+   * not be.
+   */
+  readonly check: () => void
+  /** Called in that turn, with the base offset of each part, before others are told. */
+  readonly written: (baseOffsets: readonly Offset[]) => void
+}
+
 /**
  * Writes the parts; every log at most once. What the inputs have not made durable yet goes into the
  * same frame or an earlier one: no crash leaves the group without them.
  *
- * @param check    called in the turn in which the group is written, before anything is: throws when
- *                 the group must not be.
- * @param written  called in that turn, with the base offset of each part, before others are told.
  * @throws (rejects) what `check` throws; BatchTooLargeError, OffsetExhaustedError, StorageError,
  *         LogFailedError, ClosedError: nothing was appended.
  */
 export async function appendGroup(
   commit: FlushCoordinator,
   { parts, inputs = [] }: { parts: readonly GroupPart[]; inputs?: readonly GroupInput[] },
-  { check, written }: { check: () => void; written: (baseOffsets: readonly Offset[]) => void },
+  { isAwaited, check, written }: GroupCalls,
 ): Promise<void> {
   assert(new Set(parts.map(({ log }) => log)).size === parts.length, 'a log has one part')
   for (;;) {
@@ -61,7 +70,7 @@ export async function appendGroup(
     const mark = commit.nextGroup
     for (const { batch } of parts) markGroup(batch, mark)
     const members = parts.map(({ log, batch }) => log.placeForGroup(batch))
-    if (!commit.writeGroup(members)) {
+    if (!commit.writeGroup(members, isAwaited)) {
       await commit.roomForGroup()
       continue
     }

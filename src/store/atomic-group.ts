@@ -254,7 +254,11 @@ async function write(
     written([only.log.appendEncoded(only.batch, level).baseOffset])
   } else if (parts.length > 1) {
     const inputs = Array.from(group.commits, ([{ log }, end]) => ({ log, end }))
-    await appendGroup(host.commit, { parts, inputs }, { check, written })
+    await appendGroup(
+      host.commit,
+      { parts, inputs },
+      { isAwaited: level === 'disk', check, written },
+    )
   }
   await settled
   for (const consumer of group.commits.keys()) consumer.hasCommitted()

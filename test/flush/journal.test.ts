@@ -5,48 +5,28 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Journal, journalFileName } from '../../src/flush/journal.ts'
+import { Journal } from '../../src/flush/journal.ts'
 import {
-  encodePrefix,
   encodeRegionHeader,
   frameHeaderSize,
   journalPageBytes,
   recordHeaderSize,
 } from '../../src/flush/journal-format.ts'
 import { JournalFrame } from '../../src/flush/journal-frame.ts'
-import { JournalReplay, readJournal } from '../../src/flush/journal-replay.ts'
+import { JournalReplay } from '../../src/flush/journal-replay.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import {
+  a,
+  b,
+  cut,
+  journalId,
+  journalPath as path,
+  recordsOf,
+  regionBytes,
+  write,
+} from '../support/journal-frames.ts'
 import { simDisk } from '../support/log-inspection.ts'
 import { RecordingLogger } from '../support/recording-logger.ts'
-
-const path = `/data/${journalFileName}`
-const regionBytes = 8 * journalPageBytes
-const journalId = 0x01020304
-const a = encodePrefix({ directoryName: 'a-0', topicId: 'id-of-a' })
-const b = encodePrefix({ directoryName: 'b-0', topicId: '' })
-
-function write(journal: Journal, ...writes: [prefix: typeof a, position: number, text: string][]) {
-  const frame = new JournalFrame(journal.maxFrameBytes)
-  for (const [prefix, position, text] of writes) {
-    const bytes = Buffer.from(text)
-    const end = (position + bytes.length) as never
-    expect(frame.addWrite(prefix, 0 as never, position, end, bytes, 0, bytes.length)).toBe(true)
-  }
-  journal.write(frame)
-}
-
-function cut(journal: Journal, prefix: typeof a, position: number, baseOffset = 0): void {
-  const frame = new JournalFrame(journal.maxFrameBytes)
-  const place = { baseOffset: baseOffset as never, position, endOffset: position as never }
-  expect(frame.addCut(prefix, place)).toBe(true)
-  journal.write(frame)
-}
-
-function recordsOf(disk: SimFileSystem): string[] {
-  return Array.from(readJournal(disk, path), (record) => {
-    return `${record.directoryName}/${record.topicId}@${record.position} ${record.data}`
-  })
-}
 
 function segmentText(disk: SimFileSystem, log: string): string {
   const file = disk.open(`/data/${log}/00000000000000000000.log`, 'read')

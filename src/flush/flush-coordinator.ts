@@ -41,8 +41,11 @@ export type CoordinatorOptions = {
   readonly directory: string
   readonly clock: Clock
   readonly logger: Logger
-  /** Size of the journal file; 0 = none, every flush syncs segments. */
-  readonly journalBytes: number
+  /**
+   * Sizes that the journal file may have, best first: it is made with the first that the disk has room
+   * for. Asked when it is made; none, or 0: every flush syncs segments.
+   */
+  readonly journalSizes: () => readonly number[]
   /** Uniform in [0, 1). */
   readonly random: () => number
   /** `onCheckpointDue` is called, once until `checkpointed`, when this many bytes were written since. */
@@ -61,7 +64,6 @@ const noTargets: ReadonlySet<FlushTarget> = new Set()
 
 export class FlushCoordinator {
   readonly #options: CoordinatorOptions
-  readonly #regionBytes: number
   #requested = new Set<FlushTarget>()
   #round: Promise<void> | undefined
   #forming: JournalFrame | undefined
@@ -89,13 +91,19 @@ export class FlushCoordinator {
 
   constructor(options: CoordinatorOptions) {
     this.#options = options
-    const half = Math.floor(options.journalBytes / 2 / journalPageBytes) * journalPageBytes
-    this.#regionBytes = half >= minRegionBytes ? half : 0
+  }
+
+  /** Sizes of a region of the journal, best first. */
+  get #regionSizes(): readonly number[] {
+    return this.#options
+      .journalSizes()
+      .map((bytes) => Math.floor(bytes / 2 / journalPageBytes) * journalPageBytes)
+      .filter((bytes) => bytes >= minRegionBytes)
   }
 
   /** From here on a journal may be made: what an earlier one held was replayed. */
   enableJournal(): void {
-    if (this.#regionBytes > 0) this.#journalState = 'wanted'
+    if (this.#regionSizes.length > 0) this.#journalState = 'wanted'
   }
 
   /** Puts `target` into the next round, which starts when the current turn of the loop ends. */
@@ -317,9 +325,9 @@ export class FlushCoordinator {
 
   /** Makes the journal once there were about as many syncs as zeroing it costs. */
   #wantJournal(): void {
-    const isWorth = this.#syncsInstead * mebibyte > 2 * this.#regionBytes
-    if (this.#journalState !== 'wanted' || !isWorth || this.#making !== undefined) return
-    this.#startMaking()
+    if (this.#journalState !== 'wanted' || this.#making !== undefined) return
+    const [regionBytes = 0] = this.#regionSizes
+    if (this.#syncsInstead * mebibyte > 2 * regionBytes) this.#startMaking()
   }
 
   #startMaking(): Promise<void> {
@@ -335,12 +343,14 @@ export class FlushCoordinator {
     try {
       // Zeroing a file that does not fit would take the last room from appends, for as long as the
       // file system takes to free it again.
-      if (fileSystem.space(directory).freeBytes < 4 * this.#regionBytes) {
+      const { freeBytes } = fileSystem.space(directory)
+      const regionBytes = this.#regionSizes.find((bytes) => 4 * bytes <= freeBytes)
+      if (regionBytes === undefined) {
         const path = `${directory}/${journalFileName}`
         throw new StorageError({ operation: 'preallocate', path, errno: 'ENOSPC' })
       }
       const id = Math.floor(random() * 2 ** 32)
-      const journal = await Journal.create(fileSystem, directory, this.#regionBytes, id)
+      const journal = await Journal.create(fileSystem, directory, regionBytes, id)
       this.#journal = journal
       this.#journalState = 'made'
       this.#makeError = undefined
@@ -419,7 +429,7 @@ export class FlushCoordinator {
    */
   async readyForGroup(): Promise<void> {
     while (this.#journal === undefined) {
-      if (this.#regionBytes === 0) {
+      if (this.#regionSizes.length === 0) {
         const expected = 'more than 0 for groups of several logs'
         throw new InvalidOptionError({ option: 'journalBytes', value: 0, expected })
       }

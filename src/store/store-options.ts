@@ -50,7 +50,8 @@ export type StoreOptions = {
   readonly checkpointBytes?: number
   /**
    * Size of the redo journal, made when appends begin to wait for the disk and removed by a clean
-   * stop. Default 33,554,432; 0 = none: then every log syncs a file of its own.
+   * stop; 0 = none: then every log syncs a file of its own. Default 33,554,432, or 32,768 for each log
+   * that the store has then, when that is more, up to 268,435,456.
    */
   readonly journalBytes?: number
   /**
@@ -79,7 +80,8 @@ export type StoreSettings = {
   readonly nodeId: number | undefined
   readonly checkpointIntervalMs: number
   readonly checkpointBytes: number
-  readonly journalBytes: number
+  /** Undefined: by the number of logs. */
+  readonly journalBytes: number | undefined
   readonly maxOpenFiles: number
   readonly retentionIntervalMs: number
   readonly onRetentionWarning: (warning: RetentionWarning) => void
@@ -147,11 +149,14 @@ export function checkStoreOptions(options: StoreOptions): StoreSettings {
       default: 512 * mebibyte,
       min: 1,
     }),
-    journalBytes: integerOption('journalBytes', options.journalBytes, {
-      default: 32 * mebibyte,
-      min: 0,
-      max: gibibyte,
-    }),
+    journalBytes:
+      options.journalBytes === undefined
+        ? undefined
+        : integerOption('journalBytes', options.journalBytes, {
+            default: 0,
+            min: 0,
+            max: gibibyte,
+          }),
     maxOpenFiles: integerOption('maxOpenFiles', options.maxOpenFiles, {
       default: defaultOpenFiles(fileSystem),
       min: 1,

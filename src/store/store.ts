@@ -21,6 +21,7 @@ import {
 import { booleanOption, integerOption, knownOptions } from '../base/option-fields.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import { FlushCoordinator } from '../flush/flush-coordinator.ts'
+import { journalSizesFor } from '../flush/flush-policy.ts'
 import type { FlushTarget } from '../flush/flush-target.ts'
 import { JournalReplay, removeJournal } from '../flush/journal-replay.ts'
 import { LeaderEpochs } from '../log/leader-epochs.ts'
@@ -188,7 +189,9 @@ export class Store {
       directory: path,
       clock: settings.clock,
       logger,
-      journalBytes,
+      journalSizes: () => {
+        return journalBytes === undefined ? journalSizesFor(this.#logCount()) : [journalBytes]
+      },
       checkpointBytes,
       random: settings.random,
       onCheckpointDue: () => this.#checkpointSoon(),
@@ -1041,6 +1044,13 @@ export class Store {
     // Before anything is appended: what was cut below a recovery point is not durable any more.
     this.#checkpoints.write(this.#openLogs())
     return lookedAtBytes
+  }
+
+  /** Logs of all topics, opened or not. */
+  #logCount(): number {
+    let count = 1
+    for (const { partitionCount } of this.#topics.values()) count += partitionCount
+    return count
   }
 
   *#openLogs(): Generator<Log> {

@@ -7,6 +7,7 @@ import { journalFileName } from '../../src/flush/journal.ts'
 import type { SimOperation } from '../../src/platform/sim-file-system.ts'
 import { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import type { Store } from '../../src/store/store.ts'
+import { openStore } from '../../src/store/store.ts'
 import { dataPath, openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
 import { RecordingLogger } from '../support/recording-logger.ts'
 
@@ -97,8 +98,7 @@ describe('the flush coordinator', () => {
     isHolding = true
     const flushes = countFlushes(disk)
     const first = Promise.all([log.append('1'), other.append('1')])
-    await turn()
-    expect(flushes.journal).toBe(1)
+    while (flushes.journal === 0) await turn()
     const later = Array.from({ length: 30 }, (_, i) => {
       return (i % 2 === 0 ? log : other).append(`later ${i}`)
     })
@@ -106,8 +106,7 @@ describe('the flush coordinator', () => {
     expect(flushes.journal).toBe(1)
     held.shift()?.()
     await first
-    await turn()
-    expect(flushes.journal).toBe(2)
+    while (flushes.journal < 2) await turn()
     held.shift()?.()
     await Promise.all(later)
     expect(flushes.journal).toBe(2)
@@ -161,6 +160,25 @@ describe('the flush coordinator', () => {
     killed.open(`${dataPath}/.kafka_cleanshutdown`, 'create').close()
     const again = await openOn(killed, { config: wide })
     expect((await again.log('first')).endOffset).toBe(0)
+  })
+
+  it.each([
+    { freeMib: 1024, logs: 2200, sizeMib: 69 },
+    { freeMib: 100, logs: 2200, sizeMib: 32 },
+    { freeMib: 1024, logs: 100, sizeMib: 32 },
+  ])('makes a journal of $sizeMib MiB for $logs logs and $freeMib MiB of room', async (given) => {
+    const mebibyte = 1024 * 1024
+    const disk = simDisk(1, given.freeMib * mebibyte)
+    const store = await openStore(dataPath, { fileSystem: disk })
+    await store.createTopic('many', { partitions: given.logs })
+    const [one, other] = [await store.log('many'), await store.log('many', { partition: 1 })]
+    await store.atomic((tx) => {
+      tx.append(one, 'a')
+      tx.append(other, 'b')
+    })
+    const found = disk.stat(journalPath)?.sizeBytes ?? 0
+    expect(Math.round(found / mebibyte)).toBe(given.sizeMib)
+    await store.close()
   })
 
   it('goes on without a journal when there is no room for one', async () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { formatCheckpoint, parseCheckpoint } from '../../src/flush/checkpoint-file.ts'
-import { isFlushDue, neverFlush, SyncPace } from '../../src/flush/flush-policy.ts'
+import { isFlushDue, journalSizesFor, neverFlush, SyncPace } from '../../src/flush/flush-policy.ts'
 import { readOffsets, writeOffsets } from '../../src/flush/offset-checkpoint.ts'
 import { LeaderEpochs, leaderEpochFileName } from '../../src/log/leader-epochs.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../src/log/producer-snapshot.ts'
@@ -157,6 +157,19 @@ describe('flush policy', () => {
     expect(isFlushDue(policy, 1, 100)).toBe(true)
     expect(isFlushDue(policy, 0, 1e9)).toBe(false)
     expect(isFlushDue(neverFlush, 1e9, 1e9)).toBe(false)
+  })
+})
+
+describe('the size of the journal', () => {
+  const mebibyte = 1024 * 1024
+  it.each([
+    [0, [32]],
+    [1024, [32]],
+    [2048, [64, 32]],
+    [8192, [256, 32]],
+    [100_000, [256, 32]],
+  ])('of a store with %d logs is %j MiB', (logs, sizes) => {
+    expect(journalSizesFor(logs)).toEqual(sizes.map((size) => size * mebibyte))
   })
 })
 

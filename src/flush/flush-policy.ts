@@ -62,7 +62,7 @@ const averagedSyncs = 16
 /**
  * Sizes for the journal of a store with so many logs, best first. When a region is full every log in it is
  * synced: with thousands of them that costs more than all else unless each had some bytes (10,000 logs in
- * turn at 64 appenders: 70 k records/s with the least size, 90–117 k with the most).
+ * turn at 64 appenders: 70 k records/s with the least size, 88–108 k with the most, and no more with twice that).
  */
 export function journalSizesFor(logCount: number): readonly number[] {
   const wanted = Math.min(logCount * journalBytesPerLog, mostJournalBytes)
@@ -71,4 +71,4 @@ export function journalSizesFor(logCount: number): readonly number[] {
 
 const journalBytesPerLog = 32 * kibibyte
 const leastJournalBytes = 32 * mebibyte
-const mostJournalBytes = 256 * mebibyte
+const mostJournalBytes = 128 * mebibyte

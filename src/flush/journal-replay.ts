@@ -6,8 +6,10 @@
  * is the same as once, because every record says what stands where. When all of it is durable in the
  * segments, the journal is removed.
  */
+import { forEachLimited, syncsAtOnce } from '../base/for-each-limited.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
+import { kibibyte } from '../base/units.ts'
 import type { File, FileSystem } from '../platform/file-system.ts'
 import type { GroupMark, WholeFrames } from '../record/group-mark.ts'
 import { logSuffix, segmentFileName } from '../segment/segment-file-name.ts'
@@ -91,8 +93,16 @@ export class JournalReplay {
     )
   }
 
-  /** Writes back the records of one log that `rule` wants. Durable on return. */
-  replay(directoryName: string, rule: ReplayRule): void {
+  /**
+   * Writes back what `ruleOf` wants of every log that is left, durably; the syncs of some logs at a time
+   * go through the thread pool. @throws (rejects) the first StorageError.
+   */
+  replayAll(ruleOf: (directoryName: string) => ReplayRule): Promise<void> {
+    return forEachLimited(this.logs, syncsAtOnce, (name) => this.replay(name, ruleOf(name)))
+  }
+
+  /** Writes back the records of one log that `rule` wants, durably. @throws (rejects) StorageError. */
+  async replay(directoryName: string, rule: ReplayRule): Promise<void> {
     const records = this.#recordsByLog.get(directoryName) ?? []
     this.#recordsByLog.delete(directoryName)
     const bySegment = new Map<Offset, RedoRecord[]>()
@@ -110,19 +120,19 @@ export class JournalReplay {
       // Trimming deletes whole segments: what is left of one is replayed as a whole, or not at all.
       const isTrimmed = ofSegment.every(({ endOffset }) => endOffset <= rule.logStart)
       if (isTrimmed && this.#fileSystem.stat(path) === undefined) continue
-      this.#write(path, ofSegment)
+      await this.#write(path, ofSegment)
     }
-    this.#fileSystem.syncDirectorySync(directory)
+    await this.#fileSystem.syncDirectory(directory)
   }
 
-  #write(path: string, records: readonly RedoRecord[]): void {
+  async #write(path: string, records: readonly RedoRecord[]): Promise<void> {
     const file = this.#fileSystem.open(path, 'open-or-create')
     try {
-      for (const { position, data } of records) {
+      for (const { position, data } of runsOf(records)) {
         file.write(data, position)
         this.#replayedBytes += data.length
       }
-      file.flushSync()
+      await file.flush()
     } finally {
       file.close()
     }
@@ -137,6 +147,25 @@ export class JournalReplay {
     removeJournal(this.#fileSystem, this.#directory)
   }
 }
+
+/** The same bytes with those that follow each other in one piece: a write each costs more than the copy. */
+function* runsOf(records: readonly RedoRecord[]): Generator<{ position: number; data: Buffer }> {
+  let run: Buffer[] = []
+  let start = 0
+  let end = 0
+  for (const { position, data } of records) {
+    if (position !== end || end - start > maxRunBytes) {
+      if (run.length > 0) yield { position: start, data: Buffer.concat(run) }
+      run = []
+      start = end = position
+    }
+    run.push(data)
+    end += data.length
+  }
+  if (run.length > 0) yield { position: start, data: Buffer.concat(run) }
+}
+
+const maxRunBytes = 256 * kibibyte
 
 /** Removes the journal file, durably, if it is there. */
 export function removeJournal(fileSystem: FileSystem, directory: string): void {

@@ -1,9 +1,7 @@
 /** Syncs of segments: one at a time for each log, and another for those who ask meanwhile. */
-import { forEachLimited } from '../base/for-each-limited.ts'
+import { forEachLimited, syncsAtOnce } from '../base/for-each-limited.ts'
 import type { FlushTarget } from './flush-target.ts'
 
-/** Syncs that run at once in the background: as many as the thread pool has threads by default. */
-const maxParallelSyncs = 4
 /** Turns of the loop that others have between two gentle syncs: long ones when there is much to do. */
 const turnsBetween = 4
 
@@ -39,7 +37,7 @@ export class SegmentSyncs {
 
   /** Syncs all of `targets`, a few at a time; each is asked for when its turn comes. */
   syncAll(targets: Iterable<FlushTarget>): Promise<void> {
-    return forEachLimited(targets, maxParallelSyncs, (target) => this.sync(target))
+    return forEachLimited(targets, syncsAtOnce, (target) => this.sync(target))
   }
 
   /**

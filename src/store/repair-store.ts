@@ -92,7 +92,7 @@ export async function repairStore(
     if (inspection.hasJournal) {
       actions.push(journalAction(path))
       if (isApplied && !isJournalWrong(inspection)) {
-        const replay = replayJournal(fileSystem, inspection)
+        const replay = await replayJournal(fileSystem, inspection)
         inspection = await inspectStore(fileSystem, path, onProgress)
         finishJournal(fileSystem, inspection, replay)
         inspection = await inspectStore(fileSystem, path, onProgress)
@@ -140,17 +140,20 @@ function journalAction(path: string): RepairAction {
 }
 
 /** As opening the store does: what was durable in the journal only belongs to its logs. */
-function replayJournal(fileSystem: FileSystem, inspection: StoreInspection): JournalReplay {
+async function replayJournal(
+  fileSystem: FileSystem,
+  inspection: StoreInspection,
+): Promise<JournalReplay> {
   const { path, table, logStarts } = inspection
   const replay = new JournalReplay(fileSystem, path)
-  for (const name of replay.logs) {
+  await replay.replayAll((name) => {
     const topic = parseLogDirectoryName(name)?.topic
     const found = readTopicId(fileSystem, `${path}/${name}/${partitionMetadataFileName}`)
     const known = table.topics.get(topic ?? '')?.id
     // A table that lost the topic does not mean that it was deleted: its directory has the id too.
     const topicId = topic === systemTopic ? '' : (known ?? (table.isWhole ? undefined : found))
-    replay.replay(name, { topicId, logStart: logStarts?.get(name) ?? (0 as Offset) })
-  }
+    return { topicId, logStart: logStarts?.get(name) ?? (0 as Offset) }
+  })
   return replay
 }
 

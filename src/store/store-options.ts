@@ -51,7 +51,7 @@ export type StoreOptions = {
   /**
    * Size of the redo journal, made when appends begin to wait for the disk and removed by a clean
    * stop; 0 = none: then every log syncs a file of its own. Default 33,554,432, or 32,768 for each log
-   * that the store has then, when that is more, up to 268,435,456.
+   * that the store has then, when that is more, up to 134,217,728.
    */
   readonly journalBytes?: number
   /**

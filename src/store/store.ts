@@ -778,13 +778,13 @@ export class Store {
     const startedMs = clock.elapsedMs()
     const replay = this.#readJournal()
     this.#lastFrame = replay.lastFrame
-    replay.replay(logDirectoryName(systemTopic, 0), {
+    await replay.replay(logDirectoryName(systemTopic, 0), {
       topicId: '',
       logStart: this.#checkpoints.logStart(logDirectoryName(systemTopic, 0)),
     })
     const found = findLogDirectories(fileSystem, this.path, logger)
     await this.#openSystemLog(found.hasSystemLog)
-    this.#replayTopics(replay)
+    await this.#replayTopics(replay)
     const isFresh = !found.hasSystemLog && found.topics.size === 0
     this.#leaderEpoch = this.#metadata.leaderEpoch
     if (!this.#wasClean && !isFresh) {
@@ -821,12 +821,12 @@ export class Store {
   }
 
   /** Writes back what the journal holds of topics that are still there. */
-  #replayTopics(replay: JournalReplay): void {
-    for (const name of replay.logs) {
+  #replayTopics(replay: JournalReplay): Promise<void> {
+    return replay.replayAll((name) => {
       const topic = parseLogDirectoryName(name)?.topic
       const topicId = topic === undefined ? undefined : this.#metadata.topic(topic)?.id
-      replay.replay(name, { topicId, logStart: this.#checkpoints.logStart(name) })
-    }
+      return { topicId, logStart: this.#checkpoints.logStart(name) }
+    })
   }
 
   async #openSystemLog(exists: boolean): Promise<void> {

@@ -6,7 +6,7 @@
  * opening a log. Syncs go through the thread pool, a few at a time, so that a topic of a thousand
  * partitions does not stop the event loop for a second.
  */
-import { forEachLimited } from '../base/for-each-limited.ts'
+import { forEachLimited, syncsAtOnce } from '../base/for-each-limited.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import {
   logSuffix,
@@ -17,8 +17,6 @@ import {
 import { readTopicId, writeTopicIdLater } from './meta-properties.ts'
 import { logDirectoryName, partitionMetadataFileName } from './store-layout.ts'
 
-/** As many syncs at once as the thread pool has threads by default. */
-const directoriesAtOnce = 4
 const firstFiles = [logSuffix, offsetIndexSuffix, timeIndexSuffix]
 
 /**
@@ -39,7 +37,7 @@ export async function makeTopicDirectories(
     if (readTopicId(fileSystem, path) !== id) lacking.push(directory)
   }
   if (lacking.length === 0) return
-  await forEachLimited(lacking, directoriesAtOnce, (directory) => {
+  await forEachLimited(lacking, syncsAtOnce, (directory) => {
     return makeDirectory(fileSystem, directory, id)
   })
   await fileSystem.syncDirectory(storePath)

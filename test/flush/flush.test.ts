@@ -166,8 +166,8 @@ describe('the size of the journal', () => {
     [0, [32]],
     [1024, [32]],
     [2048, [64, 32]],
-    [8192, [256, 32]],
-    [100_000, [256, 32]],
+    [4096, [128, 32]],
+    [100_000, [128, 32]],
   ])('of a store with %d logs is %j MiB', (logs, sizes) => {
     expect(journalSizesFor(logs)).toEqual(sizes.map((size) => size * mebibyte))
   })

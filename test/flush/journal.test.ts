@@ -36,11 +36,12 @@ function segmentText(disk: SimFileSystem, log: string): string {
   return bytes.toString().replaceAll('\0', '.')
 }
 
-function replayAll(disk: SimFileSystem, topicIds: Record<string, string | undefined>): void {
+async function replayAll(
+  disk: SimFileSystem,
+  topicIds: Record<string, string | undefined>,
+): Promise<void> {
   const replay = new JournalReplay(disk, '/data')
-  for (const log of replay.logs) {
-    replay.replay(log, { topicId: topicIds[log], logStart: 0 as never })
-  }
+  await replay.replayAll((log) => ({ topicId: topicIds[log], logStart: 0 as never }))
   replay.finish(new RecordingLogger())
 }
 
@@ -278,7 +279,7 @@ describe('a replay', () => {
     write(journal, [a, 0, 'one'], [b, 2, 'two'])
     write(journal, [a, 3, 'more'])
     const killed = disk.processCrash()
-    replayAll(killed, ids)
+    await replayAll(killed, ids)
     expect([segmentText(killed, 'a-0'), segmentText(killed, 'b-0')]).toEqual(['onemore', '..two'])
     expect(killed.crash({ class: 'nothing-unsynced' }).stat(path)).toBeUndefined()
     expect(segmentText(killed.crash({ class: 'nothing-unsynced' }), 'a-0')).toBe('onemore')
@@ -288,7 +289,7 @@ describe('a replay', () => {
     const disk = simDisk()
     const journal = await Journal.create(disk, '/data', regionBytes, journalId)
     write(journal, [a, 0, 'one'], [b, 0, 'two'])
-    replayAll(disk, { 'a-0': 'another id' })
+    await replayAll(disk, { 'a-0': 'another id' })
     expect(disk.stat('/data/a-0')).toBeUndefined()
     expect(disk.stat('/data/b-0')).toBeUndefined()
   })
@@ -300,7 +301,7 @@ describe('a replay', () => {
     write(journal, [a, 6, 'ghi'])
     cut(journal, a, 4)
     write(journal, [a, 4, 'X'])
-    replayAll(disk, ids)
+    await replayAll(disk, ids)
     expect([segmentText(disk, 'a-0'), segmentText(disk, 'b-0')]).toEqual(['abcdX', 'kept'])
   })
 
@@ -311,9 +312,9 @@ describe('a replay', () => {
     write(journal, [b, 0, 'abc'])
     write(journal, [b, 3, 'def'])
     const replay = new JournalReplay(disk, '/data')
-    for (const log of replay.logs) {
-      replay.replay(log, { topicId: log === 'a-0' ? 'id-of-a' : '', logStart: 4 as never })
-    }
+    await replay.replayAll((log) => {
+      return { topicId: log === 'a-0' ? 'id-of-a' : '', logStart: 4 as never }
+    })
     expect(disk.readDirectory('/data/a-0')).toEqual([])
     expect(segmentText(disk, 'b-0')).toBe('abcdef')
   })
@@ -344,11 +345,11 @@ describe('a replay', () => {
           }
         }
         const once = disk.processCrash()
-        replayAll(once, ids)
+        await replayAll(once, ids)
         const interrupted = disk.processCrash()
         const half = new JournalReplay(interrupted, '/data')
-        half.replay('a-0', { topicId: 'id-of-a', logStart: 0 as never })
-        replayAll(interrupted, ids)
+        await half.replay('a-0', { topicId: 'id-of-a', logStart: 0 as never })
+        await replayAll(interrupted, ids)
         for (const found of [once, interrupted]) {
           for (const [log, text] of Object.entries(model)) {
             const isThere = found.stat(`/data/${log}/00000000000000000000.log`) !== undefined

@@ -152,6 +152,8 @@ class NodeFileSystem implements FileSystem {
   }
 }
 
+type WriteAhead = { readonly source: Uint8Array; readonly position: number }
+
 class NodeFile implements File {
   readonly path: string
   #fd: number
@@ -159,6 +161,7 @@ class NodeFile implements File {
   #flushesInFlight = 0
   /** For writes past the page cache; −1 where there are none, undefined before the first. */
   #directFd: number | undefined
+  #writesAhead: Set<WriteAhead> | undefined
 
   constructor(path: string, fd: number) {
     this.path = path
@@ -231,9 +234,20 @@ class NodeFile implements File {
     } catch (error) {
       throw storageFailure('write', this.path, error)
     }
-    return durable?.catch((error: unknown) => {
-      throw storageFailure('write', this.path, error)
-    })
+    if (durable === undefined) return undefined
+    const write = { source, position }
+    const ahead = (this.#writesAhead ??= new Set())
+    ahead.add(write)
+    return durable.then(
+      () => {
+        ahead.delete(write)
+      },
+      (error: unknown) => {
+        const isLeft = ahead.delete(write)
+        if (!isRefused(error)) throw storageFailure('write', this.path, error)
+        if (isLeft) this.#writeInstead(write)
+      },
+    )
   }
 
   /** Those of other files are waited for too, which are few and short. */
@@ -243,8 +257,16 @@ class NodeFile implements File {
     try {
       binding.finishDurableWrites(fd)
     } catch (error) {
-      throw storageFailure('write', this.path, error)
+      if (!isRefused(error)) throw storageFailure('write', this.path, error)
+      for (const write of this.#writesAhead ?? []) this.#writeInstead(write)
+      this.#writesAhead?.clear()
     }
+  }
+
+  /** Nothing was written: the file system wants larger units than ours. From here on it gets none. */
+  #writeInstead({ source, position }: WriteAhead): void {
+    this.#closeDirect()
+    this.writeDurable(source, position)
   }
 
   truncate(sizeBytes: number): void {
@@ -352,6 +374,12 @@ function makeWithParents(path: string): void {
     makeWithParents(parent)
     fs.mkdirSync(path)
   }
+}
+
+/** The system takes no such write from anybody, and has not begun with it. */
+function isRefused(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EINVAL' || code === 'EOPNOTSUPP'
 }
 
 function isInterrupted(error: unknown): boolean {

@@ -129,13 +129,26 @@ export class LogFlusher implements FlushTarget {
    */
   rolling(): void {
     if (this.#syncedTouches > 0) return
+    this.#syncDirectory()
+    this.#syncedTouches = 1
+  }
+
+  /**
+   * The log's start is about to become durable. Records below it that only the journal has count as
+   * trimmed there, with their segment: a log that then lost its last segment's name would end before it
+   * begins.
+   */
+  raisingStart(): void {
+    if (this.#syncedTouches < this.#touches) this.#syncDirectory()
+  }
+
+  #syncDirectory(): void {
     try {
       this.#env.fileSystem.syncDirectorySync(this.#env.directory)
     } catch (error) {
       this.#log.fail(error)
       throw error
     }
-    this.#syncedTouches = 1
   }
 
   /** The active segment was sealed, and a new one is there. */

@@ -1143,6 +1143,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     if (target > this.startOffset) {
       // An offset below the start was durable, or it could be given out again after a crash.
       if (target > this.durableOffset) this.#flushNow()
+      this.#flusher.raisingStart()
       this.#offsets.trimmed(target)
       this.#generation++
       this.#loaded.epochs.cutStart(target)

@@ -5,8 +5,9 @@
 import { describe, expect, it } from 'vitest'
 import { assertIndexesEqualScan } from '../../crash/sim/inspect.ts'
 import { LogError } from '../../src/base/errors.ts'
-import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
+import { SteppedClock } from '../support/stepped-clock.ts'
 
 const firstSegment = '/data/t-0/00000000000000000000.log'
 
@@ -139,6 +140,48 @@ describe('a log', () => {
       ]).toContainEqual([again.startOffset, again.endOffset])
     }
   })
+
+  it.each([1, 2])(
+    'opens again wherever a trim to its end is cut short, %d rolls before',
+    async (rolls) => {
+      let isHolding = false
+      const disk = new SimFileSystem({
+        seed: 1,
+        directories: ['/data'],
+        defer: (complete) => {
+          if (!isHolding) queueMicrotask(complete)
+        },
+      })
+      // By its clock every sync is a fast one.
+      const store = await openOn(disk, { clock: new SteppedClock() })
+      const log = await store.log('t')
+      for (let i = 0; disk.stat('/data/stratalog.journal') === undefined; i++) {
+        await (await store.log('other')).append(`${i}`)
+      }
+      await log.append(['a', 'b'])
+      await store.checkpoint()
+      // The pool does not come to the sync of the new names; the journal is synced on this thread.
+      isHolding = true
+      for (let i = 0; i < rolls; i++) {
+        log.roll()
+        await log.append(['c', 'd'])
+      }
+      const states: SimFileSystem[] = []
+      disk.onOperation = () => {
+        for (let seed = 0; seed < 12; seed++) states.push(disk.crash({ seed }))
+      }
+      const end = log.endOffset
+      log.trim(end)
+      disk.onOperation = undefined
+      isHolding = false
+      for (const state of states) {
+        const again = await openLog(state)
+        expect([0, end]).toContain(again.startOffset)
+        expect(again.endOffset).toBe(end)
+      }
+      expect(states.length).toBeGreaterThan(100)
+    },
+  )
 
   it('knows its largest timestamp although a truncation could not read what it keeps', async () => {
     const disk = simDisk()

@@ -3,16 +3,20 @@
 // process, and no thread waits for the device: an eventfd in the event loop says what is done.
 #include "napi_util.h"
 
-#if defined(__linux__)
+// The kernel's headers are a package of their own where the C library is musl.
+#if defined(__linux__) && __has_include(<linux/aio_abi.h>) && __has_include(<linux/fs.h>)
 #include <linux/aio_abi.h>
 #include <linux/fs.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#if defined(RWF_DSYNC)
+#define STRATALOG_HAS_AIO
+#endif
 #endif
 
 namespace stratalog {
 
-#if defined(__linux__) && defined(RWF_DSYNC)
+#if defined(STRATALOG_HAS_AIO)
 
 namespace {
 
@@ -246,7 +250,7 @@ Napi::Value WriteDurableLater(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   if (!ReadBytes(info[2], "position", 0, &position)) return env.Undefined();
-#if defined(__linux__) && defined(RWF_DSYNC)
+#if defined(STRATALOG_HAS_AIO)
   Napi::Uint8Array bytes = info[1].As<Napi::Uint8Array>();
   bool is_direct = reinterpret_cast<uintptr_t>(bytes.Data()) % kDirectUnit == 0 &&
                    bytes.ByteLength() % kDirectUnit == 0 && position % kDirectUnit == 0;
@@ -264,7 +268,7 @@ Napi::Value FinishDurableWrites(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   int fd = -1;
   if (!ReadDescriptor(info[0], "directFd", &fd)) return env.Undefined();
-#if defined(__linux__) && defined(RWF_DSYNC)
+#if defined(STRATALOG_HAS_AIO)
   DurableWrites* writes = env.GetInstanceData<Environment>()->writes;
   int error = writes == nullptr ? 0 : writes->Finish(fd);
   if (error != 0) ThrowSystemError(env, error, "io_submit");

@@ -1213,18 +1213,24 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       // Nothing that the journal holds may bring back what goes.
       this.#flusher.cut(last ?? segments.first, place?.position ?? 0, end)
     } catch (error) {
+      // Nobody knows whether a crash brings back what was to go: it counts as gone.
+      this.#lowerEnd(end)
       this.fail(error)
       throw this.#failure
     }
     this.#cutBack(last, place?.position, end)
   }
 
-  /** Drops what is at `end` and behind it, which is at `position` of `last` or in no segment. */
-  #cutBack(last: Segment | undefined, position: number | undefined, end: Offset): void {
+  #lowerEnd(end: Offset): void {
     const previousEnd = this.endOffset
     this.#offsets.truncated(end)
     if (end < this.#durableStart) this.#durableStart = end
     this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))
+  }
+
+  /** Drops what is at `end` and behind it, which is at `position` of `last` or in no segment. */
+  #cutBack(last: Segment | undefined, position: number | undefined, end: Offset): void {
+    this.#lowerEnd(end)
     try {
       // First, so that a crash in the middle has what is left of the tail checked.
       this.#env.onRecoveryPointLowered()

@@ -113,6 +113,24 @@ describe('a log', () => {
     expect(again.epochOf(0)).toBe(1)
   })
 
+  it('calls nothing durable that a truncation which failed may have taken', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const log = await store.log('t')
+    for (let i = 0; disk.stat('/data/stratalog.journal') === undefined; i++) {
+      await (await store.log('other')).append(`${i}`)
+    }
+    await log.append('a')
+    await log.append(['b', 'c'])
+    disk.planFault = ({ kind, path }) => {
+      return kind === 'flush' && path.endsWith('.journal') ? { errno: 'EIO' } : undefined
+    }
+    expect(() => log.truncate(1)).toThrow('EIO')
+    await expect(log.reached('disk', 3)).rejects.toMatchObject({ code: 'ERR_LOG_FAILED' })
+    expect([log.durableOffset, log.endOffset]).toEqual([1, 1])
+    expect(valuesIn(log)).toEqual(['a'])
+  })
+
   it('opens again wherever a truncation below its start is cut short', async () => {
     const disk = simDisk()
     const store = await openOn(disk)

@@ -58,8 +58,8 @@ class DurableWrites {
   // The promise, or null when nothing was written: the caller goes another way then.
   napi_value Start(int fd, napi_value bytes, const uint8_t* data, size_t size, int64_t position);
 
-  // Waits for all that is under way. Returns the errno of a write to `fd` that failed, or 0.
-  int Finish(int fd);
+  // Waits for all that is under way, and counts those to `fd`. Returns the errno of one that failed, or 0.
+  int Finish(int fd, uint32_t* count);
 
  private:
   explicit DurableWrites(Napi::Env env) : env_(env) {}
@@ -169,7 +169,7 @@ void DurableWrites::OnEvents() {
   napi_close_handle_scope(env_, handles);
 }
 
-int DurableWrites::Finish(int fd) {
+int DurableWrites::Finish(int fd, uint32_t* count) {
   int error = 0;
   io_event events[kEventsAtOnce];
   while (under_way_ > 0) {
@@ -179,7 +179,9 @@ int DurableWrites::Finish(int fd) {
       Write* write = reinterpret_cast<Write*>(events[i].data);
       bool is_asked_for = write->block.aio_fildes == static_cast<uint32_t>(fd);
       int failed = Settle(write, events[i].res);
-      if (is_asked_for && failed != 0) error = failed;
+      if (!is_asked_for) continue;
+      ++*count;
+      if (failed != 0) error = failed;
     }
   }
   return error;
@@ -267,13 +269,17 @@ Napi::Value WriteDurableLater(const Napi::CallbackInfo& info) {
 Napi::Value FinishDurableWrites(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   int fd = -1;
+  uint32_t count = 0;
   if (!ReadDescriptor(info[0], "directFd", &fd)) return env.Undefined();
 #if defined(STRATALOG_HAS_AIO)
   DurableWrites* writes = env.GetInstanceData<Environment>()->writes;
-  int error = writes == nullptr ? 0 : writes->Finish(fd);
-  if (error != 0) ThrowSystemError(env, error, "io_submit");
+  int error = writes == nullptr ? 0 : writes->Finish(fd, &count);
+  if (error != 0) {
+    ThrowSystemError(env, error, "io_submit");
+    return env.Undefined();
+  }
 #endif
-  return env.Undefined();
+  return Napi::Number::New(env, count);
 }
 
 }  // namespace

@@ -98,8 +98,10 @@ export interface NativeBinding {
    * Blocks this thread until all writes that `writeDurableLater` began on it are done. Their promises are
    * settled then, so that who awaits them runs as soon as the caller's turn ends. Throws what one to
    * `directFd` failed with.
+   * @returns how many to `directFd` were still under way. Of one that was done before, and whose promise
+   *          nobody has heard yet, this says nothing.
    */
-  finishDurableWrites(directFd: number): void
+  finishDurableWrites(directFd: number): number
 
   /** Another descriptor of what `fd` is, closed on exec; `undefined` when this binding cannot make one. */
   duplicate(fd: number): number | undefined

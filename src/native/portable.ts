@@ -137,8 +137,9 @@ function writeDurableLater(directFd: number, bytes: Uint8Array, position: number
   return undefined
 }
 
-function finishDurableWrites(directFd: number): void {
+function finishDurableWrites(directFd: number): number {
   if (!(Number.isSafeInteger(directFd) && directFd >= 0)) throw rangeError('directFd')
+  return 0
 }
 
 function pageOffset(bytes: Uint8Array): number {

@@ -79,8 +79,8 @@ export interface File {
    */
   writeDurableLater(source: Uint8Array, position: number): Promise<void> | undefined
   /**
-   * Waits, on this thread, for the `writeDurableLater`s of this file that are under way. Throws when one
-   * failed; its promise rejects as well.
+   * Waits, on this thread, for the `writeDurableLater`s of this file whose promises were not heard yet.
+   * When it returns all of them are durable; throws when one failed, and its promise rejects as well.
    */
   finishDurableWrites(): void
   /** Cuts or extends (with zeros) to `sizeBytes`; reserved blocks beyond it are free again. */

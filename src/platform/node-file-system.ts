@@ -254,13 +254,17 @@ class NodeFile implements File {
   finishDurableWrites(): void {
     const fd = this.#directFd ?? -1
     if (fd < 0) return
+    const ahead = [...(this.#writesAhead ?? [])]
     try {
-      binding.finishDurableWrites(fd)
+      if (binding.finishDurableWrites(fd) === ahead.length) return
     } catch (error) {
       if (!isRefused(error)) throw storageFailure('write', this.path, error)
-      for (const write of this.#writesAhead ?? []) this.#writeInstead(write)
+      for (const write of ahead) this.#writeInstead(write)
       this.#writesAhead?.clear()
+      return
     }
+    // One was done before, and its promise was not heard yet: whether it failed nobody here knows.
+    for (const { source, position } of ahead) this.writeDurable(source, position)
   }
 
   /** Nothing was written: the file system wants larger units than ours. From here on it gets none. */

@@ -87,6 +87,8 @@ export class SimFileSystem implements FileSystem {
   readonly #readFaults = new Map<number, SimFault>()
   /** Writes past the page cache that are under way. */
   readonly #durableWrites = new Set<{ readonly node: SimFileNode; readonly complete: () => void }>()
+  /** Of files one of whose writes past the page cache failed, whether that was heard already or not. */
+  readonly #failedWrites = new Map<SimFileNode, Error>()
   /** Told of every operation just before it happens. For traces of a failing seed. */
   onOperation: ((operation: SimOperation) => void) | undefined
   /** Asked at every operation whether it shall fail; `failOperation` goes first. */
@@ -457,7 +459,9 @@ export class SimFileSystem implements FileSystem {
         return
       }
       node.content.dropWrite(sequence)
-      throw simFailure('write', path, fault.errno)
+      const failure = simFailure('write', path, fault.errno)
+      this.#failedWrites.set(node, failure)
+      throw failure
     }
     const write = { node, complete }
     this.#durableWrites.add(write)
@@ -470,6 +474,8 @@ export class SimFileSystem implements FileSystem {
   /** The promises settle later, as of themselves: what is done is done again then, and nothing changes. */
   #finishDurableWrites(node: SimFileNode): void {
     this.#assertRunning()
+    const failure = this.#failedWrites.get(node)
+    if (failure !== undefined) throw failure
     for (const write of this.#durableWrites) {
       if (write.node !== node) continue
       this.#durableWrites.delete(write)

@@ -520,7 +520,8 @@ function describeFileOperations(
       void written?.then(() => {
         isTold = true
       })
-      binding().finishDurableWrites(direct)
+      expect(binding().finishDurableWrites(direct)).toBe(written === undefined ? 0 : 1)
+      expect(binding().finishDurableWrites(direct)).toBe(0)
       expect(isTold).toBe(false)
       await Promise.resolve()
       expect(isTold).toBe(written !== undefined)

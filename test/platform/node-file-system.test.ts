@@ -50,6 +50,23 @@ describe('a durable write on the real disk', () => {
     },
   )
 
+  it('is not taken for done when it failed just before, and nobody has heard of it', async () => {
+    const file = nodeFileSystem.open(`${directory.path}/file`, 'open-or-create')
+    file.write(Buffer.alloc(8192), 0)
+    const failure = Object.assign(new Error('EIO: i/o error, io_submit'), { code: 'EIO' })
+    vi.spyOn(binding, 'writeDurableLater').mockImplementation(() => Promise.reject(failure))
+    const page = pageAlignedBuffer(4096).fill('p')
+    const durable = file.writeDurableLater(page, 4096)
+    if (durable !== undefined) {
+      file.finishDurableWrites()
+      const found = Buffer.alloc(1)
+      file.read(found, 4096)
+      expect(found.toString()).toBe('p')
+      await expect(durable).rejects.toMatchObject({ errno: 'EIO' })
+    }
+    file.close()
+  })
+
   it('fails with what the device says', async () => {
     const file = nodeFileSystem.open(`${directory.path}/file`, 'open-or-create')
     const failure = Object.assign(new Error('EIO: i/o error, io_submit'), { code: 'EIO' })

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { assertIndexesEqualScan } from '../../crash/sim/inspect.ts'
 import { LogError } from '../../src/base/errors.ts'
 import { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import type { Store } from '../../src/store/store.ts'
 import { openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
 import { SteppedClock } from '../support/stepped-clock.ts'
 
@@ -13,6 +14,12 @@ const firstSegment = '/data/t-0/00000000000000000000.log'
 
 async function openLog(disk: SimFileSystem) {
   return (await openOn(disk)).log('t')
+}
+
+/** Appends to another log until the store has its journal. */
+async function makeJournal(disk: SimFileSystem, store: Store): Promise<void> {
+  const other = await store.log('other')
+  while (disk.stat('/data/stratalog.journal') === undefined) await other.append('x')
 }
 
 describe('a log', () => {
@@ -117,9 +124,7 @@ describe('a log', () => {
     const disk = simDisk()
     const store = await openOn(disk)
     const log = await store.log('t')
-    for (let i = 0; disk.stat('/data/stratalog.journal') === undefined; i++) {
-      await (await store.log('other')).append(`${i}`)
-    }
+    await makeJournal(disk, store)
     await log.append('a')
     await log.append(['b', 'c'])
     disk.planFault = ({ kind, path }) => {
@@ -135,9 +140,7 @@ describe('a log', () => {
     const disk = simDisk()
     const store = await openOn(disk)
     const log = await store.log('t')
-    for (let i = 0; disk.stat('/data/stratalog.journal') === undefined; i++) {
-      await (await store.log('other')).append(`${i}`)
-    }
+    await makeJournal(disk, store)
     await log.append(['a', 'b', 'c'])
     await log.append(['d', 'e', 'f'])
     log.trim(4)
@@ -173,9 +176,7 @@ describe('a log', () => {
       // By its clock every sync is a fast one.
       const store = await openOn(disk, { clock: new SteppedClock() })
       const log = await store.log('t')
-      for (let i = 0; disk.stat('/data/stratalog.journal') === undefined; i++) {
-        await (await store.log('other')).append(`${i}`)
-      }
+      await makeJournal(disk, store)
       await log.append(['a', 'b'])
       await store.checkpoint()
       // The pool does not come to the sync of the new names; the journal is synced on this thread.

@@ -5,10 +5,10 @@
 //           appender waits for its acknowledgement before it appends again. Bare: 4 KiB written
 //           into a zeroed 64 MiB file at advancing positions, fdatasync. Level `os`: 100 B in
 //           batches of 1,000, and one at a time. Recovery: see durable/recovery-load.ts.
-// Measures  records/s; p50/p99/p99.9 of one acknowledgement; CPU; bytes and
-//           flushes that reached the disk (of all processes) per record. Every run is a process of
-//           its own on an empty directory, engines alternate (A B C A B C …); ratios are those of the
-//           medians over the rounds, at level `os` medians of the ratios of neighbouring runs.
+// Measures  records/s; p50/p99/p99.9 of one acknowledgement; CPU; bytes and flushes that reached the
+//           disk (of all processes) per record. Every run is a process of its own on an empty
+//           directory, engines alternate (A B C A B C …); ratios are those of the medians over the
+//           rounds, at level `os` medians of the ratios of neighbouring runs.
 //           Not: batches at level `disk`, the network, a recovery with cold caches.
 import { cpSync, mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'

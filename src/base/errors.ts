@@ -359,14 +359,15 @@ export class ListenError extends LogError {
 }
 
 /**
- * A log does not end, or a key of a table does not hold, what the caller expected. Nothing was
- * written. `log` comes with `expected` and `found`, `table` with `changeIndex`.
+ * A log does not end, or a key of a table does not hold, what the caller expected; or the records that
+ * a group was made of were truncated before it could be written. Nothing was written. `log` comes with
+ * `expected` and `found`, `table` with `changeIndex`.
  */
 export class ConflictError extends LogError {
   override readonly name = 'ConflictError'
   override readonly code = 'ERR_CONFLICT'
   readonly log: string | undefined
-  /** Log ends, exclusive. */
+  /** Log ends, exclusive; of a truncation, the position committed and the end now. */
   readonly expected: number | undefined
   readonly found: number | undefined
   readonly table: string | undefined
@@ -375,11 +376,15 @@ export class ConflictError extends LogError {
 
   constructor(
     details:
-      | { log: string; expected: number; found: number }
+      | { log: string; expected: number; found: number; isTruncated?: boolean }
       | { table: string; changeIndex: number },
   ) {
     if ('log' in details) {
-      super(`${details.log} ends at offset ${details.found}: expected ${details.expected}`)
+      super(
+        details.isTruncated === true
+          ? `${details.log} was truncated since the records before ${details.expected} were read`
+          : `${details.log} ends at offset ${details.found}: expected ${details.expected}`,
+      )
       this.log = details.log
       this.expected = details.expected
       this.found = details.found

@@ -185,6 +185,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
   #generation = 0
+  #truncations = 0
   #jitterMs = 0
   #expiryCheckAt = firstExpiryCheckAt
   readonly #flusher: LogFlusher
@@ -293,6 +294,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
   get generation(): number {
     return this.#generation
+  }
+  /** Store only: how often the end went back. Other records may stand where some were read before. */
+  get truncations(): number {
+    return this.#truncations
   }
   /** Store only: the names of the segments tell the next open where the log starts. */
   get isStartTold(): boolean {
@@ -1223,6 +1228,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   #lowerEnd(end: Offset): void {
     const previousEnd = this.endOffset
+    this.#truncations++
     this.#offsets.truncated(end)
     if (end < this.#durableStart) this.#durableStart = end
     this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))

@@ -10,7 +10,7 @@
  * The callback only collects; what it collected is checked and written in one turn of the event loop
  * (log/group-append.ts). One log or one table alone needs no group: a batch is atomic by itself.
  */
-import { ClosedError, InvalidOptionError } from '../base/errors.ts'
+import { ClosedError, ConflictError, InvalidOptionError } from '../base/errors.ts'
 import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
 import type { DurabilityLevel, Offset } from '../base/types.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
@@ -58,7 +58,8 @@ export interface AtomicTransaction {
   ): void
   /**
    * Commits all before `offset`, by default what the consumer has handed out, as its `commit` does:
-   * with the same errors, of which ERR_COMMIT_STALE also comes when another handle commits meanwhile.
+   * with the same errors, of which ERR_COMMIT_STALE also comes when another handle commits meanwhile,
+   * and ConflictError when the log is truncated meanwhile.
    * Records before it are as durable as the group: no crash leaves the group without what it was made of.
    */
   commitPosition(consumer: Consumer, offset?: number): void
@@ -74,6 +75,8 @@ export type GroupHost = {
 
 type AnyTable = Table<unknown, unknown>
 type LogWork = { readonly records: RecordInput[]; expect: number | undefined }
+/** `truncations`: of the consumer's log, when the group was collected. */
+type Commit = { readonly offset: Offset; readonly truncations: number }
 type TableWork = { readonly table: AnyTable; readonly changes: EncodedChanges }
 
 const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
@@ -84,7 +87,7 @@ class Collector implements AtomicTransaction {
   /** Log of each append, and how many records precede and belong to it. */
   readonly appends: { readonly log: Log; readonly first: number; readonly count: number }[] = []
   /** Up to where each consumer commits. */
-  readonly commits = new Map<Consumer, Offset>()
+  readonly commits = new Map<Consumer, Commit>()
   isOver = false
   readonly #host: GroupHost
 
@@ -151,7 +154,8 @@ class Collector implements AtomicTransaction {
     this.#assertOwn(consumer.log)
     const { table, key, value } = consumer.encodeCommit(offset)
     this.#change(table, { key, value })
-    this.commits.set(consumer, value.offset)
+    const { truncations } = consumer.log
+    this.commits.set(consumer, { offset: value.offset, truncations })
   }
 
   #expectation<Value>(options: { readonly expect?: Value | undefined }): {
@@ -244,7 +248,7 @@ async function write(
     for (const { table, changes } of tables) table.apply(changes, bases.get(table.log) as Offset)
     if (level !== 'disk') return
     // From this moment on: a truncation in the next one must reject it.
-    const inputs = Array.from(group.commits, ([{ log }, offset]) => log.settled(level, offset))
+    const inputs = Array.from(group.commits, ([{ log }, { offset }]) => log.settled(level, offset))
     settled = Promise.all([...inputs, ...parts.map(({ log }) => log.settled(level, log.endOffset))])
     settled.catch(() => {})
   }
@@ -253,7 +257,7 @@ async function write(
     check()
     written([only.log.appendEncoded(only.batch, level).baseOffset])
   } else if (parts.length > 1) {
-    const inputs = Array.from(group.commits, ([{ log }, end]) => ({ log, end }))
+    const inputs = Array.from(group.commits, ([{ log }, { offset }]) => ({ log, end: offset }))
     await appendGroup(
       host.commit,
       { parts, inputs },
@@ -280,5 +284,11 @@ function checkExpectations(group: Collector, tables: readonly TableWork[]): void
   for (const [log, { expect }] of group.logs) if (expect !== undefined) log.assertEnd(expect)
   for (const { table, changes } of tables) table.check(changes)
   // What was true when the callback ran may have changed while the group waited for the journal.
-  for (const [consumer, offset] of group.commits) consumer.encodeCommit(offset)
+  for (const [consumer, { offset, truncations }] of group.commits) {
+    consumer.encodeCommit(offset)
+    const { name: log, truncations: now, endOffset: found } = consumer.log
+    if (now === truncations) continue
+    // Others may stand now where the records were that were read.
+    throw new ConflictError({ log, expected: offset, found, isTruncated: true })
+  }
 }

@@ -173,6 +173,25 @@ describe('a commit in a group', () => {
     expect([output.endOffset, positions.endOffset]).toEqual(before)
   })
 
+  it('is refused when what was read is truncated while the group waited, also where others stand now', async () => {
+    const { store, input, output, consumer } = await opened()
+    await input.append(['a', 'b'], { level: 'os' })
+    await input.append('c', { level: 'os' })
+    // The first group of a store waits for its journal.
+    const group = store.atomic((tx) => {
+      tx.append(output, 'abc')
+      tx.commitPosition(consumer, 3)
+    })
+    input.truncate(2)
+    await input.append('d', { level: 'os' })
+    await expect(group).rejects.toMatchObject({
+      code: 'ERR_CONFLICT',
+      log: input.name,
+      expected: 3,
+    })
+    expect([output.endOffset, consumer.committed]).toEqual([0, undefined])
+  })
+
   it('is refused when another handle has gone ahead while the group waited', async () => {
     const { store, input, output, consumer } = await opened()
     const faster = await store.consumer('one', input)

@@ -57,11 +57,11 @@ export type { RetentionReport, RetentionWarning } from './store/store-retention.
 export type { Topic } from './store/topic.ts'
 export type { Defaults, DefaultsScope, TopicDefaults } from './store/topic-defaults.ts'
 export { type VerifyOptions, type VerifyReport, verifyStore } from './store/verify-store.ts'
+export type { EncodedChanges } from './table/encoded-changes.ts'
 export type { KeyBounds, RangeOptions } from './table/key-range.ts'
 export type {
   BatchChange,
   ChangeOptions,
-  EncodedChanges,
   Table,
   WatchOptions,
 } from './table/table.ts'

@@ -123,6 +123,8 @@ export class LogModel {
     this.diskEnd = Math.min(this.diskEnd, end)
     this.osEnd = Math.min(this.osEnd, end)
     this.cutCommits(end)
+    // Whatever stands there later: nobody committed it yet.
+    for (const commit of this.commits.values()) commit.most = Math.min(commit.most, end)
   }
 
   /** The log may have been trimmed up to `offset`. */

@@ -19,13 +19,16 @@ export class AppendRun {
   readonly durable: Promise<void>
   readonly batches: RunBatch[] = []
   readonly baseOffset: Offset
+  /** Of all its batches, also when a higher one begins meanwhile. */
+  readonly leaderEpoch: number
   endOffset: Offset
   #sizeBytes = 0
   #resolve!: () => void
   #reject!: (error: unknown) => void
 
-  constructor(baseOffset: Offset) {
+  constructor(baseOffset: Offset, leaderEpoch: number) {
     this.baseOffset = this.endOffset = baseOffset
+    this.leaderEpoch = leaderEpoch
     this.durable = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject

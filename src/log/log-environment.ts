@@ -24,10 +24,7 @@ export type LogEnvironment = {
   /** Live: the topic swaps what it returns. */
   readonly settings: LogSettings
   readonly commit: FlushCoordinator
-  /**
-   * Epoch stamped into appended batches, unless the log is replicated; constant while the store is
-   * open.
-   */
+  /** Epoch stamped into appended batches, unless the log is replicated. Grows by `raiseLeaderEpoch`. */
   readonly leaderEpoch: number
   /** The embedder replicates the log: leader epochs and high watermark are its own. */
   readonly isReplicated?: boolean
@@ -39,4 +36,9 @@ export type LogEnvironment = {
    * durable on return.
    */
   readonly onRecoveryPointLowered: () => void
+  /**
+   * A truncation begins: what is appended from here on has a higher leader epoch than what goes, so
+   * that who has read that can tell. Durable on return. Throws StorageError, LogFailedError.
+   */
+  readonly raiseLeaderEpoch: () => void
 }

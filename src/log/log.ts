@@ -378,8 +378,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     if (isOver || this.#isRollDue(runBytes, lastOffset, maxTimestamp)) {
       return this.#acked(this.#store(batch, 'disk'), 'disk')
     }
-    const run = (this.#run ??= new AppendRun(offset))
-    assignOffset(bytes, start, offset, this.#env.leaderEpoch)
+    const run = (this.#run ??= new AppendRun(offset, this.#env.leaderEpoch))
+    assignOffset(bytes, start, offset, run.leaderEpoch)
     this.#parts.segments.active.wait(bytes, start, end)
     run.add(sizeBytes, lastOffset, maxTimestamp)
     this.#env.commit.request(this.#flusher)
@@ -420,10 +420,11 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     }
   }
 
-  #writeRun({ sizeBytes, batches, baseOffset, endOffset }: AppendRun, isInFrame: boolean): void {
+  #writeRun(run: AppendRun, isInFrame: boolean): void {
+    const { sizeBytes, batches, baseOffset, endOffset, leaderEpoch } = run
     const { segments, producers, epochs } = this.#parts
     const { active } = segments
-    epochs.note(this.#env.leaderEpoch, baseOffset)
+    epochs.note(leaderEpoch, baseOffset)
     const isKept = isInFrame && this.#flusher.canCapture(sizeBytes) && active.canKeepWaiting()
     const bytes = active.waiting
     let position: number
@@ -1147,7 +1148,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     if (target <= this.#durableStart) return undefined
     if (target > this.startOffset) {
       // An offset below the start was durable, or it could be given out again after a crash.
-      if (target > this.durableOffset) this.#flushNow()
+      if (target > this.durableOffset) this.flushNow()
       this.#flusher.raisingStart()
       this.#offsets.trimmed(target)
       this.#generation++
@@ -1169,7 +1170,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#env.fileSystem.syncDirectorySync(this.directory)
   }
 
-  #flushNow(): void {
+  /** `flush` on this thread, of the segments themselves. @throws StorageError, LogFailedError. */
+  flushNow(): void {
     try {
       this.#flusher.syncNow()
     } catch (error) {
@@ -1184,7 +1186,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /**
    * Drops the batch that holds `to` and everything after it; `endOffset` says where the log ends
    * then. With `epoch`, of a leader that answered with `endOfEpoch`, also what is of later epochs
-   * (KIP-101). Readers beyond it, and appends that wait for `disk` there, get OffsetOutOfRangeError.
+   * (KIP-101). Unless the log is replicated, the store begins a new leader epoch first, by which clients
+   * and named consumers tell what is appended from here on from what went. Readers beyond it, and appends that wait for `disk` there, get OffsetOutOfRangeError.
    * Slices handed out before must not be sent any more. Durable on return; when it fails half-way
    * the log takes no more appends.
    *
@@ -1207,6 +1210,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const place = last?.locate(target)
     // Whole batches go, so that the offsets that are left stay dense.
     const end = Math.min(place?.baseOffset ?? target, target) as Offset
+    if (!this.isReplicated) this.#env.raiseLeaderEpoch()
     this.#generation++
     this.#indexSeal = undefined
     try {

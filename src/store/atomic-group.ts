@@ -18,7 +18,8 @@ import { appendGroup, type GroupPart } from '../log/group-append.ts'
 import { type Ack, Log } from '../log/log.ts'
 import type { SharedBuilders } from '../log/shared-builders.ts'
 import type { RecordInput } from '../record/record.ts'
-import { type BatchChange, type EncodedChanges, Table } from '../table/table.ts'
+import type { EncodedChanges } from '../table/encoded-changes.ts'
+import { type BatchChange, Table } from '../table/table.ts'
 import { Consumer } from './consumer.ts'
 
 export type AtomicOptions = {

@@ -21,12 +21,14 @@ export type SharedEnvironment = Pick<
   | 'logger'
   | 'random'
   | 'commit'
-  | 'leaderEpoch'
   | 'builders'
   | 'onRecoveryPointLowered'
+  | 'raiseLeaderEpoch'
 > & {
   /** The data directory. */
   readonly path: string
+  /** As in LogEnvironment. */
+  leaderEpoch: number
 }
 
 /** Whose settings they are: a topic, as a rule. */
@@ -119,5 +121,8 @@ export class PartitionEnvironment implements LogEnvironment {
   }
   get onRecoveryPointLowered(): () => void {
     return this.#store.onRecoveryPointLowered
+  }
+  get raiseLeaderEpoch(): () => void {
+    return this.#store.raiseLeaderEpoch
   }
 }

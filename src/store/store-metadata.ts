@@ -72,6 +72,11 @@ export class StoreMetadata {
     return this.#put(leaderEpochKey, { value: epoch })
   }
 
+  /** The same, durable on return. Throws StorageError, LogFailedError. */
+  setLeaderEpochNow(epoch: number): void {
+    this.#table.putNow(leaderEpochKey, { value: epoch })
+  }
+
   /** Defaults of topics that were given for `scope`. */
   defaults(scope: DefaultsScope): Defaults {
     const entry = this.#table.get(defaultsPrefix + scope)

@@ -267,7 +267,10 @@ export class Store {
     return this.#defaults
   }
 
-  /** Epoch of every log; grows by one with each unclean stop, and never goes back. */
+  /**
+   * Epoch of every log that is not replicated; grows by one with each unclean stop and each truncation of
+   * such a log, and never goes back.
+   */
   get leaderEpoch(): number {
     return this.#leaderEpoch
   }
@@ -956,8 +959,17 @@ export class Store {
       leaderEpoch,
       builders: this.#builders,
       onRecoveryPointLowered: () => this.#checkpoints.write(this.#openLogs()),
+      raiseLeaderEpoch: () => this.#raiseLeaderEpoch(),
     }
     return this.#shared
+  }
+
+  #raiseLeaderEpoch(): void {
+    const epoch = this.#leaderEpoch + 1
+    // Durable before a record has it: recovery takes a batch of a higher epoch for damage.
+    this.#metadata.setLeaderEpochNow(epoch)
+    this.#leaderEpoch = epoch
+    if (this.#shared !== undefined) this.#shared.leaderEpoch = epoch
   }
 
   #mayHaveGaps(topic: string, settings: LogSettings): boolean {

@@ -14,7 +14,7 @@ import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.
 import type { DurabilityLevel, Offset } from '../base/types.ts'
 import type { Ack, Log } from '../log/log.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
-import type { RecordFields } from '../record/record.ts'
+import { Changes, type EncodedChanges } from './encoded-changes.ts'
 import { entryHeaderSize, placeOf } from './entry-arena.ts'
 import { checkRange, type KeyBounds, type RangeOptions, rangeOf } from './key-range.ts'
 import { RangeWalk } from './range-walk.ts'
@@ -46,36 +46,7 @@ export type WatchOptions<Key> = KeyBounds<Key> & {
   readonly maxBuffered?: number
 }
 
-/** Changes that are encoded but not made: to be made together with those of other logs. */
-export type EncodedChanges = {
-  /** What to append to the table's log, as one batch. Views of the table's memory. */
-  readonly records: readonly RecordFields[]
-}
-
 const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
-
-class Changes implements EncodedChanges {
-  readonly refs: number[] = []
-  readonly expectations: { index: number; value: Buffer | undefined }[] = []
-  state: 'staged' | 'done' = 'staged'
-  readonly #entries: TableEntries
-
-  constructor(entries: TableEntries) {
-    this.#entries = entries
-  }
-
-  get records(): RecordFields[] {
-    const { arena } = this.#entries
-    return this.refs.map((ref) => {
-      const bytes = arena.bytesOf(ref)
-      const start = placeOf(ref) + entryHeaderSize
-      const end = start + arena.keyLengthOf(ref)
-      const length = arena.valueLengthOf(ref)
-      const value = length < 0 ? null : bytes.subarray(end, end + length)
-      return { key: bytes.subarray(start, end), value }
-    })
-  }
-}
 
 export class Table<Key, Value> {
   readonly name: string
@@ -234,16 +205,37 @@ export class Table<Key, Value> {
   }
 
   #commit(changes: Changes, level: DurabilityLevel): Promise<Ack> {
+    try {
+      const base = this.#make(changes, level)
+      return this.#acked(base, (base + changes.refs.length - 1) as Offset, level)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** @returns the offset of the first change. */
+  #make(changes: Changes, level: DurabilityLevel): Offset {
     let base: Offset
     try {
       this.check(changes)
       base = this.#append(changes, level)
     } catch (error) {
       this.discard(changes)
-      return Promise.reject(error)
+      throw error
     }
     this.apply(changes, base)
-    return this.#acked(base, (base + changes.refs.length - 1) as Offset, level)
+    return base
+  }
+
+  /**
+   * Store only, of a table that is in no group: `put`, durable on return.
+   * @throws as `put` rejects.
+   */
+  putNow(key: Key, value: Value): void {
+    const changes = this.encode([{ key, value }]) as Changes
+    assert(this.#queue.length === 0 && !this.#isUndecided(), 'the table is in no group')
+    this.#make(changes, 'disk')
+    this.log.flushNow()
   }
 
   async #acked(offset: Offset, lastOffset: Offset, level: DurabilityLevel): Promise<Ack> {

@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest'
 import type { CrashClass } from '../../src/platform/sim-crash-class.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import { leaderEpochAt } from '../../src/record/batch-format.ts'
 import {
   expectDense,
   expectIndexesEqualScan,
@@ -185,6 +186,24 @@ describe('appends of one turn', () => {
     log.trim(log.endOffset)
     await Promise.all(more)
     expect(log.startOffset).toBe(2 + 2 * values.length)
+  })
+
+  it('have one leader epoch, the one known for their offsets, when a truncation elsewhere begins another', async () => {
+    const { store, log, appendAll } = await openLog()
+    const other = await store.log('other')
+    await Promise.all([log.append('before'), other.append('before')])
+    const before = appendAll()
+    other.truncate(0)
+    const after = appendAll()
+    await Promise.all([...before, ...after])
+    expect(store.leaderEpoch).toBe(1)
+    await log.append('behind')
+    const lastOffset = log.endOffset - 1
+    for (const offset of [1, values.length + 1, lastOffset]) {
+      const found = log.readRaw({ from: offset, maxBytes: 1 })
+      expect(found?.bytes.readInt32BE(leaderEpochAt)).toBe(log.epochOf(offset))
+    }
+    expect([log.epochOf(1), log.epochOf(lastOffset)]).toEqual([0, 1])
   })
 
   it('are refused when no offsets are left, one by one or together', async () => {

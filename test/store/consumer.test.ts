@@ -121,6 +121,25 @@ describe('a named consumer', () => {
     await expect(b.commit(1)).rejects.toThrow(StaleCommitError)
   })
 
+  it('goes back with a truncation, whatever stands there later and whatever a crash takes', async () => {
+    const { disk, store, log, consumer } = await open()
+    await fill(log, 8)
+    const one = await consumer()
+    await take(one, 8)
+    await one.commit()
+    log.truncate(5)
+    expect([store.leaderEpoch, one.committed]).toEqual([1, 5])
+    await fill(log, 10)
+    expect(one.committed).toBe(5)
+    expect([log.epochOf(4), log.epochOf(5)]).toEqual([0, 1])
+    for (const crashClass of crashClasses) {
+      const again = await open(disk.crash({ class: crashClass }))
+      expect((await again.consumer()).committed).toBe(5)
+      const epochs = [again.log.epochOf(4), again.log.epochOf(5), again.store.leaderEpoch]
+      expect(epochs).toEqual([0, 1, 2])
+    }
+  })
+
   it('goes where it is sent, also while it waits', async () => {
     const { log, consumer } = await open()
     await fill(log, 3)

@@ -295,7 +295,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   get generation(): number {
     return this.#generation
   }
-  /** Store only: how often the end went back. Other records may stand where some were read before. */
+  /** Store only: how often it was truncated. Other records may stand where some were read before. */
   get truncations(): number {
     return this.#truncations
   }
@@ -1211,6 +1211,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     // Whole batches go, so that the offsets that are left stay dense.
     const end = Math.min(place?.baseOffset ?? target, target) as Offset
     if (!this.isReplicated) this.#env.raiseLeaderEpoch()
+    this.#truncations++
     this.#generation++
     this.#indexSeal = undefined
     try {
@@ -1232,7 +1233,6 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   #lowerEnd(end: Offset): void {
     const previousEnd = this.endOffset
-    this.#truncations++
     this.#offsets.truncated(end)
     if (end < this.#durableStart) this.#durableStart = end
     this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))

@@ -192,6 +192,27 @@ describe('a commit in a group', () => {
     expect([output.endOffset, consumer.committed]).toEqual([0, undefined])
   })
 
+  it('is not refused for a group that was taken back meanwhile: nobody had read that', async () => {
+    const { disk, store, input, output, consumer } = await opened()
+    const side = await store.log('side')
+    await input.append(['a', 'b'], { level: 'os' })
+    disk.planFault = ({ kind, path }) => {
+      const isMeant = kind === 'write' || kind === 'reserve'
+      return isMeant && path.startsWith('/data/output-0/') ? { errno: 'ENOSPC' } : undefined
+    }
+    const failing = store.atomic((tx) => {
+      tx.append(input, 'c')
+      tx.append(output, 'c')
+    })
+    const group = store.atomic((tx) => {
+      tx.append(side, 'ab')
+      tx.commitPosition(consumer, 2)
+    })
+    await expect(failing).rejects.toMatchObject({ code: 'ERR_STORAGE' })
+    await group
+    expect([valuesIn(input), consumer.committed]).toEqual([['a', 'b'], 2])
+  })
+
   it('is refused when another handle has gone ahead while the group waited', async () => {
     const { store, input, output, consumer } = await opened()
     const faster = await store.consumer('one', input)

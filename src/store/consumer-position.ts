@@ -16,7 +16,7 @@ import type { Table } from '../table/table.ts'
 export type PositionEntry = {
   /** First offset not consumed. */
   readonly offset: Offset
-  /** Leader epoch of the record before it, −1 when there is none. */
+  /** Leader epoch of the record before it; at the log start, of the one there or of what comes next. */
   readonly epoch: number
   /** When it was committed, in ms since the epoch. */
   readonly committedMs: number
@@ -61,11 +61,17 @@ export function parsePositionKey(key: string): { consumer: string; log: string }
 export function positionOf(log: Log, topicId: string, offset: Offset): PositionEntry {
   return {
     offset,
-    epoch: offset > log.startOffset ? log.epochOf(offset - 1) : -1,
+    epoch: epochBefore(log, offset),
     committedMs: log.clock.now(),
     isCaughtUp: offset >= log.highWatermark,
     topicId,
   }
+}
+
+/** At the log start a truncation to below it must be told too: by what stands there, or comes next. */
+function epochBefore(log: Log, offset: Offset): number {
+  const epoch = log.epochOf(Math.max(offset - 1, log.startOffset))
+  return epoch < 0 ? log.leaderEpoch : epoch
 }
 
 /**

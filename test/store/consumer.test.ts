@@ -140,6 +140,18 @@ describe('a named consumer', () => {
     }
   })
 
+  it('goes back with a truncation to below the log start too', async () => {
+    const { log, consumer } = await open()
+    await fill(log, 3)
+    await log.append(['3', '4', '5'])
+    log.trim(5)
+    const one = await consumer()
+    await one.commit(5)
+    log.truncate(5)
+    await fill(log, 4)
+    expect([log.startOffset, one.committed, log.endOffset]).toEqual([3, 3, 7])
+  })
+
   it('goes where it is sent, also while it waits', async () => {
     const { log, consumer } = await open()
     await fill(log, 3)

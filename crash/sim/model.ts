@@ -123,8 +123,12 @@ export class LogModel {
     this.diskEnd = Math.min(this.diskEnd, end)
     this.osEnd = Math.min(this.osEnd, end)
     this.cutCommits(end)
-    // Whatever stands there later: nobody committed it yet.
-    for (const commit of this.commits.values()) commit.most = Math.min(commit.most, end)
+    for (const commit of this.commits.values()) {
+      if (commit.most <= end) continue
+      // Whatever stands there later: nobody committed it yet. One beyond is worth this.
+      commit.most = end
+      commit.singles.add(end)
+    }
   }
 
   /** The log may have been trimmed up to `offset`. */

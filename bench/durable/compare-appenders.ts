@@ -15,7 +15,13 @@ type Run = { readonly name: DurableEngineName; readonly appenders: number }
 
 const many = 64
 const load = { valueBytes: 1024, warmUpMs: 300, measuredMs: 1000 }
-const bareLoad: BareSyncLoad = { fileBytes: 64 << 20, warmUpSyncs: 500, syncs: 500, blocks: 4 }
+const bareLoad: BareSyncLoad = {
+  fileBytes: 64 << 20,
+  warmUpSyncs: 500,
+  syncs: 500,
+  blocks: 4,
+  recordsTogether: many,
+}
 
 const runs: readonly Run[] = [
   { name: 'one log', appenders: 1 },
@@ -147,6 +153,13 @@ function print({ bare, measures }: Rounds, roundCount: number): void {
       appenders: '',
       'p50 / p99 / p99.9 µs': latency(bare.map((run) => run.threadPool)),
       ...empty,
+    },
+    {
+      run: `bare, ${many} KiB in one write`,
+      appenders: '',
+      'p50 / p99 / p99.9 µs': latency(bare.map((run) => run.together)),
+      ...empty,
+      'records/s': median(bare.map((run) => run.together.recordsPerSecond)),
     },
     ...runs.flatMap((run) => {
       const all = measures.get(keyOf(run))!

@@ -1152,7 +1152,6 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       this.#flusher.raisingStart()
       this.#offsets.trimmed(target)
       this.#generation++
-      this.#loaded.epochs.cutStart(target)
     }
     return target
   }
@@ -1161,7 +1160,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   freeBelow(start: Offset): void {
     this.#assertWritable()
     if (start > this.#durableStart) this.#durableStart = start
-    const { segments, snapshots } = this.#loaded
+    const { segments, snapshots, epochs } = this.#loaded
+    epochs.cutStart(start)
     if (segments.count === 1 || this.#secondBase() > start) return
     while (segments.count > 1 && this.#secondBase() <= start) {
       this.#removal.take(segments.shift())

@@ -124,6 +124,29 @@ describe('a log', () => {
     expect(again.epochOf(0)).toBe(1)
   })
 
+  it('knows the epochs of records that a trim which failed, and a crash, left', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const log = await store.log('t')
+    for (const value of ['a', 'b', 'c']) await log.append(value)
+    log.truncate(2)
+    for (const value of ['d', 'e']) {
+      await log.append(value)
+      log.roll()
+    }
+    await store.checkpoint()
+    disk.planFault = ({ kind, path }) => {
+      const isStart = path.includes('log-start-offset-checkpoint')
+      return kind === 'write' && isStart ? { errno: 'ENOSPC' } : undefined
+    }
+    expect(() => log.trim(4)).toThrow('ENOSPC')
+    await log.append('f')
+    await store.checkpoint().catch(() => {})
+    const again = await openLog(disk.processCrash())
+    expect(valuesIn(again)).toEqual(['a', 'b', 'd', 'e', 'f'])
+    expect([0, 1, 2, 3, 4].map((offset) => again.epochOf(offset))).toEqual([0, 0, 1, 1, 1])
+  })
+
   it('calls nothing durable that a truncation which failed may have taken', async () => {
     const disk = simDisk()
     const store = await openOn(disk)

@@ -24,7 +24,7 @@ import {
 } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
-import { mebibyte } from '../base/units.ts'
+import { kibibyte, mebibyte } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { GroupMark } from '../record/group-mark.ts'
 import { SyncPace } from './flush-policy.ts'
@@ -59,6 +59,9 @@ export type CoordinatorOptions = {
 const maxMicrotasks = 64
 /** How long syncs on this thread may keep the event loop, in ms, before it gets its turn. */
 const inlineTurnMs = 1
+
+/** What a log keeps in memory goes to its file in pieces of about this size, half of what it may keep. */
+const writeBehindBytes = 64 * kibibyte
 
 const noTargets: ReadonlySet<FlushTarget> = new Set()
 
@@ -242,13 +245,17 @@ export class FlushCoordinator {
       const isOne = staged.length === 1 || staged.every((target) => group?.has(target))
       const isAlone = isOne && staged.length > 0 && this.#requested.size === 0
       this.#wasInline = isAlone && this.#pace.isFast
+      const behind = this.#behindOf(staged)
+      const isAtOnce = this.#wasInline && behind.length === 0
       const start = this.#options.clock.elapsedMs()
-      const isPlaced = frame === undefined || frame.isEmpty || this.#place(frame, inFrame)
+      const isPlaced = frame === undefined || frame.isEmpty || this.#place(frame, inFrame, isAtOnce)
       for (const target of targets) target.tellSettled()
       if (!isPlaced) {
         for (const target of staged) void this.sync(target)
         return
       }
+      // Work that is to be done some time, while there is nothing to do but wait.
+      for (const target of behind) target.writeBehind()
       // Also when the frames of groups went before this round.
       if (this.#journal?.isDirty === true) {
         if (this.#wasInline) this.#journal.framesDurableSync()
@@ -262,6 +269,13 @@ export class FlushCoordinator {
       this.#release(frame)
     }
     for (const target of staged) target.journaled()
+  }
+
+  /** Those of `targets` that keep so much in memory that it is worth a write. */
+  #behindOf(targets: readonly FlushTarget[]): readonly FlushTarget[] {
+    if (this.#journal === undefined) return []
+    const enoughBytes = Math.min(writeBehindBytes, this.#journal.maxFrameBytes / 4)
+    return targets.filter(({ keptBytes }) => keptBytes >= enoughBytes)
   }
 
   #release(frame: JournalFrame | undefined): void {
@@ -278,14 +292,17 @@ export class FlushCoordinator {
     return frame
   }
 
-  /** Writes `frame` to the journal. False when it has no room: then everybody in it is unstaged. */
-  #place(frame: JournalFrame, inFrame: ReadonlySet<FlushTarget>): boolean {
+  /**
+   * Writes `frame` to the journal. False when it has no room: then everybody in it is unstaged.
+   * @param isAtOnce durable on return.
+   */
+  #place(frame: JournalFrame, inFrame: ReadonlySet<FlushTarget>, isAtOnce: boolean): boolean {
     const journal = this.#journal
     if (journal === undefined || !this.#makeRoom(journal, frame)) {
       for (const target of inFrame) target.unstage()
       return false
     }
-    const region = this.#wasInline ? journal.writeDurable(frame) : journal.writeFlushing(frame)
+    const region = isAtOnce ? journal.writeDurable(frame) : journal.writeFlushing(frame)
     for (const target of inFrame) this.#inRegion[region]?.add(target)
     return true
   }

@@ -28,6 +28,10 @@ export interface FlushTarget {
   stage(frame: JournalFrame | undefined): StagePlan
   /** Puts all that is dirty into `frame`, whatever is asked of it; false when it must be synced. */
   stageAll(frame: JournalFrame): boolean
+  /** Bytes that stand in memory and in the journal, and not in the segment's file yet. */
+  readonly keptBytes: number
+  /** Hands them to the kernel, while the device is busy. Never throws: they stay there when it fails. */
+  writeBehind(): void
   /** What `stage` put into a frame, or found there, is durable. */
   journaled(): void
   /** The frame that held what was staged was dropped: nothing of it became durable. */

@@ -228,6 +228,20 @@ export class LogFlusher implements FlushTarget {
     }
   }
 
+  get keptBytes(): number {
+    return this.#log.isOpen ? this.#loaded.segments.active.keptBytes : 0
+  }
+
+  writeBehind(): void {
+    const { active } = this.#loaded.segments
+    try {
+      active.writeKept()
+    } catch (error) {
+      // Nothing is lost: it is tried again by whoever needs the room, and told to him.
+      if (!(error instanceof LogError) || active.isTorn) this.#log.fail(error)
+    }
+  }
+
   journaled(): void {
     if (!this.#log.isOpen) return
     if (this.#stagedTruncationCount !== this.#truncationCount) {

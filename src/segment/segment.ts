@@ -375,9 +375,14 @@ export class Segment implements SegmentFileOwner {
     return position
   }
 
+  /** Of the segment, what stands in memory only. */
+  get keptBytes(): number {
+    return this.#tail?.keptBytes ?? 0
+  }
+
   /** Hands to the kernel what stands in memory only. Fails like `append`, and it stays there then. */
   writeKept(): void {
-    const keptBytes = this.#tail?.keptBytes ?? 0
+    const { keptBytes } = this
     if (keptBytes > 0) this.#writeTail(keptBytes)
   }
 

@@ -64,6 +64,55 @@ describe('appends of one turn', () => {
     await again.store.close()
   })
 
+  describe('of more than a little', () => {
+    const large = Array.from({ length: 10 }, (_, i) => `${i}`.repeat(680))
+    async function openLarge() {
+      const opened = await openLog()
+      await opened.log.append('before')
+      const appendLarge = () => Promise.all(large.map((value) => opened.log.append(value)))
+      return { ...opened, appendLarge }
+    }
+    const failsOn = (...kinds: string[]) =>
+      ((operation: { kind: string; path: string }) => {
+        const { kind, path } = operation
+        const isSegment = path.startsWith('/data/t-0/') && path.endsWith('.log')
+        return isSegment && kinds.includes(kind) ? { errno: 'EIO' } : undefined
+      }) as NonNullable<SimFileSystem['planFault']>
+
+    it('go to the segment while the device has their frame', async () => {
+      const { disk, appendLarge } = await openLarge()
+      const written: string[] = []
+      disk.onOperation = ({ kind, path }) => {
+        if (kind === 'write') written.push(path)
+      }
+      await appendLarge()
+      expect(written).toEqual(['/data/stratalog.journal', '/data/t-0/00000000000000000000.log'])
+    })
+
+    it('stay in memory when the segment cannot be written, and lose nothing', async () => {
+      const { disk, log, appendLarge } = await openLarge()
+      disk.planFault = failsOn('write')
+      await appendLarge()
+      expect(log.state).toBe('open')
+      expect(valuesIn(log)).toEqual(['before', ...large])
+      const killed = await openLog(disk.processCrash())
+      expect(valuesIn(killed.log)).toEqual(['before', ...large])
+      disk.planFault = undefined
+      await appendLarge()
+      const again = await openLog(disk.crash({ class: 'nothing-unsynced' }))
+      expect(valuesIn(again.log)).toEqual(['before', ...large, ...large])
+    })
+
+    it('fail their log when its file cannot be cut back either, and are found by the next open', async () => {
+      const { disk, log, appendLarge } = await openLarge()
+      disk.planFault = failsOn('write', 'truncate')
+      await expect(appendLarge()).rejects.toMatchObject({ code: 'ERR_LOG_FAILED' })
+      expect(log.state).toBe('failed')
+      const again = await openLog(disk.processCrash())
+      expect(valuesIn(again.log)).toEqual(['before', ...large])
+    })
+  })
+
   it('are there for whoever looks, also before the disk has them', async () => {
     const { log, appendAll } = await openLog()
     await log.append('before')

@@ -11,7 +11,8 @@
             "native/record_scan.cc",
             "native/send_file.cc",
             "native/file_ops.cc",
-            "native/durable_writes.cc"
+            "native/durable_writes.cc",
+            "native/sync.cc"
           ],
           "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
           "defines": [

@@ -43,6 +43,8 @@ const errorsOf: Readonly<Record<string, readonly string[]>> = {
   writev: ['EIO', 'ENOSPC', 'EINTR'],
   fdatasync: ['EIO', 'ENOSPC', 'EINTR'],
   io_submit: ['EAGAIN', 'EINVAL'],
+  syncfs: ['EIO', 'ENOSPC', 'EINTR'],
+  sync_file_range: ['EIO', 'ENOSPC', 'EINVAL'],
   fsync: ['EIO', 'ENOSPC', 'EINTR'],
   rename: ['EIO', 'ENOSPC', 'EINTR'],
   openat: ['EIO', 'ENOSPC', 'EINTR', 'EMFILE'],
@@ -231,7 +233,9 @@ async function judge(
     faults.push(`it ended with ${result.exitCode}: ${result.stderr}`)
   }
   faults.push(...reader.untypedErrors.map((error) => `not a typed error: ${error}`))
-  if (fault.call === 'fdatasync') {
+  // Refused as such, sync_file_range says nothing of the file, and fdatasync is asked.
+  const isSync = fault.call === 'fdatasync' || fault.call === 'sync_file_range'
+  if (isSync && fault.error !== 'EINVAL') {
     const rule = scenario.journalBytes === 0 ? falseAcks : falseJournalAcks
     faults.push(...rule(result.trace))
   }
@@ -266,16 +270,17 @@ type TraceEvent =
   | { readonly kind: 'ack'; readonly log: string }
   | { readonly kind: 'error' }
 
-/** The ends of fdatasyncs, the acknowledgements at `disk` and the errors in a trace, in order. */
+/** The ends of syncs of one file, the acknowledgements at `disk` and the errors in a trace, in order. */
 function* eventsIn(trace: readonly string[]): Generator<TraceEvent> {
-  /** Per thread: the file whose fdatasync it is in, where strace shows beginning and end apart. */
+  /** Per thread: the file whose sync it is in, where strace shows beginning and end apart. */
   const begun = new Map<string, string>()
   for (const line of trace) {
     const thread = line.slice(0, line.indexOf(' '))
-    const path = /fdatasync\(\d+<([^>]*)>/.exec(line)?.[1] ?? begun.get(thread)
-    if (path !== undefined && line.includes('fdatasync(') && line.includes('<unfinished')) {
+    const isSync = /(?:fdatasync|sync_file_range)\b/.test(line)
+    const path = /(?:fdatasync|sync_file_range)\(\d+<([^>]*)>/.exec(line)?.[1] ?? begun.get(thread)
+    if (path !== undefined && isSync && line.includes('<unfinished')) {
       begun.set(thread, path)
-    } else if (path !== undefined && line.includes('fdatasync')) {
+    } else if (path !== undefined && isSync) {
       begun.delete(thread)
       yield { kind: 'sync', path, errno: /= -1 (E\w+)/.exec(line)?.[1] }
     }

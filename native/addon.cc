@@ -10,6 +10,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   stratalog::ExportSendFile(env, exports);
   stratalog::ExportFileOps(env, exports);
   stratalog::ExportDurableWrites(env, exports);
+  stratalog::ExportSync(env, exports);
   return exports;
 }
 

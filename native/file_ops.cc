@@ -1,4 +1,4 @@
-// Reservation of blocks, fdatasync, directory fsync, the advisory lock on a whole file, and what a
+// Reservation of blocks, durable writes on this thread, the advisory lock on a whole file, and what a
 // descriptor's socket may hold.
 #include <fcntl.h>
 #include <sys/file.h>
@@ -10,30 +10,6 @@ namespace stratalog {
 namespace {
 
 // Each of these returns 0 or an errno and may run on any thread.
-
-int SyncData(int fd) {
-  int result;
-  do {
-#if defined(__APPLE__)
-    // fsync(2) leaves the data in the drive's cache there.
-    result = fcntl(fd, F_FULLFSYNC);
-    if (result != 0 && errno == ENOTSUP) result = fsync(fd);
-#else
-    result = fdatasync(fd);
-#endif
-  } while (result != 0 && errno == EINTR);
-  return result == 0 ? 0 : errno;
-}
-
-int SyncNames(const std::string& path) {
-  Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid()) return errno;
-  int result;
-  do {
-    result = fsync(directory.get());
-  } while (result != 0 && errno == EINTR);
-  return result == 0 ? 0 : errno;
-}
 
 // *is_reserved is false where nothing can be reserved. The size of the file stays.
 int Reserve(int fd, int64_t position, int64_t length, bool* is_reserved) {
@@ -84,73 +60,6 @@ int WriteDurably(int fd, int direct_fd, const uint8_t* data, size_t size, int64_
   return SyncData(fd);
 }
 
-// One of the above on the thread pool, settling a promise.
-struct SyncWork {
-  int fd = -1;
-  std::string path;
-  int error = 0;
-  napi_async_work work = nullptr;
-  napi_deferred settled = nullptr;
-
-  const char* syscall() const { return fd >= 0 ? "fdatasync" : "fsync"; }
-};
-
-void RunSync(napi_env, void* data) {
-  SyncWork* work = static_cast<SyncWork*>(data);
-  work->error = work->fd >= 0 ? SyncData(work->fd) : SyncNames(work->path);
-}
-
-// An environment that ends meanwhile refuses each of these calls; then nobody waits either.
-void FinishSync(napi_env env, napi_status, void* data) {
-  std::unique_ptr<SyncWork> work(static_cast<SyncWork*>(data));
-  napi_value value = nullptr;
-  if (work->error == 0) {
-    if (napi_get_undefined(env, &value) == napi_ok) napi_resolve_deferred(env, work->settled, value);
-  } else {
-    value = CreateSystemError(env, work->error, work->syscall());
-    if (value != nullptr) napi_reject_deferred(env, work->settled, value);
-  }
-  napi_delete_async_work(env, work->work);
-}
-
-Napi::Value Enqueue(Napi::Env env, std::unique_ptr<SyncWork> work) {
-  napi_value promise = nullptr;
-  napi_value name = nullptr;
-  bool is_queued =
-      napi_create_string_utf8(env, "stratalog.sync", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-      napi_create_promise(env, &work->settled, &promise) == napi_ok &&
-      napi_create_async_work(env, nullptr, name, RunSync, FinishSync, work.get(), &work->work) ==
-          napi_ok &&
-      napi_queue_async_work(env, work->work) == napi_ok;
-  if (!is_queued) {
-    ThrowSystemError(env, ENOMEM, work->syscall());
-    return env.Undefined();
-  }
-  work.release();  // now FinishSync's
-  return Napi::Value(env, promise);
-}
-
-void ThrowUnlessZero(Napi::Env env, int error, const char* syscall) {
-  if (error != 0) ThrowSystemError(env, error, syscall);
-}
-
-// fdatasync(fd)
-Napi::Value FdatasyncAsync(const Napi::CallbackInfo& info) {
-  int fd = -1;
-  if (!ReadDescriptor(info[0], "fd", &fd)) return info.Env().Undefined();
-  auto work = std::make_unique<SyncWork>();
-  work->fd = fd;
-  return Enqueue(info.Env(), std::move(work));
-}
-
-// fdatasyncSync(fd)
-Napi::Value FdatasyncSync(const Napi::CallbackInfo& info) {
-  int fd = -1;
-  if (!ReadDescriptor(info[0], "fd", &fd)) return info.Env().Undefined();
-  ThrowUnlessZero(info.Env(), SyncData(fd), "fdatasync");
-  return info.Env().Undefined();
-}
-
 // writeDurable(fd, directFd, bytes, position)
 Napi::Value WriteDurable(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -193,30 +102,6 @@ Napi::Value PageOffset(const Napi::CallbackInfo& info) {
   Napi::Uint8Array bytes = info[0].As<Napi::Uint8Array>();
   auto address = reinterpret_cast<uintptr_t>(bytes.Data());
   return Napi::Number::New(info.Env(), static_cast<double>(address % kDirectUnit));
-}
-
-bool ReadPath(const Napi::CallbackInfo& info, std::string* path) {
-  if (!info[0].IsString()) {
-    ThrowTypeError(info.Env(), "path");
-    return false;
-  }
-  *path = info[0].As<Napi::String>().Utf8Value();
-  return true;
-}
-
-// syncDirectory(path)
-Napi::Value SyncDirectoryAsync(const Napi::CallbackInfo& info) {
-  auto work = std::make_unique<SyncWork>();
-  if (!ReadPath(info, &work->path)) return info.Env().Undefined();
-  return Enqueue(info.Env(), std::move(work));
-}
-
-// syncDirectorySync(path)
-Napi::Value SyncDirectorySync(const Napi::CallbackInfo& info) {
-  std::string path;
-  if (!ReadPath(info, &path)) return info.Env().Undefined();
-  ThrowUnlessZero(info.Env(), SyncNames(path), "fsync");
-  return info.Env().Undefined();
 }
 
 // reserve(fd, position, length)
@@ -280,11 +165,6 @@ void ExportFileOps(Napi::Env env, Napi::Object exports) {
   exports.Set("duplicate", Napi::Function::New<Duplicate>(env, "duplicate"));
   exports.Set("limitSendBuffer", Napi::Function::New<LimitSendBuffer>(env, "limitSendBuffer"));
   exports.Set("pageOffset", Napi::Function::New<PageOffset>(env, "pageOffset"));
-  exports.Set("fdatasync", Napi::Function::New<FdatasyncAsync>(env, "fdatasync"));
-  exports.Set("fdatasyncSync", Napi::Function::New<FdatasyncSync>(env, "fdatasyncSync"));
-  exports.Set("syncDirectory", Napi::Function::New<SyncDirectoryAsync>(env, "syncDirectory"));
-  exports.Set("syncDirectorySync",
-              Napi::Function::New<SyncDirectorySync>(env, "syncDirectorySync"));
   exports.Set("tryLock", Napi::Function::New<TryLock>(env, "tryLock"));
 }
 

@@ -79,6 +79,10 @@ inline void ThrowSystemError(Napi::Env env, int error, const char* syscall) {
   if (made != nullptr) napi_throw(env, made);
 }
 
+inline void ThrowUnlessZero(Napi::Env env, int error, const char* syscall) {
+  if (error != 0) ThrowSystemError(env, error, syscall);
+}
+
 // Throws what a wrong argument deserves; quietly does nothing where JavaScript may no longer run.
 inline void ThrowArgumentError(
     napi_env env, const char* code, const char* argument, const char* what,
@@ -183,6 +187,9 @@ class DurableWrites;  // durable_writes.cc
 // What a device writes at once at least; what O_DIRECT wants of memory, place and size.
 constexpr size_t kDirectUnit = 4096;
 
+// 0 or an errno; may run on any thread.
+int SyncData(int fd);  // sync.cc
+
 // What one environment owns. Regions outlive it in their finalizers, hence shared.
 struct Environment {
   std::shared_ptr<RegionTable> regions;
@@ -198,5 +205,6 @@ void ExportMappedRegion(Napi::Env env, Napi::Object exports);
 void ExportSendFile(Napi::Env env, Napi::Object exports);
 void ExportFileOps(Napi::Env env, Napi::Object exports);
 void ExportDurableWrites(Napi::Env env, Napi::Object exports);
+void ExportSync(Napi::Env env, Napi::Object exports);
 
 }  // namespace stratalog

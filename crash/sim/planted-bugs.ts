@@ -119,6 +119,9 @@ class ForgetfulFileSystem implements FileSystem {
   open(path: string, mode: OpenMode): File {
     return new ForgetfulFile(this.#disk.open(path, mode), this.#leftOut)
   }
+  get syncsAtOnce(): number {
+    return this.#disk.syncsAtOnce
+  }
   stat(path: string): FileStat | undefined {
     return this.#disk.stat(path)
   }

@@ -43,7 +43,11 @@ const topics: Readonly<Record<string, { partitions: number; config: Record<strin
   packed: { partitions: 1, config: { 'segment.bytes': '32768', 'compression.type': 'zstd' } },
   plain: { partitions: 1, config: { 'segment.bytes': '1048576' } },
   large: { partitions: 1, config: { 'segment.bytes': '33554432' } },
+  // So many that their syncs go together.
+  many: { partitions: 32, config: { 'segment.bytes': '32768' } },
 }
+/** Share of the steps that are about one of the many. */
+const manyShare = 0.4
 
 const [directory, seed, life] = process.argv.slice(2) as [string, string, string]
 
@@ -51,6 +55,8 @@ class Worker {
   readonly #store: Store
   readonly #random: SimRandom
   readonly #logs: readonly Log[]
+  readonly #many: readonly Log[]
+  readonly #others: readonly Log[]
   readonly #numbers = new Map<string, number>()
   #generation = 0
   #stepCount = 0
@@ -59,6 +65,8 @@ class Worker {
   constructor(store: Store, logs: readonly Log[], random: SimRandom) {
     this.#store = store
     this.#logs = logs
+    this.#many = logs.filter((log) => log.name.startsWith('many-'))
+    this.#others = logs.filter((log) => !this.#many.includes(log))
     this.#random = random
   }
 
@@ -72,7 +80,8 @@ class Worker {
 
   async #lane(lane: number): Promise<void> {
     while (!this.isStopping && this.#stepCount++ < maxSteps) {
-      const log = this.#random.pick(this.#logs)
+      const isOfMany = this.#random.chance(manyShare)
+      const log = this.#random.pick(isOfMany ? this.#many : this.#others)
       try {
         await this.#step(lane, log)
       } catch (error) {

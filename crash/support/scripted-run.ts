@@ -47,6 +47,7 @@ class ScriptClock {
   }
 }
 
+const manyCount = 24
 const clock = new ScriptClock()
 const numbers = new Map<string, number>()
 let generation = 0
@@ -89,11 +90,11 @@ async function write(log: Log, count: number): Promise<void> {
   await step(log.name, () => writer.close())
 }
 
-async function create(store: Store, topic: string): Promise<void> {
+async function create(store: Store, topic: string, partitions = 1): Promise<void> {
   await step(topic, async () => {
     if (store.topic(topic) !== undefined) return
     report('create', topic)
-    await store.createTopic(topic)
+    await store.createTopic(topic, { partitions })
     report('created', topic)
   })
 }
@@ -117,6 +118,13 @@ async function work(store: Store): Promise<void> {
     await step(log.name, () => log.trim(middle))
     await write(log, 3)
   }
+  // So many that their syncs go together.
+  await create(store, 'many', manyCount)
+  const many: Log[] = []
+  for (let partition = 0; partition < manyCount; partition++) {
+    await step('many', async () => many.push(await store.log('many', { partition })))
+  }
+  await Promise.all(many.map((log) => append(log, 1, 'disk')))
   // Rounds of both logs, and then more than a region of the journal takes.
   for (let i = 0; i < 4; i++) await Promise.all(logs.map((log) => append(log, 1, 'disk')))
   const topic = `gone-${life}`

@@ -1,6 +1,3 @@
-/** As many as the thread pool has threads by default: more syncs at once would wait there. */
-export const syncsAtOnce = 4
-
 /**
  * Runs `work` for each item, at most `limit` at a time, each begun when its turn comes.
  *

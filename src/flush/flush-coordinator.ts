@@ -88,12 +88,13 @@ export class FlushCoordinator {
   #onlyGroup: ReadonlySet<FlushTarget> | undefined = noTargets
   /** The last group's frame, and what it held before the group. */
   #beforeGroup: { readonly frame: JournalFrame; readonly state: FrameState } | undefined
-  readonly #syncs = new SegmentSyncs()
+  readonly #syncs: SegmentSyncs
   #failure: { readonly error: unknown } | undefined
   #bytesSinceCheckpoint = 0
 
   constructor(options: CoordinatorOptions) {
     this.#options = options
+    this.#syncs = new SegmentSyncs(options.fileSystem.syncsAtOnce)
   }
 
   /** Sizes of a region of the journal, best first. */

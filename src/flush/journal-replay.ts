@@ -6,7 +6,7 @@
  * is the same as once, because every record says what stands where. When all of it is durable in the
  * segments, the journal is removed.
  */
-import { forEachLimited, syncsAtOnce } from '../base/for-each-limited.ts'
+import { forEachLimited } from '../base/for-each-limited.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import { kibibyte } from '../base/units.ts'
@@ -98,7 +98,9 @@ export class JournalReplay {
    * go through the thread pool. @throws (rejects) the first StorageError.
    */
   replayAll(ruleOf: (directoryName: string) => ReplayRule): Promise<void> {
-    return forEachLimited(this.logs, syncsAtOnce, (name) => this.replay(name, ruleOf(name)))
+    return forEachLimited(this.logs, this.#fileSystem.syncsAtOnce, (name) => {
+      return this.replay(name, ruleOf(name))
+    })
   }
 
   /** Writes back the records of one log that `rule` wants, durably. @throws (rejects) StorageError. */

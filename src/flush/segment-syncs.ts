@@ -1,5 +1,5 @@
 /** Syncs of segments: one at a time for each log, and another for those who ask meanwhile. */
-import { forEachLimited, syncsAtOnce } from '../base/for-each-limited.ts'
+import { forEachLimited } from '../base/for-each-limited.ts'
 import type { FlushTarget } from './flush-target.ts'
 
 /** Turns of the loop that others have between two gentle syncs: long ones when there is much to do. */
@@ -9,6 +9,12 @@ type Syncing = { current: Promise<void>; next: Promise<void> | undefined }
 
 export class SegmentSyncs {
   readonly #syncing = new Map<FlushTarget, Syncing>()
+  readonly #atOnce: number
+
+  /** @param atOnce how many syncs at the same time serve best. */
+  constructor(atOnce: number) {
+    this.#atOnce = atOnce
+  }
 
   /**
    * Resolves when what `target` wrote before the call is durable in its segments or the target
@@ -37,7 +43,7 @@ export class SegmentSyncs {
 
   /** Syncs all of `targets`, a few at a time; each is asked for when its turn comes. */
   syncAll(targets: Iterable<FlushTarget>): Promise<void> {
-    return forEachLimited(targets, syncsAtOnce, (target) => this.sync(target))
+    return forEachLimited(targets, this.#atOnce, (target) => this.sync(target))
   }
 
   /**

@@ -44,6 +44,8 @@ export const portableBinding: NativeBinding = {
   fdatasyncSync: fs.fdatasyncSync,
   syncDirectory,
   syncDirectorySync,
+  syncsTogether: false,
+  syncMany,
   duplicate: () => undefined,
   limitSendBuffer: () => {},
   tryLock: () => undefined,
@@ -154,6 +156,24 @@ function fdatasync(fd: number): Promise<void> {
 }
 
 const directoryFlags = fs.constants.O_RDONLY | (fs.constants.O_DIRECTORY ?? 0)
+
+function syncMany(
+  fds: readonly number[],
+  directories: readonly string[],
+): Promise<(Error | undefined)[]> {
+  const areNumbers = Array.isArray(fds) && fds.every((fd) => typeof fd === 'number')
+  if (!areNumbers) throw typeError('fds')
+  if (fds.some((fd) => fd < 0)) throw rangeError('fds')
+  const areTexts =
+    Array.isArray(directories) && directories.every((path) => typeof path === 'string')
+  if (!areTexts) throw typeError('directories')
+  return outcomes([...fds.map(fdatasync), ...directories.map(syncDirectory)])
+}
+
+async function outcomes(work: readonly Promise<void>[]): Promise<(Error | undefined)[]> {
+  const results = await Promise.allSettled(work)
+  return results.map((result) => (result.status === 'rejected' ? result.reason : undefined))
+}
 
 async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return

@@ -35,6 +35,8 @@ export interface FileSystem {
   /** Makes names in this directory durable. */
   syncDirectory(path: string): Promise<void>
   syncDirectorySync(path: string): void
+  /** How many `flush`es and `syncDirectory`s at the same time serve best: more just wait. */
+  readonly syncsAtOnce: number
   /** Takes the one-process lock of a data directory, or throws StoreLockedError. */
   lockDirectory(path: string): DirectoryLock
   /** Bytes a process without privileges may still write, and the size of the file system. */

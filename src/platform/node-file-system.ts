@@ -17,6 +17,7 @@ import type {
 } from './file-system.ts'
 import { mapFile } from './mapped-file.ts'
 import { storageFailure } from './storage-failure.ts'
+import { SyncQueue, syncsAtOnce, syncsTogetherAtOnce } from './sync-queue.ts'
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_DIRECT = 0 } = fs.constants
 const openFlags: Readonly<Record<OpenMode, number>> = {
@@ -25,6 +26,9 @@ const openFlags: Readonly<Record<OpenMode, number>> = {
   create: O_RDWR | O_CREAT | O_EXCL,
   'open-or-create': O_RDWR | O_CREAT,
 }
+
+/** None where every sync is one by one: the thread pool's own queue serves. */
+const syncQueue = binding.syncsTogether ? new SyncQueue(binding) : undefined
 
 class NodeFileSystem implements FileSystem {
   open(path: string, mode: OpenMode): File {
@@ -107,9 +111,11 @@ class NodeFileSystem implements FileSystem {
     }
   }
 
+  readonly syncsAtOnce: number = syncQueue === undefined ? syncsAtOnce : syncsTogetherAtOnce
+
   async syncDirectory(path: string): Promise<void> {
     try {
-      await binding.syncDirectory(path)
+      await (syncQueue?.directory(path) ?? binding.syncDirectory(path))
     } catch (error) {
       throw storageFailure('sync directory', path, error)
     }
@@ -295,7 +301,9 @@ class NodeFile implements File {
     const fd = this.#openFd('flush')
     this.#flushesInFlight++
     try {
-      await binding.fdatasync(fd)
+      // Who writes past the page cache has somebody who waits, and no part in what goes together.
+      const queue = this.#directFd === undefined ? syncQueue : undefined
+      await (queue?.file(fd) ?? binding.fdatasync(fd))
     } catch (error) {
       throw storageFailure('flush', this.path, error)
     } finally {

@@ -8,11 +8,16 @@ import type { DirectoryLock, File, FileStat, FileSystem, OpenMode } from './file
 export class SheddingFileSystem implements FileSystem {
   readonly #inner: FileSystem
   readonly #shed: () => boolean
+  readonly syncsAtOnce: number
 
-  /** @param shed closes files if it can, and says whether it did. */
-  constructor(inner: FileSystem, shed: () => boolean) {
+  /**
+   * @param shed      closes files if it can, and says whether it did.
+   * @param openFiles how many may be open: each sync holds some, which `shed` cannot close.
+   */
+  constructor(inner: FileSystem, shed: () => boolean, openFiles: number) {
     this.#inner = inner
     this.#shed = shed
+    this.syncsAtOnce = Math.min(inner.syncsAtOnce, Math.max(4, Math.floor(openFiles / 32)))
   }
 
   #retry<Result>(work: () => Result): Result {

@@ -311,6 +311,9 @@ export class SimFileSystem implements FileSystem {
     this.#state.tree.remove(this.#state.tree.parent('remove tree', path))
   }
 
+  /** As where many go together: more of them meet. */
+  readonly syncsAtOnce: number = 128
+
   async syncDirectory(path: string): Promise<void> {
     this.#assertRunning()
     const directory = this.#state.tree.directory('sync directory', path)

@@ -169,7 +169,11 @@ export class Store {
 
   private constructor(path: string, settings: StoreSettings, lock: DirectoryLock) {
     this.path = path
-    const fileSystem = new SheddingFileSystem(settings.fileSystem, () => this.#files.shed())
+    const fileSystem = new SheddingFileSystem(
+      settings.fileSystem,
+      () => this.#files.shed(),
+      settings.maxOpenFiles,
+    )
     this.#files = new SegmentFiles(fileSystem, settings.maxOpenFiles)
     this.#settings = { ...settings, fileSystem }
     this.#lock = lock
@@ -756,7 +760,8 @@ export class Store {
       const failed = logs.filter((log) => log.failure !== undefined)
       // Whoever asked for it was told how it ended.
       await this.#checkpointing?.catch(() => {})
-      const isClean = (await closeAll(logs)) && this.#isRecovered
+      const { syncsAtOnce } = this.#settings.fileSystem
+      const isClean = (await closeAll(logs, syncsAtOnce)) && this.#isRecovered
       await this.#commit.idle()
       await this.#files.idle()
       const failure = logs.find(
@@ -1194,11 +1199,11 @@ export class Store {
   }
 }
 
-/** Logs that close at once: as many as the thread pool has threads, each with three files open. */
-const maxParallelCloses = 4
-
-/** @returns whether everything in every log is on stable storage, in place. */
-async function closeAll(logs: readonly Log[]): Promise<boolean> {
+/**
+ * Closes `logs`, so many at once.
+ * @returns whether everything in every log is on stable storage, in place.
+ */
+async function closeAll(logs: readonly Log[], atOnce: number): Promise<boolean> {
   const waiting = [...logs]
   let isClean = true
   const work = async (): Promise<void> => {
@@ -1206,7 +1211,7 @@ async function closeAll(logs: readonly Log[]): Promise<boolean> {
       isClean = (await log.close()) && isClean
     }
   }
-  await Promise.all(Array.from({ length: maxParallelCloses }, work))
+  await Promise.all(Array.from({ length: atOnce }, work))
   return isClean
 }
 

@@ -6,7 +6,7 @@
  * opening a log. Syncs go through the thread pool, a few at a time, so that a topic of a thousand
  * partitions does not stop the event loop for a second.
  */
-import { forEachLimited, syncsAtOnce } from '../base/for-each-limited.ts'
+import { forEachLimited } from '../base/for-each-limited.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import {
   logSuffix,
@@ -37,7 +37,7 @@ export async function makeTopicDirectories(
     if (readTopicId(fileSystem, path) !== id) lacking.push(directory)
   }
   if (lacking.length === 0) return
-  await forEachLimited(lacking, syncsAtOnce, (directory) => {
+  await forEachLimited(lacking, fileSystem.syncsAtOnce, (directory) => {
     return makeDirectory(fileSystem, directory, id)
   })
   await fileSystem.syncDirectory(storePath)

@@ -636,6 +636,36 @@ function describeFileOperations(
       expect(() => binding().syncDirectorySync(missing)).toThrow(codeMatching(/^ENOENT$/))
     })
 
+    it('flushes many files and directories, each with its own outcome', async () => {
+      // With few, and with so many on one file system that one system call may serve them.
+      for (const count of [0, 2, 40]) {
+        const fds = Array.from({ length: count }, (_, i) => openFile(noise(100 + i, i), 'r+'))
+        const paths = [directory(), `${directory()}/missing`, directory()]
+        const errors = await binding().syncMany([...fds, 1_000_000], paths)
+        expect(errors).toHaveLength(count + 4)
+        const codes = errors.map((error) => (error as NodeJS.ErrnoException | undefined)?.code)
+        const fine = Array.from({ length: count }, () => undefined)
+        expect(codes).toEqual([...fine, 'EBADF', undefined, 'ENOENT', undefined])
+        expect(errors[count]).toMatchObject({ syscall: 'fdatasync' })
+      }
+      expect(await binding().syncMany([], [])).toEqual([])
+    })
+
+    it('refuses wrong arguments of many', () => {
+      const wrong = 'text' as never
+      for (const [fds, directories, code] of [
+        [wrong, [], 'ERR_INVALID_ARG_TYPE'],
+        [[], wrong, 'ERR_INVALID_ARG_TYPE'],
+        [[wrong], [], 'ERR_INVALID_ARG_TYPE'],
+        [[-1], [], 'ERR_OUT_OF_RANGE'],
+        [[], [1 as never], 'ERR_INVALID_ARG_TYPE'],
+      ] as const) {
+        expect(() => binding().syncMany(fds, directories)).toThrow(
+          codeMatching(RegExp(`^${code}$`)),
+        )
+      }
+    })
+
     it('locks a file once, until the descriptor is closed, or says that it cannot', () => {
       const path = `${directory()}/locked`
       const [first, second] = [fs.openSync(path, 'w+'), fs.openSync(path, 'r+')]

@@ -24,7 +24,7 @@ describe('gentle syncs', () => {
   it('go one after the other, with turns of the loop in between', async () => {
     running = []
     const asked: number[] = []
-    const whole = new SegmentSyncs().syncGently(targets(3, asked), () => false)
+    const whole = new SegmentSyncs(4).syncGently(targets(3, asked), () => false)
     for (let i = 0; i < 3; i++) {
       await turns(10)
       expect(asked).toHaveLength(i + 1)
@@ -39,7 +39,7 @@ describe('gentle syncs', () => {
   it('hurry when somebody waits', async () => {
     running = []
     let isUrgent = false
-    const whole = new SegmentSyncs().syncGently(targets(7), () => isUrgent)
+    const whole = new SegmentSyncs(4).syncGently(targets(7), () => isUrgent)
     await turns(10)
     isUrgent = true
     running.pop()?.()

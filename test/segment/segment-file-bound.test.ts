@@ -120,6 +120,7 @@ describe('segment files of a store on the simulated disk', () => {
 
   it('are closed for others when the process has no descriptors left', async () => {
     const { disk, openFiles, allFiles } = countingDisk()
+    Object.assign(disk, { syncsAtOnce: 4 })
     const open = disk.open.bind(disk)
     let refusals = 0
     disk.open = (path: string, mode: OpenMode) => {

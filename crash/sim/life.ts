@@ -92,7 +92,8 @@ export class Life {
     this.#isOver = true
     for (const group of this.groups) if (!group.isWritten) this.model.undecidedGroups.push(group)
     this.groups.clear()
-    if (!this.disk.hasStopped) this.disk.stopAt(this.disk.operationCount + 1)
+    // Not `stopAt` the next operation: a part of that would be on the disk, and in no model.
+    this.disk.halt()
   }
 
   /** The answer to `work`, if there is still somebody to hear it. */

@@ -137,6 +137,11 @@ export class SimFileSystem implements FileSystem {
     this.#stopAt = number
   }
 
+  /** Stops the machine now: nothing that is still under way changes the disk any more. */
+  halt(): void {
+    this.#stopped ??= new SimCrash(this.#operations)
+  }
+
   /** Lets operation `number` fail. A failed flush loses what it should have flushed. */
   failOperation(number: number, fault: SimFault): void {
     assert(number > this.#operations, 'the operation to fail is still to come')

@@ -27,7 +27,7 @@ import type { Offset } from '../base/types.ts'
 import { kibibyte, mebibyte } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { GroupMark } from '../record/group-mark.ts'
-import { SyncPace } from './flush-policy.ts'
+import { SyncPace, writeBackAtOnce } from './flush-policy.ts'
 import type { FlushTarget, GroupMember } from './flush-target.ts'
 import { Journal, journalFileName } from './journal.ts'
 import { journalPageBytes, minRegionBytes, type RedoPrefix } from './journal-format.ts'
@@ -330,7 +330,8 @@ export class FlushCoordinator {
   /** Writes a region back to the segments, and frees it unless a log in it has failed. */
   async #drain(journal: Journal, region: number): Promise<void> {
     const targets = this.#inRegion[region] as Set<FlushTarget>
-    await this.syncAll([...targets])
+    const { syncsAtOnce } = this.#options.fileSystem
+    await this.#syncs.syncAll([...targets], writeBackAtOnce(targets.size, syncsAtOnce))
     for (const target of targets) if (target.isFailed) return
     // Voided meanwhile, and all that was in it with it.
     if (this.#journal !== journal) return

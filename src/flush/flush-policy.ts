@@ -60,6 +60,16 @@ const slowSyncMs = 4
 const averagedSyncs = 16
 
 /**
+ * How many logs of a region of the journal are synced at a time. Few of them have much each: all of it at
+ * once keeps the next frames waiting at the device (64 appenders on 64 logs were 6 % slower).
+ *
+ * @param most how many the file system takes at best.
+ */
+export function writeBackAtOnce(logCount: number, most: number): number {
+  return logCount > most ? most : Math.min(most, 4)
+}
+
+/**
  * Sizes for the journal of a store with so many logs, best first. When a region is full every log in it is
  * synced: with thousands of them that costs more than all else unless each had some bytes (10,000 logs in
  * turn at 64 appenders: 70 k records/s with the least size, 88–108 k with the most, and no more with twice that).

@@ -41,9 +41,9 @@ export class SegmentSyncs {
     return this.#syncing.has(target)
   }
 
-  /** Syncs all of `targets`, a few at a time; each is asked for when its turn comes. */
-  syncAll(targets: Iterable<FlushTarget>): Promise<void> {
-    return forEachLimited(targets, this.#atOnce, (target) => this.sync(target))
+  /** Syncs all of `targets`, so many at a time; each is asked for when its turn comes. */
+  syncAll(targets: Iterable<FlushTarget>, atOnce: number = this.#atOnce): Promise<void> {
+    return forEachLimited(targets, atOnce, (target) => this.sync(target))
   }
 
   /**

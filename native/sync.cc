@@ -119,7 +119,6 @@ Napi::Value FdatasyncSync(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-
 bool ReadPath(const Napi::CallbackInfo& info, std::string* path) {
   if (!info[0].IsString()) {
     ThrowTypeError(info.Env(), "path");
@@ -209,7 +208,8 @@ bool SyncFileSystemOf(Member* first) {
   return first->error == 0;
 }
 
-// What fdatasync would say of pages written back before, without a word to the device.
+// What fdatasync, or fsync of a directory, would say of pages written back before, without a word to
+// the device.
 int WritebackErrorOf(int fd) {
   return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0 ? 0 : errno;
 }
@@ -236,8 +236,8 @@ void SyncMany(std::vector<Member>* members) {
   if (together.size() < kLeastTogether || !SyncFileSystemOf(first)) return;
   for (Member* member : together) {
     if (member == first) continue;
-    int error = member->is_directory ? 0 : WritebackErrorOf(member->fd);
-    // Where the call itself is refused, fdatasync says it.
+    int error = WritebackErrorOf(member->fd);
+    // Where the call itself is refused, its own sync says it.
     if (error != 0 && !IsWritebackError(error)) continue;
     member->error = error;
     member->is_done = true;

@@ -1187,9 +1187,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * Drops the batch that holds `to` and everything after it; `endOffset` says where the log ends
    * then. With `epoch`, of a leader that answered with `endOfEpoch`, also what is of later epochs
    * (KIP-101). Unless the log is replicated, the store begins a new leader epoch first, by which clients
-   * and named consumers tell what is appended from here on from what went. Readers beyond it, and appends that wait for `disk` there, get OffsetOutOfRangeError.
-   * Slices handed out before must not be sent any more. Durable on return; when it fails half-way
-   * the log takes no more appends.
+   * and named consumers tell what is appended from here on from what went. Readers beyond it, and
+   * appends that wait for `disk` there, get OffsetOutOfRangeError. Slices handed out before must not be
+   * sent any more. Durable on return; when it fails half-way the log takes no more appends.
    *
    * @throws InvalidOptionError, StorageError, LogFailedError, ClosedError.
    */

@@ -18,6 +18,8 @@ import { readTopicId, writeTopicIdLater } from './meta-properties.ts'
 import { logDirectoryName, partitionMetadataFileName } from './store-layout.ts'
 
 const firstFiles = [logSuffix, offsetIndexSuffix, timeIndexSuffix]
+/** No more than the thread pool syncs: making the files keeps the event loop for some 0.1 ms each. */
+const madeAtOnce = 4
 
 /**
  * Makes what is missing of the directories of topic `name`, durably. Topic ids that a crash left empty
@@ -37,7 +39,7 @@ export async function makeTopicDirectories(
     if (readTopicId(fileSystem, path) !== id) lacking.push(directory)
   }
   if (lacking.length === 0) return
-  await forEachLimited(lacking, fileSystem.syncsAtOnce, (directory) => {
+  await forEachLimited(lacking, madeAtOnce, (directory) => {
     return makeDirectory(fileSystem, directory, id)
   })
   await fileSystem.syncDirectory(storePath)

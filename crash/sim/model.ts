@@ -61,10 +61,12 @@ export type CommitModel = {
   most: number
   /** What was asked for by itself, outside of any group. */
   singles: Set<number>
+  /** What groups asked for since the log was last truncated. */
+  asked: Set<number>
 }
 
 export function newCommitModel(): CommitModel {
-  return { disk: 0, os: 0, most: 0, singles: new Set() }
+  return { disk: 0, os: 0, most: 0, singles: new Set(), asked: new Set() }
 }
 
 export class LogModel {
@@ -137,6 +139,14 @@ export class LogModel {
     this.trimmedTo = Math.max(this.trimmedTo, offset)
   }
 
+  /** A truncation to `end` begins: which group a position before it is of nobody can tell any more. */
+  forgetGroups(end: number): void {
+    for (const commit of this.commits.values()) {
+      for (const offset of commit.asked) commit.singles.add(Math.min(offset, end))
+      commit.asked.clear()
+    }
+  }
+
   /** Positions beyond `end` are worth no more than that. */
   cutCommits(end: number): void {
     for (const commit of this.commits.values()) {
@@ -157,8 +167,10 @@ export class LogModel {
     copy.truncations = this.truncations
     copy.isTruncating = this.isTruncating
     for (const [id, producer] of this.producers) copy.producers.set(id, producer.clone())
-    for (const [name, commit] of this.commits)
-      copy.commits.set(name, { ...commit, singles: new Set(commit.singles) })
+    for (const [name, commit] of this.commits) {
+      const { singles, asked } = commit
+      copy.commits.set(name, { ...commit, singles: new Set(singles), asked: new Set(asked) })
+    }
     return copy
   }
 }

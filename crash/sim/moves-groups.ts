@@ -231,6 +231,7 @@ function pendingCommit(life: Life, { consumer, target, behind }: Committing): Pe
   const known = model.commits.get(consumer.name) ?? newCommitModel()
   model.commits.set(consumer.name, known)
   known.most = Math.max(known.most, offset)
+  known.asked.add(offset)
   const { truncations } = model
   return { ...keyOf(life, log), model, consumer: consumer.name, offset, truncations }
 }

@@ -210,6 +210,7 @@ export function truncate(life: Life, { log, model }: Target, to: number): void {
   life.trace.note(`truncate ${log.name} to ${to}`)
   const border = model.borderAtOrBelow(to)
   model.truncations++
+  model.forgetGroups(border)
   model.diskEnd = Math.min(model.diskEnd, border)
   model.osEnd = Math.min(model.osEnd, border)
   model.minStart = Math.min(model.minStart, border)

@@ -4,8 +4,8 @@
 // Workload  one record of 1 KiB per append, fixed seed, level `disk`, all settings default; each
 //           appender waits for its acknowledgement before it appends again. Bare: 4 KiB written
 //           into a zeroed 64 MiB file at advancing positions, fdatasync; and 64 records of 1 KiB in one
-//           durable write after the other, which is what the device allows to 64 appenders. Level `os`: 100 B in
-//           batches of 1,000, and one at a time. Recovery: see durable/recovery-load.ts.
+//           durable write after the other, which is what the device allows to 64 appenders. Level
+//           `os`: 100 B in batches of 1,000, and one at a time. Recovery: durable/recovery-load.ts.
 // Measures  records/s; p50/p99/p99.9 of one acknowledgement; CPU; bytes and flushes that reached the
 //           disk (of all processes) per record. Every run is a process of its own on an empty
 //           directory, engines alternate (A B C A B C …); ratios are those of the medians over the

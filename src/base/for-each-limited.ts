@@ -1,3 +1,8 @@
+import { assert } from './assert.ts'
+
+/** As many as the thread pool has threads by default: more at once would wait there. */
+export const poolThreads = 4
+
 /**
  * Runs `work` for each item, at most `limit` at a time, each begun when its turn comes.
  *
@@ -9,6 +14,7 @@ export async function forEachLimited<Item>(
   limit: number,
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
+  assert(limit >= 1, 'without a worker nothing would be done')
   const waiting = items[Symbol.iterator]()
   const failures: unknown[] = []
   const worker = async (): Promise<void> => {

@@ -2,6 +2,7 @@
  * When un-synced data of a log is due to be flushed although nobody waits for it, and by which way.
  * Pure: the log asks after every append and when its timer fires.
  */
+import { poolThreads } from '../base/for-each-limited.ts'
 import { kibibyte, mebibyte } from '../base/units.ts'
 
 export type FlushPolicy = {
@@ -66,7 +67,7 @@ const averagedSyncs = 16
  * @param most how many the file system takes at best.
  */
 export function writeBackAtOnce(logCount: number, most: number): number {
-  return logCount > most ? most : Math.min(most, 4)
+  return logCount > most ? most : Math.min(most, poolThreads)
 }
 
 /**

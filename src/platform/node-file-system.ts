@@ -5,6 +5,7 @@
 import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { StorageError } from '../base/errors.ts'
+import { poolThreads } from '../base/for-each-limited.ts'
 import { binding } from '../native/load-binding.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type {
@@ -17,7 +18,7 @@ import type {
 } from './file-system.ts'
 import { mapFile } from './mapped-file.ts'
 import { storageFailure } from './storage-failure.ts'
-import { SyncQueue, syncsAtOnce, syncsTogetherAtOnce } from './sync-queue.ts'
+import { SyncQueue, syncsTogetherAtOnce } from './sync-queue.ts'
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_DIRECT = 0 } = fs.constants
 const openFlags: Readonly<Record<OpenMode, number>> = {
@@ -111,7 +112,7 @@ class NodeFileSystem implements FileSystem {
     }
   }
 
-  readonly syncsAtOnce: number = syncQueue === undefined ? syncsAtOnce : syncsTogetherAtOnce
+  readonly syncsAtOnce: number = syncQueue === undefined ? poolThreads : syncsTogetherAtOnce
 
   async syncDirectory(path: string): Promise<void> {
     try {

@@ -11,13 +11,13 @@ export class SheddingFileSystem implements FileSystem {
   readonly syncsAtOnce: number
 
   /**
-   * @param shed      closes files if it can, and says whether it did.
-   * @param openFiles how many may be open: each sync holds some, which `shed` cannot close.
+   * @param shed        closes files if it can, and says whether it did.
+   * @param syncsAtOnce each holds files open that `shed` cannot close.
    */
-  constructor(inner: FileSystem, shed: () => boolean, openFiles: number) {
+  constructor(inner: FileSystem, shed: () => boolean, syncsAtOnce: number) {
     this.#inner = inner
     this.#shed = shed
-    this.syncsAtOnce = Math.min(inner.syncsAtOnce, Math.max(4, Math.floor(openFiles / 32)))
+    this.syncsAtOnce = syncsAtOnce
   }
 
   #retry<Result>(work: () => Result): Result {

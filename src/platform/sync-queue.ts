@@ -5,10 +5,9 @@
  * A few go one by one, as they are asked for. Of what is asked for meanwhile, few go so too when their
  * turn comes; many go together, and who comes while they do waits until they are done.
  */
+import { poolThreads } from '../base/for-each-limited.ts'
 import type { NativeBinding } from '../native/binding.ts'
 
-/** One by one at the same time: as many as the thread pool has threads by default. */
-export const syncsAtOnce = 4
 /** To ask for so many at the same time is worth it where they go together. */
 export const syncsTogetherAtOnce = 128
 /** So many that wait go together. */
@@ -49,7 +48,7 @@ export class SyncQueue {
 
   #begin(): void {
     // One by one would be in the way of those who go together, and soon be done to come again.
-    while (this.#waiting.length > 0 && this.#underWay < syncsAtOnce && !this.#isTogether) {
+    while (this.#waiting.length > 0 && this.#underWay < poolThreads && !this.#isTogether) {
       if (this.#waiting.length >= leastTogether) this.#run(this.#together())
       else this.#run(this.#one(this.#waiting.shift() as Waiting))
     }

@@ -1,6 +1,7 @@
 /** Options of `openStore`: defaults, units, and the one place where they are checked. */
 import { type Clock, systemClock } from '../base/clock.ts'
 import { InvalidOptionError } from '../base/errors.ts'
+import { poolThreads } from '../base/for-each-limited.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import {
   implementationOption,
@@ -83,6 +84,7 @@ export type StoreSettings = {
   /** Undefined: by the number of logs. */
   readonly journalBytes: number | undefined
   readonly maxOpenFiles: number
+  readonly syncsAtOnce: number
   readonly retentionIntervalMs: number
   readonly onRetentionWarning: (warning: RetentionWarning) => void
   readonly onRecovery: (progress: RecoveryProgress) => void
@@ -120,6 +122,15 @@ function defaultOpenFiles(fileSystem: FileSystem): number {
   return Math.max(1, Math.min(Math.floor(limit * 0.75), mostOpenFiles))
 }
 
+/** How many logs are synced at once: what serves the file system best, and few where files are few. */
+function syncsAtOnceOf(fileSystem: FileSystem, maxOpenFiles: number): number {
+  const best = integerOption('fileSystem.syncsAtOnce', fileSystem.syncsAtOnce, {
+    default: poolThreads,
+    min: 1,
+  })
+  return Math.min(best, Math.max(poolThreads, Math.floor(maxOpenFiles / 32)))
+}
+
 export function checkStoreOptions(options: StoreOptions): StoreSettings {
   knownOptions('openStore', options, names)
   const { config = {}, nodeId } = options
@@ -129,6 +140,10 @@ export function checkStoreOptions(options: StoreOptions): StoreSettings {
   const fileSystem = implementationOption('fileSystem', options.fileSystem, {
     default: nodeFileSystem,
     methods: ['open', 'lockDirectory'],
+  })
+  const maxOpenFiles = integerOption('maxOpenFiles', options.maxOpenFiles, {
+    default: defaultOpenFiles(fileSystem),
+    min: 1,
   })
   return {
     level: oneOfOption('level', options.level, {
@@ -157,10 +172,8 @@ export function checkStoreOptions(options: StoreOptions): StoreSettings {
             min: 0,
             max: gibibyte,
           }),
-    maxOpenFiles: integerOption('maxOpenFiles', options.maxOpenFiles, {
-      default: defaultOpenFiles(fileSystem),
-      min: 1,
-    }),
+    maxOpenFiles,
+    syncsAtOnce: syncsAtOnceOf(fileSystem, maxOpenFiles),
     retentionIntervalMs: integerOption('retentionIntervalMs', options.retentionIntervalMs, {
       default: 5 * minuteMs,
       min: 1,

@@ -18,6 +18,7 @@ import {
   TopicExistsError,
   UnknownTopicError,
 } from '../base/errors.ts'
+import { forEachLimited } from '../base/for-each-limited.ts'
 import { booleanOption, integerOption, knownOptions } from '../base/option-fields.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import { FlushCoordinator } from '../flush/flush-coordinator.ts'
@@ -172,7 +173,7 @@ export class Store {
     const fileSystem = new SheddingFileSystem(
       settings.fileSystem,
       () => this.#files.shed(),
-      settings.maxOpenFiles,
+      settings.syncsAtOnce,
     )
     this.#files = new SegmentFiles(fileSystem, settings.maxOpenFiles)
     this.#settings = { ...settings, fileSystem }
@@ -760,8 +761,7 @@ export class Store {
       const failed = logs.filter((log) => log.failure !== undefined)
       // Whoever asked for it was told how it ended.
       await this.#checkpointing?.catch(() => {})
-      const { syncsAtOnce } = this.#settings.fileSystem
-      const isClean = (await closeAll(logs, syncsAtOnce)) && this.#isRecovered
+      const isClean = (await closeAll(logs, this.#settings.syncsAtOnce)) && this.#isRecovered
       await this.#commit.idle()
       await this.#files.idle()
       const failure = logs.find(
@@ -1204,14 +1204,10 @@ export class Store {
  * @returns whether everything in every log is on stable storage, in place.
  */
 async function closeAll(logs: readonly Log[], atOnce: number): Promise<boolean> {
-  const waiting = [...logs]
   let isClean = true
-  const work = async (): Promise<void> => {
-    for (let log = waiting.pop(); log !== undefined; log = waiting.pop()) {
-      isClean = (await log.close()) && isClean
-    }
-  }
-  await Promise.all(Array.from({ length: atOnce }, work))
+  await forEachLimited(logs, atOnce, async (log) => {
+    isClean = (await log.close()) && isClean
+  })
   return isClean
 }
 

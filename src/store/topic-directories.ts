@@ -6,7 +6,7 @@
  * opening a log. Syncs go through the thread pool, a few at a time, so that a topic of a thousand
  * partitions does not stop the event loop for a second.
  */
-import { forEachLimited } from '../base/for-each-limited.ts'
+import { forEachLimited, poolThreads } from '../base/for-each-limited.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import {
   logSuffix,
@@ -18,8 +18,6 @@ import { readTopicId, writeTopicIdLater } from './meta-properties.ts'
 import { logDirectoryName, partitionMetadataFileName } from './store-layout.ts'
 
 const firstFiles = [logSuffix, offsetIndexSuffix, timeIndexSuffix]
-/** No more than the thread pool syncs: making the files keeps the event loop for some 0.1 ms each. */
-const madeAtOnce = 4
 
 /**
  * Makes what is missing of the directories of topic `name`, durably. Topic ids that a crash left empty
@@ -39,7 +37,8 @@ export async function makeTopicDirectories(
     if (readTopicId(fileSystem, path) !== id) lacking.push(directory)
   }
   if (lacking.length === 0) return
-  await forEachLimited(lacking, madeAtOnce, (directory) => {
+  // No more than the pool syncs, however many could: making the files keeps the event loop.
+  await forEachLimited(lacking, poolThreads, (directory) => {
     return makeDirectory(fileSystem, directory, id)
   })
   await fileSystem.syncDirectory(storePath)

@@ -126,4 +126,24 @@ describe('a store', () => {
     expect((await again.log('t')).endOffset).toBeGreaterThan(0)
     await again.close()
   })
+
+  it('syncs few logs at a time where the file system does not say how many, and refuses to sync none', async () => {
+    const disk = simDisk()
+    Object.assign(disk, { syncsAtOnce: undefined })
+    const store = await openOn(disk, { journalBytes: 0 })
+    const topic = await store.createTopic('t', { partitions: 8 })
+    for (let partition = 0; partition < 8; partition++) {
+      await topic.log(partition).append('a', { level: 'os' })
+    }
+    await store.checkpoint()
+    await store.close()
+    const again = await openOn(disk.crash({ class: 'nothing-unsynced' }), { journalBytes: 0 })
+    expect(again.wasClean).toBe(true)
+    const ends = Array.from({ length: 8 }, (_, i) => again.topic('t')!.log(i).endOffset)
+    expect(ends).toEqual(Array(8).fill(1))
+    for (const syncsAtOnce of [0, -1, Number.NaN, 1.5, '4']) {
+      const other = Object.assign(simDisk(), { syncsAtOnce })
+      await expect(openOn(other)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
+    }
+  })
 })

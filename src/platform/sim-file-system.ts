@@ -317,7 +317,7 @@ export class SimFileSystem implements FileSystem {
   }
 
   /** As where many go together: more of them meet. */
-  readonly syncsAtOnce: number = 128
+  readonly syncsAtOnce: number = 64
 
   async syncDirectory(path: string): Promise<void> {
     this.#assertRunning()

@@ -9,7 +9,7 @@ import { poolThreads } from '../base/for-each-limited.ts'
 import type { NativeBinding } from '../native/binding.ts'
 
 /** To ask for so many at the same time is worth it where they go together. */
-export const syncsTogetherAtOnce = 128
+export const syncsTogetherAtOnce = 64
 /** So many that wait go together. */
 const leastTogether = 16
 

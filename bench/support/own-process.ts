@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { warmMemory } from './warm-memory.ts'
 
 /** The compiled `run-part.js` of a bench, and what Node is told before it. */
 export type PartScript = { readonly url: URL; readonly nodeArguments?: readonly string[] }
@@ -12,7 +13,10 @@ export class PartFailedError extends Error {
   override readonly name = 'PartFailedError'
 }
 
-/** What the part printed. Throws PartFailedError, with the first error line, when it failed. */
+/**
+ * What the part printed, begun with warm memory. Throws PartFailedError, with the first error line, when
+ * it failed.
+ */
 export function runPart<T>(
   script: PartScript,
   part: string,
@@ -20,6 +24,7 @@ export function runPart<T>(
   input: unknown,
   environment: Readonly<Record<string, string>> = {},
 ): T {
+  warmMemory()
   const result = spawnSync(process.execPath, argumentsOf(script, part, directory, input), {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,11 +3,32 @@
  * file for a sealed one. A mapped table is copied into memory on its first change.
  */
 import { assert } from '../base/assert.ts'
+import { kibibyte } from '../base/units.ts'
 import { crc32c } from '../platform/crc32c.ts'
 
 const initialEntries = 16
 /** One for all: a table without entries costs no memory of its own. */
 const noBytes = Buffer.alloc(0)
+
+/**
+ * Tables of few entries share blocks of memory: an ArrayBuffer costs some 300 bytes beside what it holds,
+ * and thousands of idle logs have a table each. A block goes with the last of its tables.
+ */
+const blockBytes = 16 * kibibyte
+const mostShared = 256
+let block = noBytes
+let usedOfBlock = 0
+
+/** Memory of whatever content. */
+function takeMemory(length: number): Buffer {
+  if (length > mostShared) return Buffer.allocUnsafeSlow(length)
+  if (usedOfBlock + length > block.length) {
+    block = Buffer.allocUnsafeSlow(blockBytes)
+    usedOfBlock = 0
+  }
+  usedOfBlock += length
+  return block.subarray(usedOfBlock - length, usedOfBlock)
+}
 
 export class EntryTable {
   readonly entrySize: number
@@ -31,8 +52,7 @@ export class EntryTable {
   /** Copies a borrowed table into its own memory, so that what it was borrowed from may go. */
   detach(): void {
     if (!this.#isBorrowed) return
-    // Of its own, exactly: a piece of a pool would keep the pool.
-    const own = this.count === 0 ? noBytes : Buffer.allocUnsafeSlow(this.count * this.entrySize)
+    const own = this.count === 0 ? noBytes : takeMemory(this.count * this.entrySize)
     this.bytes.copy(own)
     this.buffer = own
     this.#isBorrowed = false
@@ -43,7 +63,7 @@ export class EntryTable {
     const at = this.count * this.entrySize
     if (this.#isBorrowed || at + this.entrySize > this.buffer.length) {
       const capacity = Math.max(initialEntries, this.count * 2) * this.entrySize
-      const grown = Buffer.alloc(capacity)
+      const grown = takeMemory(capacity)
       this.bytes.copy(grown)
       this.buffer = grown
       this.#isBorrowed = false

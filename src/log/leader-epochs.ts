@@ -17,6 +17,7 @@ import {
   replaceTextFileLater,
 } from '../flush/checkpoint-file.ts'
 import type { FileSystem } from '../platform/file-system.ts'
+import type { LogHome } from './log-environment.ts'
 
 export const leaderEpochFileName = 'leader-epoch-checkpoint'
 
@@ -27,21 +28,22 @@ export type EpochEnd = { readonly epoch: number; readonly endOffset: Offset }
 const unknownEpoch: EpochEnd = { epoch: -1, endOffset: -1 as Offset }
 
 export class LeaderEpochs {
-  readonly #fileSystem: FileSystem
-  readonly #directory: string
+  readonly #home: LogHome
   #entries: EpochEntry[] = []
   /** Grows with every change; what the file says was written at `#savedVersion`. */
   #version = 0
   #savedVersion = 0
 
-  constructor(fileSystem: FileSystem, directory: string) {
-    this.#fileSystem = fileSystem
-    this.#directory = directory
+  constructor(home: LogHome) {
+    this.#home = home
   }
 
   /** Reads the file; a missing one has no entries. Throws StoreFormatError for other text. */
   load(): void {
-    this.#entries = readEntries(this.#fileSystem, `${this.#directory}/${leaderEpochFileName}`)
+    this.#entries = readEntries(
+      this.#home.fileSystem,
+      `${this.#home.directory}/${leaderEpochFileName}`,
+    )
   }
 
   get latest(): number {
@@ -102,7 +104,7 @@ export class LeaderEpochs {
   /** Writes the file durably if it does not say the same already, or `always`. */
   save(options: { readonly always?: boolean } = {}): void {
     if (!this.#isChanged && options.always !== true) return
-    replaceTextFile(this.#fileSystem, this.#directory, leaderEpochFileName, this.#text())
+    replaceTextFile(this.#home.fileSystem, this.#home.directory, leaderEpochFileName, this.#text())
     this.#savedVersion = this.#version
   }
 
@@ -115,8 +117,8 @@ export class LeaderEpochs {
   async saveLater(isWanted: () => boolean): Promise<boolean> {
     if (!this.#isChanged) return false
     const version = this.#version
-    const path = `${this.#directory}/${leaderEpochFileName}`
-    const isReplaced = await replaceTextFileLater(this.#fileSystem, path, this.#text(), () => {
+    const path = `${this.#home.directory}/${leaderEpochFileName}`
+    const isReplaced = await replaceTextFileLater(this.#home.fileSystem, path, this.#text(), () => {
       return isWanted() && this.#version === version && this.#isChanged
     })
     if (isReplaced) this.#savedVersion = version

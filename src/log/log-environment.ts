@@ -7,12 +7,16 @@ import type { SegmentFiles } from '../segment/segment-files.ts'
 import type { LogSettings } from './log-settings.ts'
 import type { SharedBuilders } from './shared-builders.ts'
 
-export type LogEnvironment = {
+/** Where the files of a log are. */
+export type LogHome = {
   readonly fileSystem: FileSystem
-  /** Open `.log` files of all logs. */
-  readonly files: SegmentFiles
   /** The partition directory, `<store>/<topic>-<partition>`; it exists. */
   readonly directory: string
+}
+
+export type LogEnvironment = LogHome & {
+  /** Open `.log` files of all logs. */
+  readonly files: SegmentFiles
   /** `<topic>-<partition>`, for messages. */
   readonly name: string
   /** Tells the topic from an earlier one of its name; empty for the store's own log. */

@@ -99,7 +99,7 @@ function* load(
   openSegments(env, checkpoint, names, found)
   for (const segment of found) segments.push(segment)
   const epochs = loadEpochs(env, segments)
-  const snapshots = new ProducerStateFiles(fileSystem, directory)
+  const snapshots = new ProducerStateFiles(env)
   const { cut, checkedBytes } = checkpoint.isClean
     ? { cut: undefined, checkedBytes: 0 }
     : yield* recover(env, segments, epochs, snapshots, checkpoint)
@@ -139,7 +139,7 @@ function* load(
 
 /** The epochs from their file or, when that cannot be read, from the headers of all batches. */
 function loadEpochs(env: LogEnvironment, segments: SegmentList): LeaderEpochs {
-  const epochs = new LeaderEpochs(env.fileSystem, env.directory)
+  const epochs = new LeaderEpochs(env)
   try {
     epochs.load()
     // Nothing else tells which epochs a replicated log had.

@@ -5,26 +5,24 @@
 import { CorruptBatchError, CorruptionError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
-import type { FileSystem } from '../platform/file-system.ts'
 import type { Segment } from '../segment/segment.ts'
 import { offsetOfFileName, segmentFileName, snapshotSuffix } from '../segment/segment-file-name.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
+import type { LogHome } from './log-environment.ts'
 import { readSnapshot, writeSnapshot } from './producer-snapshot.ts'
 import { ProducerState } from './producer-state.ts'
 
 export class ProducerStateFiles {
-  readonly #fileSystem: FileSystem
-  readonly #directory: string
+  readonly #home: LogHome
 
-  constructor(fileSystem: FileSystem, directory: string) {
-    this.#fileSystem = fileSystem
-    this.#directory = directory
+  constructor(home: LogHome) {
+    this.#home = home
   }
 
   /** Offsets that have a snapshot, ascending. */
   offsets(): Offset[] {
     const offsets: Offset[] = []
-    for (const name of this.#fileSystem.readDirectory(this.#directory)) {
+    for (const name of this.#home.fileSystem.readDirectory(this.#home.directory)) {
       const offset = offsetOfFileName(name, snapshotSuffix)
       if (offset !== undefined) offsets.push(offset)
     }
@@ -40,7 +38,9 @@ export class ProducerStateFiles {
     const state = new ProducerState(logStart)
     for (const offset of this.offsets().reverse()) {
       const isOutside = offset > logEnd || offset <= logStart
-      const producers = isOutside ? undefined : readSnapshot(this.#fileSystem, this.#path(offset))
+      const producers = isOutside
+        ? undefined
+        : readSnapshot(this.#home.fileSystem, this.#path(offset))
       if (producers === undefined) {
         this.#remove(offset)
         continue
@@ -58,7 +58,7 @@ export class ProducerStateFiles {
   /** Writes the snapshot of `state`, named by its end offset, unless there is nothing to say. */
   save(state: ProducerState): void {
     if (state.producerCount === 0 && this.offsets().length === 0) return
-    writeSnapshot(this.#fileSystem, this.#path(state.endOffset), state.entries())
+    writeSnapshot(this.#home.fileSystem, this.#path(state.endOffset), state.entries())
   }
 
   /** Removes snapshots that no segment begins at, but for the newest one. */
@@ -79,7 +79,7 @@ export class ProducerStateFiles {
    */
   removeTorn(): void {
     for (const found of this.offsets()) {
-      if (readSnapshot(this.#fileSystem, this.#path(found)) === undefined) this.#remove(found)
+      if (readSnapshot(this.#home.fileSystem, this.#path(found)) === undefined) this.#remove(found)
     }
   }
 
@@ -88,11 +88,11 @@ export class ProducerStateFiles {
   }
 
   #path(offset: Offset): string {
-    return `${this.#directory}/${segmentFileName(offset, snapshotSuffix)}`
+    return `${this.#home.directory}/${segmentFileName(offset, snapshotSuffix)}`
   }
 
   #remove(offset: Offset): void {
-    this.#fileSystem.remove(this.#path(offset))
+    this.#home.fileSystem.remove(this.#path(offset))
   }
 }
 

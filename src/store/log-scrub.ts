@@ -118,8 +118,9 @@ class LogScrub {
     this.#fileSystem = fileSystem
     this.#facts = facts
     this.#onBatch = onBatch
-    this.#epochs = new LeaderEpochs(fileSystem, facts.directory)
-    this.#filedEpochs = new LeaderEpochs(fileSystem, facts.directory)
+    const home = { fileSystem, directory: facts.directory }
+    this.#epochs = new LeaderEpochs(home)
+    this.#filedEpochs = new LeaderEpochs(home)
   }
 
   result(): Omit<ScrubbedLog, keyof LogFacts> {

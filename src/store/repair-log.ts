@@ -203,7 +203,7 @@ function planTable(
 }
 
 function writeEpochs(fileSystem: FileSystem, log: ScrubbedLog): void {
-  const epochs = new LeaderEpochs(fileSystem, log.directory)
+  const epochs = new LeaderEpochs({ fileSystem, directory: log.directory })
   for (const { epoch, startOffset } of log.epochs) epochs.note(epoch, startOffset)
   epochs.save({ always: true })
 }

@@ -895,7 +895,7 @@ export class Store {
     let latest = -1
     for (const partition of partitions) {
       const directory = `${this.path}/${logDirectoryName(name, partition)}`
-      const epochs = new LeaderEpochs(this.#settings.fileSystem, directory)
+      const epochs = new LeaderEpochs({ fileSystem: this.#settings.fileSystem, directory })
       try {
         epochs.load()
       } catch (error) {

@@ -64,7 +64,7 @@ describe('checkpoint files', () => {
 
 describe('leader epochs', () => {
   const epochsOf = (...entries: [number, number][]) => {
-    const epochs = new LeaderEpochs(simDisk(), '/data')
+    const epochs = new LeaderEpochs({ fileSystem: simDisk(), directory: '/data' })
     for (const [epoch, start] of entries) epochs.note(epoch, start as never)
     return epochs
   }
@@ -73,13 +73,13 @@ describe('leader epochs', () => {
 
   it('are stored as Kafka does', () => {
     const disk = simDisk()
-    const epochs = new LeaderEpochs(disk, '/data')
+    const epochs = new LeaderEpochs({ fileSystem: disk, directory: '/data' })
     epochs.assign(0, 0 as never)
     epochs.assign(3, 5127 as never)
     expect(get(disk, leaderEpochFileName)).toBe(
       goldenBytes('leader_epoch_checkpoint').toString('hex'),
     )
-    const read = new LeaderEpochs(disk, '/data')
+    const read = new LeaderEpochs({ fileSystem: disk, directory: '/data' })
     read.load()
     expect(pairs(read)).toEqual([
       [0, 0],

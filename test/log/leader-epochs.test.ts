@@ -11,11 +11,11 @@ const always = () => true
 function epochsOnDisk() {
   const disk = simDisk()
   disk.makeDirectory(directory)
-  return { disk, epochs: new LeaderEpochs(disk, directory) }
+  return { disk, epochs: new LeaderEpochs({ fileSystem: disk, directory }) }
 }
 
 function stored(disk: ReturnType<typeof simDisk>) {
-  const epochs = new LeaderEpochs(disk, directory)
+  const epochs = new LeaderEpochs({ fileSystem: disk, directory })
   epochs.load()
   return epochs.entries
 }

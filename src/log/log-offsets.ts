@@ -31,8 +31,11 @@ type Waiter = {
   readonly reject: (error: unknown) => void
 }
 
-/** Those who wait, by what they wait for: an append does not look at those who wait for the disk. */
-type Waiters = Readonly<Record<MarkName, Set<Waiter>>>
+/**
+ * Those who wait, by what they wait for: an append does not look at those who wait for the disk. Each made
+ * when somebody waits: most logs of many are idle, and of those that are not most are waited for at one mark.
+ */
+type Waiters = { [name in MarkName]: Set<Waiter> | undefined }
 
 export class LogOffsets {
   #logStart: Offset
@@ -41,7 +44,6 @@ export class LogOffsets {
   #os: Offset
   #highWatermark: Offset
   #logEnd: Offset
-  /** Made when somebody waits: most logs of many are idle. */
   #waiters: Waiters | undefined
   readonly #isReplicated: boolean
 
@@ -196,8 +198,8 @@ export class LogOffsets {
   }
 
   #waitersFor(name: MarkName): Set<Waiter> {
-    this.#waiters ??= { os: new Set(), disk: new Set(), highWatermark: new Set() }
-    return this.#waiters[name]
+    this.#waiters ??= { os: undefined, disk: undefined, highWatermark: undefined }
+    return (this.#waiters[name] ??= new Set())
   }
 
   /** Rejects those who wait for `mark` (or for any, when undefined). */
@@ -211,20 +213,19 @@ export class LogOffsets {
   }
 
   #reject(error: unknown, isMeant: (waiter: Waiter, name: MarkName) => boolean): void {
-    if (this.#waiters === undefined) return
     for (const name of markNames) {
-      const waiters = this.#waiters[name]
-      for (const waiter of waiters) {
+      const waiters = this.#waiters?.[name]
+      for (const waiter of waiters ?? []) {
         if (!isMeant(waiter, name)) continue
-        waiters.delete(waiter)
+        waiters?.delete(waiter)
         waiter.reject(error)
       }
     }
   }
 
   #wake(name: MarkName): void {
-    if (this.#waiters === undefined) return
-    const waiters = this.#waiters[name]
+    const waiters = this.#waiters?.[name]
+    if (waiters === undefined || waiters.size === 0) return
     const mark = this.mark(name)
     for (const waiter of waiters) {
       if (mark < waiter.offset) continue

@@ -71,27 +71,33 @@ export class WireWriter {
   }
 
   bool(value: boolean): void {
-    this.#bytes[this.#reserve(1)] = value ? 1 : 0
+    const at = this.#reserve(1)
+    this.#bytes[at] = value ? 1 : 0
   }
 
   int8(value: number): void {
-    this.#bytes.writeInt8(value, this.#reserve(1))
+    const at = this.#reserve(1)
+    this.#bytes.writeInt8(value, at)
   }
 
   int16(value: number): void {
-    this.#bytes.writeInt16BE(value, this.#reserve(2))
+    const at = this.#reserve(2)
+    this.#bytes.writeInt16BE(value, at)
   }
 
   uint16(value: number): void {
-    this.#bytes.writeUInt16BE(value, this.#reserve(2))
+    const at = this.#reserve(2)
+    this.#bytes.writeUInt16BE(value, at)
   }
 
   int32(value: number): void {
-    this.#bytes.writeInt32BE(value, this.#reserve(4))
+    const at = this.#reserve(4)
+    this.#bytes.writeInt32BE(value, at)
   }
 
   uint32(value: number): void {
-    this.#bytes.writeUInt32BE(value, this.#reserve(4))
+    const at = this.#reserve(4)
+    this.#bytes.writeUInt32BE(value, at)
   }
 
   int64(value: number): void {
@@ -103,7 +109,8 @@ export class WireWriter {
   }
 
   float64(value: number): void {
-    this.#bytes.writeDoubleBE(value, this.#reserve(8))
+    const at = this.#reserve(8)
+    this.#bytes.writeDoubleBE(value, at)
   }
 
   /** `value` is 22 characters of URL-safe base64. */
@@ -205,7 +212,10 @@ export class WireWriter {
     encodedSize.copy(this.#bytes, start)
   }
 
-  /** Advances by `size` bytes and returns where they begin. */
+  /**
+   * Advances by `size` bytes and returns where they begin. `#bytes` may be another buffer afterwards: in
+   * `this.#bytes.f(this.#reserve(n))` it would be the one from before.
+   */
   #reserve(size: number): number {
     this.#makeRoom(size)
     const at = this.#position

@@ -62,6 +62,20 @@ describe('metadata', () => {
     expect(await names(13, null)).toEqual(['a', 'b', 'c'])
   })
 
+  it('names thousands of partitions in every version', async () => {
+    await start()
+    for (const name of ['a', 'b', 'c']) await broker.store.createTopic(name, { partitions: 1000 })
+    const { min, max } = metadataApi.versions
+    for (let version = min; version <= max; version++) {
+      const { topics } = await broker.ask(metadataApi, version, {
+        topics: version === 0 ? [] : null,
+      })
+      const indexes = topics.map(({ partitions }) => partitions.map((one) => one.partitionIndex))
+      expect(indexes.map((of) => of.length)).toEqual([1000, 1000, 1000])
+      expect(indexes[2]).toEqual(indexes[0])
+    }
+  })
+
   it('creates a missing topic before it answers, when all agree to that', async () => {
     await start({ defaultPartitions: 3 })
     const answer = await broker.ask(metadataApi, 4, named('new'))

@@ -840,11 +840,11 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#flusher.rolling()
     const next = Segment.create(this.#env, this.#offsets.logEnd)
     try {
-      previous.seal()
       producers.endOffset = this.#offsets.logEnd
       snapshots.save(producers)
+      // Last: it is sealed or goes on as it was, and needs no more of the disk for either.
+      previous.seal()
     } catch (error) {
-      if (previous.state === 'sealed') previous.activate()
       this.#discard(next)
       throw error
     }

@@ -40,10 +40,11 @@ export class LeaderEpochs {
 
   /** Reads the file; a missing one has no entries. Throws StoreFormatError for other text. */
   load(): void {
-    this.#entries = readEntries(
-      this.#home.fileSystem,
-      `${this.#home.directory}/${leaderEpochFileName}`,
-    )
+    this.#entries = readEntries(this.#home.fileSystem, this.#path)
+  }
+
+  get #path(): string {
+    return `${this.#home.directory}/${leaderEpochFileName}`
   }
 
   get latest(): number {
@@ -104,7 +105,8 @@ export class LeaderEpochs {
   /** Writes the file durably if it does not say the same already, or `always`. */
   save(options: { readonly always?: boolean } = {}): void {
     if (!this.#isChanged && options.always !== true) return
-    replaceTextFile(this.#home.fileSystem, this.#home.directory, leaderEpochFileName, this.#text())
+    const { fileSystem, directory } = this.#home
+    replaceTextFile(fileSystem, directory, leaderEpochFileName, this.#text())
     this.#savedVersion = this.#version
   }
 
@@ -117,8 +119,8 @@ export class LeaderEpochs {
   async saveLater(isWanted: () => boolean): Promise<boolean> {
     if (!this.#isChanged) return false
     const version = this.#version
-    const path = `${this.#home.directory}/${leaderEpochFileName}`
-    const isReplaced = await replaceTextFileLater(this.#home.fileSystem, path, this.#text(), () => {
+    const { fileSystem } = this.#home
+    const isReplaced = await replaceTextFileLater(fileSystem, this.#path, this.#text(), () => {
       return isWanted() && this.#version === version && this.#isChanged
     })
     if (isReplaced) this.#savedVersion = version

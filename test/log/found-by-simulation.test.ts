@@ -36,22 +36,33 @@ describe('a log', () => {
     for (const state of states) expect((await openLog(state)).startOffset).toBe(0)
   })
 
-  it('goes on in its segment when a roll fails and nothing can be read', async () => {
-    const disk = simDisk()
-    const log = await openLog(disk)
-    await log.append('a', { level: 'os', producer: { id: 7, epoch: 0, sequence: 0 } })
-    disk.planFault = ({ path }) => {
-      if (!path.endsWith('.snapshot')) return undefined
-      for (let next = 1; next <= 100; next++) disk.failRead(disk.readCount + next, { errno: 'EIO' })
-      return { errno: 'EIO' }
-    }
-    expect(() => log.roll()).toThrow('.snapshot')
-    disk.planFault = undefined
-    await log.append('b', { level: 'os' })
-    await log.append('c')
-    const again = await openLog(disk.crash({ class: 'nothing-unsynced' }))
-    expect(valuesIn(again)).toEqual(['a', 'b', 'c'])
-  })
+  it.each(['.snapshot', '0.index', '0.timeindex'])(
+    'goes on in its segment when a roll fails at %s and nothing can be read',
+    async (file) => {
+      const disk = simDisk()
+      const log = await openLog(disk)
+      const values = ['a'.repeat(400), 'b']
+      // The first is larger than an index interval: the second has an entry.
+      for (const [sequence, value] of values.entries()) {
+        await log.append(value, { level: 'os', producer: { id: 7, epoch: 0, sequence } })
+      }
+      disk.planFault = ({ path }) => {
+        if (!path.endsWith(file)) return undefined
+        for (let next = 1; next <= 100; next++)
+          disk.failRead(disk.readCount + next, { errno: 'EIO' })
+        return { errno: 'EIO' }
+      }
+      expect(() => log.roll()).toThrow(file)
+      disk.planFault = undefined
+      await log.append('c', { level: 'os' })
+      await log.append('d')
+      for (const crashed of [disk.crash({ class: 'nothing-unsynced' }), disk.processCrash()]) {
+        const again = await openLog(crashed)
+        expect(valuesIn(again)).toEqual([...values, 'c', 'd'])
+        assertIndexesEqualScan(again)
+      }
+    },
+  )
 
   it('keeps its start although the files below it came back', async () => {
     const disk = simDisk()

@@ -39,6 +39,12 @@ const primitives: readonly Primitive[] = [
     read: (r) => r.uint32(),
     value: 0x01020304,
   },
+  {
+    name: 'tagged value',
+    write: (w) => w.tag(5, () => w.uint32(0x01020304)),
+    read: (r) => [r.uvarint(), r.uvarint(), r.uint32()],
+    value: [5, 4, 0x01020304],
+  },
 ]
 
 const marker = 0x5a5a5a5a

@@ -81,6 +81,8 @@ export class FlushCoordinator {
   #syncsInstead = 0
   readonly #pace = new SyncPace()
   #wasInline = false
+  /** One caller alone waited for the last round. */
+  #wasAlone = false
   /** Targets with frames in a region, until it is free for good. */
   readonly #inRegion = [new Set<FlushTarget>(), new Set<FlushTarget>()]
   #draining: Promise<void> | undefined
@@ -245,6 +247,7 @@ export class FlushCoordinator {
       // waiting by a sync on this thread.
       const isOne = staged.length === 1 || staged.every((target) => group?.has(target))
       const isAlone = isOne && staged.length > 0 && this.#requested.size === 0
+      this.#wasAlone = isAlone
       this.#wasInline = isAlone && this.#pace.isFast
       const behind = this.#behindOf(staged)
       const isAtOnce = this.#wasInline && behind.length === 0
@@ -513,7 +516,7 @@ export class FlushCoordinator {
       for (const target of targets) this.#captured.add(target)
       this.#onlyGroup = this.#onlyGroup === noTargets ? targets : undefined
       // Who was alone in the last round is so again, most likely. Of many, one sync serves all.
-      this.#writeForming(journal, isAwaited && this.#wasInline)
+      this.#writeForming(journal, isAwaited && this.#wasAlone)
       return true
     }
     frame.restore(before)

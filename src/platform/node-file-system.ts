@@ -17,6 +17,7 @@ import type {
   OpenMode,
 } from './file-system.ts'
 import { mapFile } from './mapped-file.ts'
+import { openFileLimit } from './open-file-limit.ts'
 import { storageFailure } from './storage-failure.ts'
 import { SyncQueue, syncsTogetherAtOnce } from './sync-queue.ts'
 
@@ -28,8 +29,14 @@ const openFlags: Readonly<Record<OpenMode, number>> = {
   'open-or-create': O_RDWR | O_CREAT,
 }
 
+/** One in so many descriptors may be that of a directory which is synced together with others. */
+const descriptorsPerSync = 32
+const usualOpenFileLimit = 1024
+
 /** None where every sync is one by one: the thread pool's own queue serves. */
-const syncQueue = binding.syncsTogether ? new SyncQueue(binding) : undefined
+const syncQueue = binding.syncsTogether
+  ? new SyncQueue(binding, (openFileLimit() ?? usualOpenFileLimit) / descriptorsPerSync)
+  : undefined
 
 class NodeFileSystem implements FileSystem {
   open(path: string, mode: OpenMode): File {
@@ -147,15 +154,8 @@ class NodeFileSystem implements FileSystem {
     }
   }
 
-  /** Linux tells; Node has raised the soft limit to the hard one when it started. */
   maxOpenFiles(): number | undefined {
-    try {
-      const limits = fs.readFileSync('/proc/self/limits', 'latin1')
-      const found = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1])
-      return Number.isInteger(found) ? found : undefined
-    } catch {
-      return undefined // Another system, or a sandbox without /proc: the caller has a default.
-    }
+    return openFileLimit()
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * A file system that is told when the process has no descriptors left: whatever it was about to open
- * is tried once more after `shed` has closed something. Without anything to close the error stays.
+ * is tried again after `shed` has closed something, of which a sync under way or a reader may still
+ * keep the descriptor. Without anything to close the error stays.
  */
 import { StorageError } from '../base/errors.ts'
 import type { DirectoryLock, File, FileStat, FileSystem, OpenMode } from './file-system.ts'
@@ -11,7 +12,7 @@ export class SheddingFileSystem implements FileSystem {
   readonly syncsAtOnce: number
 
   /**
-   * @param shed        closes files if it can, and says whether it did.
+   * @param shed        closes a file if it can, and says whether it did.
    * @param syncsAtOnce each holds files open that `shed` cannot close.
    */
   constructor(inner: FileSystem, shed: () => boolean, syncsAtOnce: number) {
@@ -21,11 +22,12 @@ export class SheddingFileSystem implements FileSystem {
   }
 
   #retry<Result>(work: () => Result): Result {
-    try {
-      return work()
-    } catch (error) {
-      if (!isOutOfDescriptors(error) || !this.#shed()) throw error
-      return work()
+    for (;;) {
+      try {
+        return work()
+      } catch (error) {
+        if (!isOutOfDescriptors(error) || !this.#shed()) throw error
+      }
     }
   }
 
@@ -63,11 +65,12 @@ export class SheddingFileSystem implements FileSystem {
 
   /** Only opening the directory can end in this error, so no failed sync is tried again. */
   async syncDirectory(path: string): Promise<void> {
-    try {
-      await this.#inner.syncDirectory(path)
-    } catch (error) {
-      if (!isOutOfDescriptors(error) || !this.#shed()) throw error
-      await this.#inner.syncDirectory(path)
+    for (;;) {
+      try {
+        return await this.#inner.syncDirectory(path)
+      } catch (error) {
+        if (!isOutOfDescriptors(error) || !this.#shed()) throw error
+      }
     }
   }
 

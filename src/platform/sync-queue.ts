@@ -3,7 +3,8 @@
  * one (`binding.syncMany`): ten thousand files one by one take ten thousand flushes of the device's cache.
  *
  * A few go one by one, as they are asked for. Of what is asked for meanwhile, few go so too when their
- * turn comes; many go together, and who comes while they do waits until they are done.
+ * turn comes; many go together, and who comes while they do waits until they are done. Directories are
+ * open while they do, so that the process must have that many descriptors to spare.
  */
 import { poolThreads } from '../base/for-each-limited.ts'
 import type { NativeBinding } from '../native/binding.ts'
@@ -21,12 +22,18 @@ type Waiting = {
 
 export class SyncQueue {
   readonly #binding: Pick<NativeBinding, 'fdatasync' | 'syncDirectory' | 'syncMany'>
-  #waiting: Waiting[] = []
+  readonly #mostTogether: number
+  readonly #waiting: Waiting[] = []
   #underWay = 0
   #isTogether = false
 
-  constructor(binding: Pick<NativeBinding, 'fdatasync' | 'syncDirectory' | 'syncMany'>) {
+  /** @param most how many go together at most; fewer than it takes to be worth it: none do. */
+  constructor(
+    binding: Pick<NativeBinding, 'fdatasync' | 'syncDirectory' | 'syncMany'>,
+    most: number = Infinity,
+  ) {
     this.#binding = binding
+    this.#mostTogether = Math.floor(most)
   }
 
   /** `binding.fdatasync`. The descriptor must stay open until the promise settles. */
@@ -49,7 +56,8 @@ export class SyncQueue {
   #begin(): void {
     // One by one would be in the way of those who go together, and soon be done to come again.
     while (this.#waiting.length > 0 && this.#underWay < poolThreads && !this.#isTogether) {
-      if (this.#waiting.length >= leastTogether) this.#run(this.#together())
+      const count = Math.min(this.#waiting.length, this.#mostTogether)
+      if (count >= leastTogether) this.#run(this.#together(this.#waiting.splice(0, count)))
       else this.#run(this.#one(this.#waiting.shift() as Waiting))
     }
   }
@@ -72,9 +80,7 @@ export class SyncQueue {
     }
   }
 
-  async #together(): Promise<void> {
-    const waiting = this.#waiting
-    this.#waiting = []
+  async #together(waiting: readonly Waiting[]): Promise<void> {
     this.#isTogether = true
     const files = waiting.filter(({ what }) => typeof what === 'number')
     const directories = waiting.filter(({ what }) => typeof what === 'string')

@@ -19,6 +19,7 @@ import {
   UnknownTopicError,
 } from '../base/errors.ts'
 import { forEachLimited } from '../base/for-each-limited.ts'
+import { Limiter } from '../base/limiter.ts'
 import { booleanOption, integerOption, knownOptions } from '../base/option-fields.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import { FlushCoordinator } from '../flush/flush-coordinator.ts'
@@ -139,6 +140,8 @@ export class Store {
   readonly #groupHost: GroupHost
   readonly #files: SegmentFiles
   readonly #builders = new SharedBuilders()
+  /** Of topics, whose files are open until they are durable. */
+  readonly #makers: Limiter
   readonly #topics = new Map<string, Topic>()
   readonly #topicsById = new Map<string, Topic>()
   readonly #pendingNames = new Set<string>()
@@ -176,6 +179,7 @@ export class Store {
       settings.syncsAtOnce,
     )
     this.#files = new SegmentFiles(fileSystem, settings.maxOpenFiles)
+    this.#makers = new Limiter(settings.syncsAtOnce)
     this.#settings = { ...settings, fileSystem }
     this.#lock = lock
     const { logger, config, level } = settings
@@ -419,9 +423,11 @@ export class Store {
    */
   async #makeDirectories(name: string, entry: TopicEntry, first: number): Promise<void> {
     const added = Array.from({ length: entry.partitions - first }, (_, i) => first + i)
-    const left = this.#setAsideDeleted(name, added, entry.id)
-    await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
-    if (left.length > 0) this.#removeInBackground(left, [])
+    await this.#makers.run(async () => {
+      const left = this.#setAsideDeleted(name, added, entry.id)
+      await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
+      if (left.length > 0) this.#removeInBackground(left, [])
+    })
   }
 
   /**

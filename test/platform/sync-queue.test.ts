@@ -12,7 +12,7 @@ type Sync = {
   end(errorOf?: (member: number | string) => Error | undefined): void
 }
 
-function testBinding() {
+function testBinding(most?: number) {
   const underWay: Sync[] = []
   const begin = (sync: Sync): void => void underWay.push(sync)
   const one = (member: number | string) =>
@@ -27,19 +27,16 @@ function testBinding() {
         },
       })
     })
-  const queue = new SyncQueue({
-    fdatasync: one,
-    syncDirectory: one,
-    syncMany: (fds, directories) =>
-      new Promise((resolve) => {
-        const members = [...fds, ...directories]
-        begin({
-          members,
-          isTogether: true,
-          end: (errorOf) => resolve(members.map((m) => errorOf?.(m))),
-        })
-      }),
-  })
+  const syncMany = (fds: readonly number[], directories: readonly string[]) =>
+    new Promise<(Error | undefined)[]>((resolve) => {
+      const members = [...fds, ...directories]
+      begin({
+        members,
+        isTogether: true,
+        end: (errorOf) => resolve(members.map((m) => errorOf?.(m))),
+      })
+    })
+  const queue = new SyncQueue({ fdatasync: one, syncDirectory: one, syncMany }, most)
   return { queue, underWay }
 }
 
@@ -75,6 +72,23 @@ describe('a queue of syncs', () => {
     expect(underWay[5]).toMatchObject({ members: numbers(100, 20), isTogether: true })
     underWay[5]!.end()
     await Promise.all([...first, ...second])
+  })
+
+  it('runs no more together than it may, and none when those are too few', async () => {
+    for (const [most, sizes] of [
+      [20.5, [1, 1, 1, 1, 20, 20, 1, 1, 1, 1]],
+      [15, Array.from({ length: 48 }, () => 1)],
+    ] as const) {
+      const { queue, underWay } = testBinding(most)
+      const all = numbers(0, 48).map((fd) => queue.file(fd))
+      for (let ended = 0; ended < underWay.length; ended++) {
+        underWay[ended]!.end()
+        await turn()
+      }
+      await Promise.all(all)
+      expect(underWay.map(({ members }) => members.length)).toEqual(sizes)
+      expect(underWay.flatMap(({ members }) => members)).toEqual(numbers(0, 48))
+    }
   })
 
   it('tells each what became of it', async () => {

@@ -20,6 +20,7 @@ import {
   type GroupSettings,
   maxOffsetMetadataBytes,
 } from '../broker/groups/group-settings.ts'
+import { openFileLimit } from '../platform/open-file-limit.ts'
 import { Store } from '../store/store.ts'
 import { addressOf, checkListeners, type ListenerOptions } from './listeners.ts'
 import { maxSendBufferBytes } from './receiving-socket.ts'
@@ -73,7 +74,10 @@ export type ServeOptions = {
   readonly fetchMaxBytes?: number
   /** Incremental fetch sessions kept at a time; 0 declines them. Default 1000. */
   readonly maxFetchSessions?: number
-  /** Connections beyond this are closed as they come. Default 10,000. */
+  /**
+   * Connections beyond this are closed as they come. Default 10,000; never more than the process may
+   * have descriptors, but for 64.
+   */
   readonly maxConnections?: number
   /** A connection on which nothing moves for this long is closed, in ms. Default 600,000. */
   readonly idleTimeoutMs?: number
@@ -229,11 +233,13 @@ function checkServerOptions(options: ServeOptions, nodeIds: readonly number[]): 
       min: 1024,
       max: maxInt,
     }),
-    maxConnections: integerOption('maxConnections', options.maxConnections, {
-      default: 10_000,
-      min: 1,
-      max: 1_000_000,
-    }),
+    maxConnections: connectionsThatFit(
+      integerOption('maxConnections', options.maxConnections, {
+        default: 10_000,
+        min: 1,
+        max: 1_000_000,
+      }),
+    ),
     idleTimeoutMs: integerOption('idleTimeoutMs', options.idleTimeoutMs, {
       default: 10 * minuteMs,
       min: 1,
@@ -267,6 +273,17 @@ function checkServerOptions(options: ServeOptions, nodeIds: readonly number[]): 
     }),
   }
 }
+
+/**
+ * Out of descriptors the kernel's queue is emptied without a word to us: who is refused before that is
+ * counted and told of. The store closes files for want of descriptors, but needs some.
+ */
+function connectionsThatFit(wanted: number): number {
+  const limit = openFileLimit() ?? Infinity
+  return Math.max(1, Math.min(wanted, limit - descriptorsForTheStore))
+}
+
+const descriptorsForTheStore = 64
 
 /** One listener is spelt out in the options themselves, several in a list; not both. */
 function listenersOf(options: ServeOptions): readonly ListenerOptions[] {

@@ -2,7 +2,12 @@
  * Goal: the command line says what it does, refuses what it does not, and its exit codes hold.
  * Method: the built program (dist/) in child processes, as a user starts it.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import {
+  type ChildProcess,
+  type ChildProcessWithoutNullStreams,
+  execFile,
+  spawn,
+} from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -11,8 +16,10 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { describeConfigsApi } from '../../src/broker/api/describe-configs.ts'
 import { metadataApi } from '../../src/broker/api/metadata.ts'
+import { openFileLimit } from '../../src/platform/open-file-limit.ts'
 import { openStore } from '../../src/store/store.ts'
 import { KafkaClient } from '../support/kafka-client.ts'
+import { TcpClient } from '../support/tcp-client.ts'
 import { withTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -35,12 +42,17 @@ const startServer = (data: string, ...args: string[]) =>
 async function startWith(variables: Record<string, string>, ...args: string[]) {
   const env = { ...process.env, ...variables }
   const child = spawn(process.execPath, [program, 'serve', ...args], { env })
+  return { child, banner: await bannerOf(child) }
+}
+
+/** What a server says when it has begun to listen. */
+async function bannerOf({ stdout }: ChildProcessWithoutNullStreams): Promise<string> {
   let banner = ''
-  for await (const chunk of child.stdout) {
+  for await (const chunk of stdout) {
     banner += String(chunk)
     if (banner.includes('kafkajs')) break
   }
-  return { child, banner }
+  return banner
 }
 
 async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<unknown> {
@@ -303,6 +315,34 @@ describe('stratalog serve', () => {
     expect(Object.fromEntries(told)).toEqual(asked)
     expect(await stop(child, 'SIGTERM')).toBe(0)
   })
+
+  it.skipIf(openFileLimit() === undefined)(
+    'refuses, and says so, the connections it has no descriptors for, and goes on [needs /proc/self/limits]',
+    async () => {
+      await withTemporaryDirectory(async (data) => {
+        const limited = ['-c', 'ulimit -n 160 && exec "$@"', 'sh', process.execPath, program]
+        const child = spawn('sh', [...limited, 'serve', '--port', '0', '--data', data])
+        const banner = await bannerOf(child)
+        const port = Number(/listening on \S+:(\d+)/.exec(banner)?.[1])
+        const early = await KafkaClient.connect(port)
+        const refused = once(child.stderr, 'data')
+        const crowd = await Promise.all(Array.from({ length: 200 }, () => TcpClient.connect(port)))
+        expect(JSON.parse(String(await refused))).toMatchObject({
+          maxConnections: 96,
+          msg: 'connections refused: too many are open',
+        })
+        const topics = Array.from({ length: 60 }, (_, i) => ({ name: `topic-${i}` }))
+        const { topics: made } = await early.ask(metadataApi, 4, {
+          topics,
+          allowAutoTopicCreation: true,
+        })
+        expect(made.map(({ errorCode }) => errorCode)).toEqual(topics.map(() => 0))
+        for (const one of crowd) one.close()
+        early.close()
+        expect(await stop(child, 'SIGTERM')).toBe(0)
+      })
+    },
+  )
 
   it('leaves nothing behind when it is ephemeral', async () => {
     const { child, banner } = await startWith({}, '--ephemeral', '--port', '0')

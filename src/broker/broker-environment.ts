@@ -13,6 +13,7 @@ import type { GroupSettings } from './groups/group-settings.ts'
 import type { IdleBrokerConfig } from './idle-broker-config.ts'
 import type { RecentDeletions } from './recent-deletions.ts'
 import type { ScramCredentials } from './scram-credentials.ts'
+import type { StorageFaults } from './storage-faults.ts'
 
 export type BrokerSettings = {
   /** Metadata for a topic that is not there creates it, when the client allows. */
@@ -62,6 +63,7 @@ export type BrokerEnvironment = {
   /** Topics being created because somebody asked for them, by name. */
   readonly creations: Map<string, Promise<Topic>>
   readonly deletions: RecentDeletions
+  readonly faults: StorageFaults
   readonly clock: Clock
   readonly logger: Logger
 }

@@ -44,6 +44,7 @@ import { RecentDeletions } from './recent-deletions.ts'
 import { releaseSlices } from './release-slices.ts'
 import { ScramCredentials } from './scram-credentials.ts'
 import type { RequestContext, ServedApi } from './served-api.ts'
+import { StorageFaults } from './storage-faults.ts'
 
 /** A decoded request and all that its answer needs. */
 type Exchange = {
@@ -95,6 +96,7 @@ export class Broker implements FrameHandler {
       quotas: new ClientQuotas(logger),
       idleConfig: new IdleBrokerConfig(logger),
       credentials: new ScramCredentials(),
+      faults: new StorageFaults(details),
       apiVersions,
     }
     for (const topic of store.topics()) warnOfCompaction(logger, topic)

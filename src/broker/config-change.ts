@@ -15,8 +15,9 @@ import {
 import type { Defaults, DefaultsScope } from '../store/topic-defaults.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
 import { warnOfCompaction } from './compaction-notice.ts'
-import { errorCodeOf, errorMessageOf } from './error-mapping.ts'
+import { errorMessageOf } from './error-mapping.ts'
 import { type IdleDefinition, idleDefinition, idleFault } from './idle-broker-config.ts'
+import type { StorageFaults } from './storage-faults.ts'
 
 /** Kinds of resources that have settings, as the protocol numbers them. */
 export const configResources = { topic: 2, broker: 4 } as const
@@ -72,7 +73,7 @@ export async function changeConfig(
     }
     return { errorCode: errorCodes.none, errorMessage: null, resourceType, resourceName }
   } catch (error) {
-    return refuse(resource, codeOf(error), errorMessageOf(error))
+    return refuse(resource, codeOf(broker.faults, error), errorMessageOf(error))
   }
 }
 
@@ -297,7 +298,7 @@ function isSame(one: Defaults, other: Defaults): boolean {
 }
 
 /** A wrong option is a wrong setting here. */
-function codeOf(error: unknown): ErrorCode {
+function codeOf(faults: StorageFaults, error: unknown): ErrorCode {
   if (error instanceof RefusedChangeError) return error.errorCode
-  return error instanceof InvalidOptionError ? errorCodes.invalidConfig : errorCodeOf(error)
+  return error instanceof InvalidOptionError ? errorCodes.invalidConfig : faults.codeOf(error)
 }

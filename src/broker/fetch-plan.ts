@@ -13,7 +13,6 @@ import type { Log } from '../log/log.ts'
 import type { LogSlice } from '../log/log-search.ts'
 import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
-import { errorCodeOf } from './error-mapping.ts'
 import type { AskedPartition, PartitionData } from './fetch-partition.ts'
 import { checkLeaderEpoch } from './partition-lookup.ts'
 import { zstdFreePrefix } from './zstd-free-prefix.ts'
@@ -167,7 +166,10 @@ export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
       return { data: { ...data, errorCode: errorCodes.unsupportedCompressionType }, bytes: 0 }
     } catch (error) {
       slice?.release()
-      return { data: { ...this.#empty(asked, undefined), errorCode: errorCodeOf(error) }, bytes: 0 }
+      return {
+        data: { ...this.#empty(asked, undefined), errorCode: this.#broker.faults.codeOf(error) },
+        bytes: 0,
+      }
     }
   }
 

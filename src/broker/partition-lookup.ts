@@ -5,7 +5,8 @@ import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
 import { zeroUuid } from '../protocol/schema.ts'
 import type { Store } from '../store/store.ts'
 import type { Topic } from '../store/topic.ts'
-import { errorCodeOf } from './error-mapping.ts'
+import type { BrokerEnvironment } from './broker-environment.ts'
+import type { StorageFaults } from './storage-faults.ts'
 
 /** A topic as a request names it: by id in newer versions, where `name` is empty. */
 export type TopicReference = { readonly name: string; readonly topicId: string }
@@ -19,27 +20,31 @@ export function findTopic(store: Store, reference: TopicReference): Topic | Erro
 }
 
 /** What to say of a topic that was not found by name: there is none, or there is no such name. */
-export function missingTopicCode(store: Store, name: string): ErrorCode {
+export function missingTopicCode({ store, faults }: BrokerEnvironment, name: string): ErrorCode {
   try {
     store.validateTopic(name)
     return errorCodes.unknownTopicOrPartition
   } catch (error) {
-    return missingTopicCodeOf(error)
+    return missingTopicCodeOf(faults, error)
   }
 }
 
 /** A topic that exists though it was not found is being created or deleted: ask again. */
-export function missingTopicCodeOf(error: unknown): ErrorCode {
-  return error instanceof TopicExistsError ? errorCodes.leaderNotAvailable : errorCodeOf(error)
+export function missingTopicCodeOf(faults: StorageFaults, error: unknown): ErrorCode {
+  return error instanceof TopicExistsError ? errorCodes.leaderNotAvailable : faults.codeOf(error)
 }
 
 /** The log of a partition, opened when needed, or the code that says why there is none. */
-export function findLog(topic: Topic | ErrorCode, partition: number): Log | ErrorCode {
+export function findLog(
+  { faults }: BrokerEnvironment,
+  topic: Topic | ErrorCode,
+  partition: number,
+): Log | ErrorCode {
   if (typeof topic === 'number') return topic
   try {
     return topic.partition(partition) ?? errorCodes.unknownTopicOrPartition
   } catch (error) {
-    return errorCodeOf(error)
+    return faults.codeOf(error)
   }
 }
 

@@ -4,7 +4,7 @@ import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-
 import { array, bool, float64, int16, int32, string } from '../../protocol/schema.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
 import { QuotaError } from '../client-quotas.ts'
-import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { errorMessageOf } from '../error-mapping.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
 export const alterClientQuotasApi = defineApi({
@@ -50,7 +50,7 @@ export const alterClientQuotas: ServedApi = serve(alterClientQuotasApi, {
 })
 
 async function alter(
-  { quotas }: BrokerEnvironment,
+  { quotas, faults }: BrokerEnvironment,
   entry: Entry,
   validateOnly: boolean,
 ): Promise<Result> {
@@ -61,7 +61,7 @@ async function alter(
     return result(entry, errorCodes.none, null)
   } catch (error) {
     if (error instanceof QuotaError) return result(entry, errorCodes.invalidRequest, error.message)
-    return result(entry, errorCodeOf(error), errorMessageOf(error))
+    return result(entry, faults.codeOf(error), errorMessageOf(error))
   }
 }
 

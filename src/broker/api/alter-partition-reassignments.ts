@@ -7,7 +7,7 @@ import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-
 import { array, bool, int16, int32, string } from '../../protocol/schema.ts'
 import type { Topic } from '../../store/topic.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
-import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { errorMessageOf } from '../error-mapping.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
 export const alterPartitionReassignmentsApi = defineApi({
@@ -88,7 +88,7 @@ async function reassign(broker: BrokerEnvironment, request: Request, asked: Aske
       await store.assignReplicas(name, assignments)
       logger.info({ topic: name }, 'partitions assigned to nodes')
     } catch (error) {
-      const fault = { errorCode: errorCodeOf(error), reason: errorMessageOf(error) }
+      const fault = { errorCode: broker.faults.codeOf(error), reason: errorMessageOf(error) }
       return answer(asked, () => fault)
     }
   }

@@ -2,7 +2,7 @@
 import { defineApi, type RequestOf } from '../../protocol/api.ts'
 import { errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, bytes, int8, int16, int32, string } from '../../protocol/schema.ts'
-import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { errorMessageOf } from '../error-mapping.ts'
 import type { ScramFault } from '../scram-credentials.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
@@ -34,7 +34,7 @@ export const alterUserScramCredentialsApi = defineApi({
 type Request = RequestOf<typeof alterUserScramCredentialsApi>
 
 export const alterUserScramCredentials: ServedApi = serve(alterUserScramCredentialsApi, {
-  async handle({ credentials, logger }, request) {
+  async handle({ credentials, faults: storageFaults, logger }, request) {
     try {
       const faults = await credentials.alter(request.deletions, request.upsertions)
       const users = [...faults].flatMap(([user, fault]) => (fault === undefined ? [user] : []))
@@ -43,7 +43,7 @@ export const alterUserScramCredentials: ServedApi = serve(alterUserScramCredenti
       }
       return { results: [...faults].map(([user, fault]) => result(user, fault)) }
     } catch (error) {
-      const fault = { errorCode: errorCodeOf(error), reason: errorMessageOf(error) }
+      const fault = { errorCode: storageFaults.codeOf(error), reason: errorMessageOf(error) }
       return { results: usersOf(request).map((user) => result(user, fault)) }
     }
   },

@@ -7,7 +7,7 @@ import { array, bool, int16, int32, string } from '../../protocol/schema.ts'
 import { maxPartitions } from '../../store/store.ts'
 import type { ReplicaAssignments } from '../../store/topic.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
-import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { errorMessageOf } from '../error-mapping.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
 export const createPartitionsApi = defineApi({
@@ -61,7 +61,7 @@ export const createPartitions: ServedApi = serve(createPartitionsApi, {
 })
 
 async function grow(
-  { store, cluster, logger }: BrokerEnvironment,
+  { store, cluster, faults, logger }: BrokerEnvironment,
   asked: AskedTopic,
   validateOnly: boolean,
 ): Promise<Result> {
@@ -99,7 +99,7 @@ async function grow(
     return { name, errorCode: errorCodes.none }
   } catch (error) {
     const isCount = error instanceof InvalidOptionError
-    const code = isCount ? errorCodes.invalidPartitions : errorCodeOf(error)
+    const code = isCount ? errorCodes.invalidPartitions : faults.codeOf(error)
     return reject(asked, code, errorMessageOf(error))
   }
 }

@@ -13,8 +13,9 @@ import type { TopicConfig } from '../../store/topic-config.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
 import { warnOfCompaction } from '../compaction-notice.ts'
 import { describeTopicConfig } from '../config-entry.ts'
-import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { errorMessageOf } from '../error-mapping.ts'
 import { type ServedApi, serve } from '../served-api.ts'
+import type { StorageFaults } from '../storage-faults.ts'
 
 export const createTopicsApi = defineApi({
   key: 19,
@@ -110,7 +111,7 @@ async function create(
     warnOfCompaction(logger, topic)
     return describe(broker, asked, plan, topic.config, topic.id)
   } catch (error) {
-    return reject(asked, createCodeOf(error), errorMessageOf(error))
+    return reject(asked, createCodeOf(broker.faults, error), errorMessageOf(error))
   }
 }
 
@@ -170,8 +171,8 @@ function placementOf(
 }
 
 /** Here a wrong option is a wrong number of partitions or a wrong setting. */
-function createCodeOf(error: unknown): ErrorCode {
-  if (!(error instanceof InvalidOptionError)) return errorCodeOf(error)
+function createCodeOf(faults: StorageFaults, error: unknown): ErrorCode {
+  if (!(error instanceof InvalidOptionError)) return faults.codeOf(error)
   return error.option === 'partitions' ? errorCodes.invalidPartitions : errorCodes.invalidConfig
 }
 

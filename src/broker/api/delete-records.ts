@@ -15,7 +15,7 @@ import {
 } from '../../protocol/schema.ts'
 import { listItems } from '../../store/config-definition.ts'
 import type { Topic } from '../../store/topic.ts'
-import { errorCodeOf } from '../error-mapping.ts'
+import type { BrokerEnvironment } from '../broker-environment.ts'
 import { findLog, findTopic } from '../partition-lookup.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
@@ -52,14 +52,16 @@ type AskedPartition = RequestOf<typeof deleteRecordsApi>['topics'][number]['part
 const upToHighWatermark = -1
 
 export const deleteRecords: ServedApi = serve(deleteRecordsApi, {
-  handle: ({ store, logger }, request) => ({
+  handle: (broker, request) => ({
     topics: request.topics.map(({ name, partitions }) => {
+      const { store, logger } = broker
       const topic = findTopic(store, { name, topicId: zeroUuid })
       const refused = typeof topic === 'number' ? topic : refusal(topic)
       return {
         name,
         partitions: partitions.map((asked) => {
-          const answer = refused === undefined ? trim(topic, asked) : failure(asked, refused)
+          const answer =
+            refused === undefined ? trim(broker, topic, asked) : failure(asked, refused)
           const { partitionIndex: partition, lowWatermark } = answer
           if (answer.errorCode === errorCodes.none) {
             logger.info({ topic: name, partition, logStart: lowWatermark }, 'records deleted')
@@ -84,9 +86,9 @@ function refusal(topic: Topic): ErrorCode | undefined {
   return policies.includes('delete') ? undefined : errorCodes.policyViolation
 }
 
-function trim(topic: Topic | ErrorCode, asked: AskedPartition) {
+function trim(broker: BrokerEnvironment, topic: Topic | ErrorCode, asked: AskedPartition) {
   const { partitionIndex, offset } = asked
-  const log = findLog(topic, partitionIndex)
+  const log = findLog(broker, topic, partitionIndex)
   if (typeof log === 'number') return failure(asked, log)
   const target = offset === upToHighWatermark ? log.highWatermark : offset
   if (target < 0 || target > log.highWatermark) return failure(asked, errorCodes.offsetOutOfRange)
@@ -94,7 +96,7 @@ function trim(topic: Topic | ErrorCode, asked: AskedPartition) {
     log.trim(target)
     return { partitionIndex, lowWatermark: log.startOffset as number, errorCode: errorCodes.none }
   } catch (error) {
-    return failure(asked, errorCodeOf(error))
+    return failure(asked, broker.faults.codeOf(error))
   }
 }
 

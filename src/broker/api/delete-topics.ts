@@ -3,7 +3,7 @@ import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/
 import { type ErrorCode, errorCodeName, errorCodes } from '../../protocol/error-codes.ts'
 import { array, int16, int32, string, uuid, zeroUuid } from '../../protocol/schema.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
-import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { errorMessageOf } from '../error-mapping.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
 export const deleteTopicsApi = defineApi({
@@ -65,7 +65,7 @@ function isSame(a: AskedTopic, b: AskedTopic): boolean {
 }
 
 async function remove(
-  { store, groups, deletions, logger }: BrokerEnvironment,
+  { store, groups, deletions, faults, logger }: BrokerEnvironment,
   asked: AskedTopic,
 ): Promise<Result> {
   const isById = asked.topicId !== zeroUuid
@@ -87,7 +87,7 @@ async function remove(
     await groups.onTopicDeleted(topic.name)
     return { name: topic.name, topicId: topic.id, errorCode: errorCodes.none }
   } catch (error) {
-    return reject(asked, errorCodeOf(error), errorMessageOf(error))
+    return reject(asked, faults.codeOf(error), errorMessageOf(error))
   }
 }
 

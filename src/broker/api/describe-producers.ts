@@ -59,8 +59,9 @@ function answer(
   }))
 }
 
-function describe({ store }: BrokerEnvironment, name: string, partitionIndex: number): Partition {
-  const log = findLog(store.topic(name) ?? errorCodes.unknownTopicOrPartition, partitionIndex)
+function describe(broker: BrokerEnvironment, name: string, partitionIndex: number): Partition {
+  const topic = broker.store.topic(name) ?? errorCodes.unknownTopicOrPartition
+  const log = findLog(broker, topic, partitionIndex)
   if (typeof log === 'number') return refuse(partitionIndex, log)
   const activeProducers = log.activeProducers().map((producer) => ({
     producerId: producer.producerId,

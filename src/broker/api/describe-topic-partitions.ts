@@ -108,7 +108,7 @@ function page(
   limit: number,
 ): { answer: TopicAnswer; next?: number } {
   const topic = broker.store.topic(name)
-  if (topic === undefined) return { answer: failure(name, missingTopicCode(broker.store, name)) }
+  if (topic === undefined) return { answer: failure(name, missingTopicCode(broker, name)) }
   const end = Math.min(topic.partitionCount, first + limit)
   const partitions = Array.from({ length: Math.max(0, end - first) }, (_, i) =>
     describeEligible(describePartition(broker, topic, first + i)),

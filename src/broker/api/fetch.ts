@@ -19,7 +19,7 @@ import {
   struct,
   uuid,
 } from '../../protocol/schema.ts'
-import type { Store } from '../../store/store.ts'
+import type { BrokerEnvironment } from '../broker-environment.ts'
 import type { PartitionData } from '../fetch-partition.ts'
 import { type FetchEntry, FetchPlan } from '../fetch-plan.ts'
 import type { SessionFetch, SessionPartition } from '../fetch-sessions.ts'
@@ -154,7 +154,7 @@ export const fetch: ServedApi = serve(fetchApi, {
     const begun = broker.fetchSessions.begin(request, apiVersion >= firstVersionOfTopicIds)
     if (typeof begun === 'number') return { errorCode: begun, responses: [] }
     const limits = { ...request, allowsZstd: apiVersion >= firstVersionOfZstd }
-    const plan = new FetchPlan(broker, limits, entriesOf(begun, broker.store))
+    const plan = new FetchPlan(broker, limits, entriesOf(begun, broker))
     if (plan.isReady()) return respond(plan, begun)
     return broker.parking
       .park({
@@ -171,15 +171,17 @@ export const fetch: ServedApi = serve(fetchApi, {
 
 type SessionEntry = FetchEntry & { readonly partition: SessionPartition }
 
-function entriesOf({ partitions }: SessionFetch, store: Store): SessionEntry[] {
+function entriesOf({ partitions }: SessionFetch, broker: BrokerEnvironment): SessionEntry[] {
   let topic: ReturnType<typeof findTopic> = errorCodes.unknownTopicOrPartition
   let previous: SessionPartition | undefined
   return partitions.map((partition) => {
     const { name, topicId, asked } = partition
     // Neighbours are of one topic as a rule.
-    if (name !== previous?.name || topicId !== previous.topicId) topic = findTopic(store, partition)
+    if (name !== previous?.name || topicId !== previous.topicId) {
+      topic = findTopic(broker.store, partition)
+    }
     previous = partition
-    return { name, topicId, asked, partition, log: findLog(topic, asked.partition) }
+    return { name, topicId, asked, partition, log: findLog(broker, topic, asked.partition) }
   })
 }
 

@@ -6,7 +6,6 @@
 import { defineApi } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
 import { int16, int32, int64, string } from '../../protocol/schema.ts'
-import { errorCodeOf } from '../error-mapping.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
 export const initProducerIdApi = defineApi({
@@ -29,7 +28,7 @@ export const initProducerIdApi = defineApi({
 })
 
 export const initProducerId: ServedApi = serve(initProducerIdApi, {
-  async handle({ store }, request) {
+  async handle({ store, faults }, request) {
     const { transactionalId } = request
     if (transactionalId === '') return failure(errorCodes.invalidRequest)
     if (transactionalId !== null) return failure(errorCodes.transactionalIdAuthorizationFailed)
@@ -37,7 +36,7 @@ export const initProducerId: ServedApi = serve(initProducerIdApi, {
       const producerId = await store.allocateProducerId()
       return { errorCode: errorCodes.none, producerId, producerEpoch: 0 }
     } catch (error) {
-      return failure(errorCodeOf(error))
+      return failure(faults.codeOf(error))
     }
   },
   fail: (_request, errorCode) => failure(errorCode),

@@ -23,7 +23,6 @@ import {
   zeroUuid,
 } from '../../protocol/schema.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
-import { errorCodeOf } from '../error-mapping.ts'
 import { checkLeaderEpoch, findLog, findTopic } from '../partition-lookup.ts'
 import { type ServedApi, serve } from '../served-api.ts'
 
@@ -92,7 +91,7 @@ export const listOffsets: ServedApi = serve(listOffsetsApi, {
             if (duplicates.has(`${name}-${asked.partitionIndex}`)) {
               return failure(asked, errorCodes.invalidRequest)
             }
-            const log = findLog(topic, asked.partitionIndex)
+            const log = findLog(broker, topic, asked.partitionIndex)
             if (typeof log === 'number') return failure(asked, log)
             return answer(broker, log, asked, { apiVersion, isCommitted })
           }),
@@ -110,7 +109,7 @@ export const listOffsets: ServedApi = serve(listOffsetsApi, {
 })
 
 function answer(
-  { store }: BrokerEnvironment,
+  { store, faults }: BrokerEnvironment,
   log: Log,
   asked: AskedPartition,
   { apiVersion, isCommitted }: { apiVersion: number; isCommitted: boolean },
@@ -129,7 +128,7 @@ function answer(
     const isWanted = offset >= 0 && asked.maxNumOffsets > 0
     return { ...success, oldStyleOffsets: isWanted ? [offset] : [] }
   } catch (error) {
-    return failure(asked, errorCodeOf(error))
+    return failure(asked, faults.codeOf(error))
   }
 }
 

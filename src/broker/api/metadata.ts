@@ -141,7 +141,7 @@ function answerTopic(
   if (broker.settings.autoCreateTopics && request.allowAutoTopicCreation) {
     return createTopic(broker, request, asked, asked.name)
   }
-  return failure(asked, missingTopicCode(store, asked.name))
+  return failure(asked, missingTopicCode(broker, asked.name))
 }
 
 async function createTopic(
@@ -150,7 +150,7 @@ async function createTopic(
   asked: AskedTopic,
   name: string,
 ): Promise<TopicAnswer> {
-  const { creations, deletions, logger } = broker
+  const { creations, deletions, faults, logger } = broker
   let creation = creations.get(name)
   if (creation === undefined) {
     creation = createNow(broker, name).finally(() => creations.delete(name))
@@ -165,7 +165,7 @@ async function createTopic(
   try {
     return describe(broker, request, await creation)
   } catch (error) {
-    return failure(asked, missingTopicCodeOf(error))
+    return failure(asked, missingTopicCodeOf(faults, error))
   }
 }
 

@@ -43,13 +43,14 @@ type AskedPartition = RequestOf<
 >['topics'][number]['partitions'][number]
 
 export const offsetForLeaderEpoch: ServedApi = serve(offsetForLeaderEpochApi, {
-  handle: ({ store }, request) => ({
+  handle: (broker, request) => ({
     topics: request.topics.map(({ topic: name, partitions }) => {
+      const { store } = broker
       const topic = findTopic(store, { name, topicId: zeroUuid })
       return {
         topic: name,
         partitions: partitions.map((asked) => {
-          const log = findLog(topic, asked.partition)
+          const log = findLog(broker, topic, asked.partition)
           if (typeof log === 'number') return failure(asked, log)
           const epochError = checkLeaderEpoch(store, asked.currentLeaderEpoch)
           if (epochError !== errorCodes.none) return failure(asked, epochError)

@@ -23,7 +23,7 @@ import { array, int16, int32, int64, records, string, struct, uuid } from '../..
 import { attributesAt, transactionalBit } from '../../record/batch-format.ts'
 import type { Topic } from '../../store/topic.ts'
 import type { BrokerEnvironment } from '../broker-environment.ts'
-import { errorCodeOf, errorMessageOf } from '../error-mapping.ts'
+import { errorMessageOf } from '../error-mapping.ts'
 import { RefusedRequestError } from '../frame-handler.ts'
 import { findLog, findTopic } from '../partition-lookup.ts'
 import { type RequestContext, type ServedApi, serve } from '../served-api.ts'
@@ -114,7 +114,7 @@ export const produce: ServedApi = serve(produceApi, {
         const topic = findTopic(broker.store, { name, topicId })
         const level = levelOf(broker, topic, request.acks)
         const partitionResponses = partitionData.map(({ index, records }) => {
-          const appended = append(topic, index, records, { context, level })
+          const appended = append(broker, topic, index, records, { context, level })
           if (!('log' in appended)) return appended
           // A batch is in the kernel when the append returns: only `disk` is worth waiting for.
           if (level === 'disk') pending.push(appended)
@@ -165,12 +165,13 @@ function finish(response: Response, request: Request, context: RequestContext): 
 }
 
 function append(
+  broker: BrokerEnvironment,
   topic: Topic | ErrorCode,
   index: number,
   records: Buffer | null,
   { context, level }: { readonly context: RequestContext; readonly level: DurabilityLevel },
 ): PartitionAnswer | Pending {
-  const log = findLog(topic, index)
+  const log = findLog(broker, topic, index)
   if (typeof log === 'number') return failure(index, log, errorCodeName(log))
   const isRefused =
     typeof topic !== 'number' &&
@@ -198,7 +199,7 @@ function append(
     return { log, level, endOffset: lastOffset + 1, answer }
   } catch (error) {
     return {
-      ...failure(index, errorCodeOf(error), errorMessageOf(error)),
+      ...failure(index, broker.faults.codeOf(error), errorMessageOf(error)),
       recordErrors: blame(error),
     }
   }
@@ -222,7 +223,7 @@ function blame(error: unknown): { batchIndex: number; batchIndexErrorMessage: st
 
 /** Resolves when every append reached its level; one that fails or is late has its error in its answer. */
 function settle(
-  { clock }: BrokerEnvironment,
+  { clock, faults }: BrokerEnvironment,
   pending: readonly Pending[],
   timeoutMs: number,
 ): Promise<void> {
@@ -230,7 +231,7 @@ function settle(
     const waiting = new Set(pending)
     const end = (one: Pending, error?: unknown): void => {
       if (!waiting.delete(one)) return
-      if (error !== undefined) refuse(one, errorCodeOf(error), errorMessageOf(error))
+      if (error !== undefined) refuse(one, faults.codeOf(error), errorMessageOf(error))
       if (waiting.size > 0) return
       timer.cancel()
       resolve()

@@ -27,6 +27,7 @@ export class SegmentFile {
   readonly #keeper: SegmentFileKeeper
   readonly #owner: SegmentFileOwner
   #holders = 1
+  #isOwned = true
   #isDirty = false
   #writes = 0
   #failure: { readonly error: unknown } | undefined
@@ -41,7 +42,7 @@ export class SegmentFile {
 
   /** Only its segment holds it: no slice, and no flush under way. */
   get isIdle(): boolean {
-    return this.#holders === 1
+    return this.#isOwned && this.#holders === 1
   }
 
   /** What was written through it may not be durable. */
@@ -132,6 +133,12 @@ export class SegmentFile {
     }
     this.#keeper.closed(this)
     this.#file.close()
+  }
+
+  /** The segment is closed: who still holds the file is a slice or a flush, which it outlives. */
+  disown(): void {
+    this.#isOwned = false
+    this.release()
   }
 
   /** Keeper only: closes a file that is idle and not dirty, to have its descriptor. */

@@ -956,7 +956,7 @@ export class Segment implements SegmentFileOwner {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#dropTail()
-    this.#handle?.release()
+    this.#handle?.disown()
     this.#handle = undefined
     this.#unmapIndexes()
     this.#offsetIndex = this.#timeIndex = undefined

@@ -145,6 +145,80 @@ describe('segment files of a store on the simulated disk', () => {
     await again.close()
   })
 
+  it('are few while a log of many segments is synced', async () => {
+    const { disk, allFiles } = countingDisk()
+    Object.assign(disk, { syncsAtOnce: 4 })
+    let most = 0
+    disk.planFault = ({ kind }) => {
+      if (kind === 'flush') most = Math.max(most, allFiles())
+      return undefined
+    }
+    const store = await openOn(disk, { maxOpenFiles, journalBytes: 0 })
+    const log = await store.log('t')
+    for (let i = 0; i < 100; i++) {
+      await log.append('a', { level: 'os' })
+      log.roll()
+    }
+    await log.append('b', { level: 'disk' })
+    await store.checkpoint()
+    // Of each segment its file and one index or two; the store's own log and the lock.
+    expect(most).toBeLessThanOrEqual(maxOpenFiles + 3 * 4 + 2)
+    expect(log.durableOffset).toBe(101)
+    await store.close()
+  })
+
+  it('may be trimmed while the log is synced', async () => {
+    const { disk } = countingDisk()
+    Object.assign(disk, { syncsAtOnce: 1 })
+    const store = await openOn(disk, { maxOpenFiles: 1, journalBytes: 0 })
+    const log = await store.log('t')
+    for (let i = 0; i < 20; i++) {
+      await log.append('a', { level: 'os' })
+      log.roll()
+    }
+    let flushes = 0
+    disk.planFault = ({ kind, path }) => {
+      if (kind === 'flush' && path.endsWith('.log') && ++flushes === 5) log.trim(15)
+      return undefined
+    }
+    await log.append('b', { level: 'disk' })
+    expect([flushes > 5, log.startOffset, log.durableOffset]).toEqual([true, 15, 21])
+    await store.close()
+  })
+
+  it('stay open for every slice of a segment that was removed', async () => {
+    const { disk } = countingDisk()
+    const store = await openOn(disk, { maxOpenFiles: 1, journalBytes: 0 })
+    const [log, other] = [await store.log('t'), await store.log('u')]
+    await log.append('a', { level: 'os' })
+    await other.append('b', { level: 'os' })
+    const slices = [0, 1].map(() => log.readSlice(0, 1 << 20, { upTo: 1, minOneBatch: true })!)
+    const kept = other.readSlice(0, 1 << 20, { upTo: 1, minOneBatch: true })!
+    log.roll()
+    await log.flush()
+    log.trim(1)
+    slices[0]!.release()
+    const { file, position, length } = slices[1]!
+    expect(file.read(Buffer.alloc(length), position)).toBe(length)
+    slices[1]!.release()
+    kept.release()
+    await store.close()
+  })
+
+  it('are few while many topics are made', async () => {
+    const { disk, allFiles } = countingDisk()
+    Object.assign(disk, { syncsAtOnce: 4 })
+    let most = 0
+    disk.planFault = ({ kind }) => {
+      if (kind === 'flush') most = Math.max(most, allFiles())
+      return undefined
+    }
+    const store = await openOn(disk, { maxOpenFiles })
+    await Promise.all(Array.from({ length: 100 }, (_, i) => store.createTopic(`t-${i}`)))
+    expect(most).toBeLessThanOrEqual(maxOpenFiles + 4 + 2)
+    await store.close()
+  })
+
   it('leave the error to the caller when there is none to close', async () => {
     const { disk } = countingDisk()
     const store = await openOn(disk)

@@ -10,8 +10,10 @@
  * Bytes appended for level `disk` right behind the staged place go into the forming frame at once,
  * without being read again; what others left between is read back when a round begins.
  */
+
 import type { Timer } from '../base/clock.ts'
 import { LogError } from '../base/errors.ts'
+import { forEachLimited } from '../base/for-each-limited.ts'
 import type { Offset } from '../base/types.ts'
 import { isFlushDue, maxStagedBytes } from '../flush/flush-policy.ts'
 import type { FlushTarget, GroupMember, StagePlan } from '../flush/flush-target.ts'
@@ -308,7 +310,7 @@ export class LogFlusher implements FlushTarget {
       const touches = this.#touches
       // A batch of a group counts only with its frame, so it is not durable before that is.
       const frames = this.#env.commit.framesDurable(this.#groupSequence)
-      await Promise.all([frames, ...this.#dirtySegments().map((segment) => segment.flush())])
+      await Promise.all([frames, this.#flushSegments()])
       const isRenamed = await this.#saveEpochs()
       if (this.#syncedTouches < touches || isRenamed) {
         await this.#env.fileSystem.syncDirectory(this.#env.directory)
@@ -321,6 +323,17 @@ export class LogFlusher implements FlushTarget {
     if (!this.#log.isOpen) return
     if (truncationCount === this.#truncationCount) this.#nowDurable(place, logEnd)
     else this.#env.commit.request(this)
+  }
+
+  /** Some at a time: each has up to three files open until they are durable. */
+  async #flushSegments(): Promise<void> {
+    const dirty = this.#dirtySegments()
+    if (dirty.length === 1) return dirty[0]?.flush()
+    const atOnce = Math.max(1, Math.min(dirty.length, this.#env.fileSystem.syncsAtOnce))
+    await forEachLimited(dirty, atOnce, async (segment) => {
+      // It may have been trimmed or cut off meanwhile.
+      if (segment.state !== 'closed') await segment.flush()
+    })
   }
 
   /**

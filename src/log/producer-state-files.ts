@@ -14,19 +14,26 @@ import { ProducerState } from './producer-state.ts'
 
 export class ProducerStateFiles {
   readonly #home: LogHome
+  /** Kept, because the directory names every file of every segment; undefined: to be read again. */
+  #offsets: readonly Offset[] | undefined
 
   constructor(home: LogHome) {
     this.#home = home
   }
 
   /** Offsets that have a snapshot, ascending. */
-  offsets(): Offset[] {
+  offsets(): readonly Offset[] {
+    this.#offsets ??= this.#readOffsets()
+    return this.#offsets
+  }
+
+  #readOffsets(): readonly Offset[] {
     const offsets: Offset[] = []
     for (const name of this.#home.fileSystem.readDirectory(this.#home.directory)) {
       const offset = offsetOfFileName(name, snapshotSuffix)
       if (offset !== undefined) offsets.push(offset)
     }
-    return offsets.sort((a, b) => a - b)
+    return offsets.length === 0 ? noOffsets : offsets.sort((a, b) => a - b)
   }
 
   /**
@@ -36,7 +43,7 @@ export class ProducerStateFiles {
    */
   rebuild(segments: SegmentList, logStart: Offset, logEnd: Offset): ProducerState {
     const state = new ProducerState(logStart)
-    for (const offset of this.offsets().reverse()) {
+    for (const offset of [...this.offsets()].reverse()) {
       const isOutside = offset > logEnd || offset <= logStart
       const producers = isOutside
         ? undefined
@@ -58,15 +65,20 @@ export class ProducerStateFiles {
   /** Writes the snapshot of `state`, named by its end offset, unless there is nothing to say. */
   save(state: ProducerState): void {
     if (state.producerCount === 0 && this.offsets().length === 0) return
-    writeSnapshot(this.#home.fileSystem, this.#path(state.endOffset), state.entries())
+    const { endOffset } = state
+    const others = this.offsets().filter((offset) => offset !== endOffset)
+    // Whether it is there is not known when this fails.
+    this.#offsets = undefined
+    writeSnapshot(this.#home.fileSystem, this.#path(endOffset), state.entries())
+    this.#offsets = [...others, endOffset].sort((a, b) => a - b)
   }
 
   /** Removes snapshots that no segment begins at, but for the newest one. */
   prune(segments: SegmentList): void {
+    const older = this.offsets().slice(0, -1)
+    if (older.length === 0) return
     const bases = new Set(Array.from(segments, (segment) => segment.baseOffset))
-    for (const offset of this.offsets().slice(0, -1)) {
-      if (!bases.has(offset)) this.#remove(offset)
-    }
+    for (const offset of older) if (!bases.has(offset)) this.#remove(offset)
   }
 
   removeAbove(offset: Offset): void {
@@ -92,9 +104,15 @@ export class ProducerStateFiles {
   }
 
   #remove(offset: Offset): void {
+    const others = this.offsets().filter((other) => other !== offset)
+    this.#offsets = undefined
     this.#home.fileSystem.remove(this.#path(offset))
+    this.#offsets = others.length === 0 ? noOffsets : others
   }
 }
+
+/** Shared: most logs have no snapshot. */
+const noOffsets: readonly Offset[] = []
 
 /**
  * How much of the log's end is looked through for batches that snapshots leave out: enough for the

@@ -94,7 +94,7 @@ import {
   defaultsScopes,
   TopicDefaults,
 } from './topic-defaults.ts'
-import { makeTopicDirectories } from './topic-directories.ts'
+import { makeTopicDirectories, removeLogDirectory } from './topic-directories.ts'
 import { idToHex, randomId } from './uuid.ts'
 
 export type TopicSpec = {
@@ -1156,10 +1156,7 @@ export class Store {
     const { fileSystem, logger } = this.#settings
     this.#removals = this.#removals.then(async () => {
       try {
-        for (const name of directories) {
-          await new Promise((resolve) => setImmediate(resolve))
-          fileSystem.removeTree(`${this.path}/${name}`)
-        }
+        for (const name of directories) await removeLogDirectory(fileSystem, `${this.path}/${name}`)
         await fileSystem.syncDirectory(this.path)
         for (const id of deletedIds) await this.#metadata.forgetDeleted(id)
       } catch (error) {

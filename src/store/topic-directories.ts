@@ -1,6 +1,6 @@
 /**
- * Makes the partition directories of a topic: in each the files of an empty first segment, as Kafka has
- * them, and `partition.metadata`.
+ * Makes the partition directories of a topic, in each the files of an empty first segment, as Kafka has
+ * them, and `partition.metadata`; and removes them.
  *
  * The segment is made here, where nobody waits for an append: new files cost more than all the rest of
  * opening a log. Syncs go through the thread pool, a few at a time, so that a topic of a thousand
@@ -52,4 +52,17 @@ function makeDirectory(fileSystem: FileSystem, directory: string, topicId: strin
     fileSystem.open(`${directory}/${segmentFileName(0, suffix)}`, 'create').close()
   }
   return writeTopicIdLater(fileSystem, `${directory}/${partitionMetadataFileName}`, topicId)
+}
+
+/**
+ * Removes the directory of a deleted partition, its files one by one on the thread pool: to unlink a
+ * gigabyte takes milliseconds, and a log may have thousands.
+ * @throws (rejects) StorageError: some may be gone.
+ */
+export async function removeLogDirectory(fileSystem: FileSystem, directory: string): Promise<void> {
+  for (const name of fileSystem.readDirectory(directory)) {
+    const path = `${directory}/${name}`
+    if (fileSystem.stat(path)?.kind === 'file') await fileSystem.removeLater(path)
+  }
+  fileSystem.removeTree(directory)
 }

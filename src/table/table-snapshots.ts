@@ -35,20 +35,26 @@ export class TableSnapshots {
   /** Bytes of changes since the last snapshot began, about. */
   loggedBytes: number
   #offset: Offset
+  readonly #onWritten: () => void
   #writing: Promise<void> | undefined
   #isStopped = false
 
-  /** `offset`: of the snapshot that was read, 0 for none. */
+  /**
+   * @param offset    of the snapshot that was read, 0 for none.
+   * @param onWritten called after each that was written: another may be due by what came meanwhile.
+   */
   constructor(
     env: TableEnvironment,
     settings: SnapshotSettings,
     entries: TableEntries,
     offset: Offset,
+    onWritten: () => void,
   ) {
     this.#env = env
     this.#settings = settings
     this.#entries = entries
     this.#offset = offset
+    this.#onWritten = onWritten
     this.loggedBytes = env.log.sizeBytes
   }
 
@@ -77,10 +83,12 @@ export class TableSnapshots {
   /** Writes a snapshot and frees what is below it. None is being written. */
   write(offset: Offset): Promise<void> {
     assert(this.#writing === undefined, 'one snapshot is written at a time')
-    this.#writing = this.#write(offset).finally(() => {
+    const writing = this.#write(offset).finally(() => {
       this.#writing = undefined
     })
-    return this.#writing
+    this.#writing = writing
+    writing.then(this.#onWritten, () => {})
+    return writing
   }
 
   /** Gives up the one that is being written, if one is. */

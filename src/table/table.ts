@@ -71,7 +71,9 @@ export class Table<Key, Value> {
     this.#env = env
     this.#settings = settings
     this.#entries = entries
-    this.#snapshots = new TableSnapshots(env, settings, entries, snapshotOffset)
+    this.#snapshots = new TableSnapshots(env, settings, entries, snapshotOffset, () =>
+      this.#snapshotIfDue(),
+    )
     this.#shownEnd = env.log.endOffset
   }
 
@@ -80,7 +82,10 @@ export class Table<Key, Value> {
     env: TableEnvironment,
     settings: TableSettings<Key, Value>,
   ): Promise<Table<Key, Value>> {
-    return new Table(env, settings, await loadTable(env, settings))
+    const table = new Table(env, settings, await loadTable(env, settings))
+    // It may have been closed, or opened again and again, before one was written.
+    table.#snapshotIfDue()
+    return table
   }
 
   /** The table's log, to read or to wait for. Whoever appends to it himself breaks the table. */

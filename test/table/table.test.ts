@@ -420,6 +420,30 @@ describe('a table over many lives', () => {
     )
   })
 
+  it('writes a snapshot of what came during the last one, and of what it reads when it opens', async () => {
+    const { disk, store, table } = await textTable({ snapshotBytes: 5000 })
+    const value = 'x'.repeat(1000)
+    const [first] = await Promise.all([
+      table.snapshot(),
+      ...Array.from({ length: 40 }, (_, i) => table.put(`k${i % 2}`, value)),
+    ])
+    expect(first).toBe(undefined)
+    // Nobody changes anything any more.
+    while (table.log.sizeBytes > 5000) await new Promise((resolve) => setImmediate(resolve))
+    await store.close()
+
+    const other = await openOn(disk)
+    const grown = await other.table('t', { ...text, snapshotBytes: 2 ** 20 })
+    for (let i = 0; i < 40; i++) await grown.put(`k${i % 2}`, value)
+    expect(grown.log.sizeBytes).toBeGreaterThan(40_000)
+    await other.close()
+    const last = await openOn(disk)
+    const again = await last.table('t', { ...text, snapshotBytes: 5000 })
+    while (again.log.sizeBytes > 5000) await new Promise((resolve) => setImmediate(resolve))
+    expect([again.size, again.get('k1')]).toEqual([2, value])
+    await last.close()
+  })
+
   it('reads little and frees the log once a snapshot is there', async () => {
     const { disk, store, table } = await textTable({ snapshotBytes: 20_000 })
     const changes = (round: number): BatchChange<string, string>[] =>

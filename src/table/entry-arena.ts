@@ -25,12 +25,13 @@ export const dying = 2
 export const staged = 3
 
 export type Chunk = {
+  readonly number: number
   readonly bytes: Buffer
   /** End of the entries, exclusive. */
   used: number
   deadBytes: number
   stagedCount: number
-  /** Entries below belong to the snapshot being written; 0 when there is none. */
+  /** Entries below belong to the snapshot being written; 0 when there is none, or they are in it. */
   scanEnd: number
 }
 
@@ -38,6 +39,8 @@ export const entryHeaderSize = 8
 /** Chunks are no larger, unless for one entry that is. */
 export const chunkBytes: number = 256 * kibibyte
 const firstChunkBytes = 4 * kibibyte
+/** An entry larger than this that does not fit has a chunk of its own: others go on where they were. */
+const ownChunkBytes = chunkBytes / 2
 const noValue = -1
 const placeBits = 15
 const placeMask = (1 << placeBits) - 1
@@ -66,12 +69,9 @@ export class EntryArena {
     return this.#capacityBytes
   }
 
-  /** Chunks that hold entries, by number. */
-  *chunks(): Generator<[number: number, chunk: Chunk]> {
-    for (let number = 1; number < this.#chunks.length; number++) {
-      const chunk = this.#chunks[number]
-      if (chunk !== undefined) yield [number, chunk]
-    }
+  /** Chunks that hold entries. */
+  *chunks(): Generator<Chunk> {
+    for (const chunk of this.#chunks) if (chunk !== undefined) yield chunk
   }
 
   chunkOf(ref: number): Chunk {
@@ -127,10 +127,13 @@ export class EntryArena {
   #allocate(sizeBytes: number): number {
     let chunk = this.#chunks[this.#tail]
     if (chunk === undefined || chunk.used + sizeBytes > chunk.bytes.length) {
-      const grown = Math.min(Math.max(firstChunkBytes, this.#capacityBytes), chunkBytes)
-      chunk = this.adopt(Buffer.allocUnsafeSlow(Math.max(grown, sizeBytes)), 0)
+      if (sizeBytes > ownChunkBytes) chunk = this.#add(Buffer.allocUnsafeSlow(sizeBytes), 0)
+      else {
+        const grown = Math.min(Math.max(firstChunkBytes, this.#capacityBytes), chunkBytes)
+        chunk = this.adopt(Buffer.allocUnsafeSlow(Math.max(grown, sizeBytes)), 0)
+      }
     }
-    const ref = (this.#tail << placeBits) | (chunk.used >>> 3)
+    const ref = (chunk.number << placeBits) | (chunk.used >>> 3)
     chunk.used += sizeBytes
     this.#usedBytes += sizeBytes
     return ref
@@ -138,11 +141,16 @@ export class EntryArena {
 
   /** Takes over memory of which `[0, used)` are live entries; new ones go behind them. */
   adopt(bytes: Buffer, used: number): Chunk {
+    const chunk = this.#add(bytes, used)
+    this.#tail = chunk.number
+    return chunk
+  }
+
+  #add(bytes: Buffer, used: number): Chunk {
     const number = this.#free.pop() ?? this.#chunks.length
     assert(number < maxChunks, 'a reference reaches every chunk')
-    const chunk: Chunk = { bytes, used, deadBytes: 0, stagedCount: 0, scanEnd: 0 }
+    const chunk: Chunk = { number, bytes, used, deadBytes: 0, stagedCount: 0, scanEnd: 0 }
     this.#chunks[number] = chunk
-    this.#tail = number
     this.#usedBytes += used
     this.#capacityBytes += bytes.length
     return chunk

@@ -12,6 +12,7 @@ import { kibibyte } from '../base/units.ts'
 import {
   byteLengthOf,
   type Chunk,
+  chunkBytes,
   dead,
   dying,
   EntryArena,
@@ -28,6 +29,8 @@ import { KeyOrder } from './key-order.ts'
 const minDeadBytes = 256 * kibibyte
 /** Dead memory allowed as a share of what lives. */
 const maxDeadShare = 0.5
+/** A chunk with a smaller share of dead entries is not worth copying the others. */
+const leastDeadShare = 0.25
 /**
  * Entries looked at per change while memory is won back. A chunk chosen is dead to more than a
  * third, so that three entries looked at free one: four keep up with a table that is overwritten.
@@ -42,9 +45,11 @@ export class TableEntries {
   readonly #maxBytes: number
   #order: KeyOrder | undefined
   /** Chunk being emptied, and how far that has come. */
-  #victim: { readonly number: number; readonly chunk: Chunk; at: number } | undefined
-  /** Entries that died while a snapshot is being written; undefined when none is. */
-  #dying: number[] | undefined
+  #victim: { readonly chunk: Chunk; at: number } | undefined
+  /** No chunk is worth emptying before so much is dead. */
+  #nextDeadBytes = 0
+  /** Entries, by chunk, that died before the snapshot that is being written has them; or none is. */
+  #dying: Map<Chunk, number[]> | undefined
 
   constructor(details: {
     readonly name: string
@@ -88,9 +93,9 @@ export class TableEntries {
     const { arena } = this
     const refs = new Int32Array(this.size)
     let count = 0
-    for (const [number, chunk] of arena.chunks()) {
+    for (const chunk of arena.chunks()) {
       for (let at = 0; at < chunk.used; ) {
-        const ref = arena.refAt(number, at)
+        const ref = arena.refAt(chunk.number, at)
         if (arena.stateOf(ref) === live) refs[count++] = ref
         at += arena.sizeOf(ref)
       }
@@ -156,30 +161,50 @@ export class TableEntries {
   }
 
   #bury(ref: number): void {
-    const isScanned = this.#dying !== undefined && placeOf(ref) < this.arena.chunkOf(ref).scanEnd
-    if (isScanned) this.#dying?.push(ref)
-    this.arena.setState(ref, isScanned ? dying : dead)
+    const chunk = this.arena.chunkOf(ref)
+    if (placeOf(ref) >= chunk.scanEnd) {
+      this.arena.setState(ref, dead)
+      return
+    }
+    this.arena.setState(ref, dying)
+    const others = this.#dying?.get(chunk)
+    if (others === undefined) this.#dying?.set(chunk, [ref])
+    else others.push(ref)
   }
 
   /**
    * Begins a snapshot of what is live now: the entries below `scanEnd` of each chunk that are live
-   * or dying, until `endScan`. Memory is not won back meanwhile.
+   * or dying, until that chunk is `scanned`; `endScan` ends it. Memory of chunks that are not scanned
+   * yet is not won back.
    */
   beginScan(): Chunk[] {
     assert(this.#dying === undefined, 'one snapshot is written at a time')
-    this.#dying = []
-    const chunks: Chunk[] = []
-    for (const [, chunk] of this.arena.chunks()) {
-      chunk.scanEnd = chunk.used
-      chunks.push(chunk)
-    }
+    this.#dying = new Map()
+    this.#victim = undefined
+    const chunks = [...this.arena.chunks()]
+    for (const chunk of chunks) chunk.scanEnd = chunk.used
     return chunks
   }
 
+  /** The snapshot has what it wants of a chunk. */
+  scanned(chunk: Chunk): void {
+    for (const ref of this.#dying?.get(chunk) ?? []) this.arena.setState(ref, dead)
+    this.#dying?.delete(chunk)
+    chunk.scanEnd = 0
+    this.#nextDeadBytes = 0
+  }
+
+  /** Ends it, done or not. Memory in which all is dead goes: nobody may change anything for long. */
   endScan(): void {
-    for (const ref of this.#dying ?? []) this.arena.setState(ref, dead)
+    const { arena } = this
+    for (const chunk of [...arena.chunks()]) {
+      if (chunk.scanEnd > 0) this.scanned(chunk)
+      if (chunk.used > chunk.deadBytes || chunk.number === arena.tail) continue
+      if (this.#victim?.chunk === chunk) this.#victim = undefined
+      arena.release(chunk.number)
+    }
     this.#dying = undefined
-    for (const [, chunk] of this.arena.chunks()) chunk.scanEnd = 0
+    this.#nextDeadBytes = 0
   }
 
   /** Takes over a block of a snapshot. Returns how many entries, −1 when a key is there already. */
@@ -197,15 +222,14 @@ export class TableEntries {
 
   /** Wins back memory in proportion to `changes` made. Entries move: references are void then. */
   reclaim(changes: number): void {
-    if (this.#dying !== undefined) return
     let steps = changes * stepsPerChange
     this.#victim ??= this.#chooseVictim()
     if (this.#victim === undefined) return
     if (this.#victim.chunk.deadBytes === this.#victim.chunk.used) steps = Infinity
-    const { number, chunk } = this.#victim
+    const { chunk } = this.#victim
     const { arena } = this
     while (steps-- > 0 && this.#victim.at < chunk.used) {
-      const ref = arena.refAt(number, this.#victim.at)
+      const ref = arena.refAt(chunk.number, this.#victim.at)
       this.#victim.at += arena.sizeOf(ref)
       if (arena.stateOf(ref) !== live) continue
       const moved = arena.copy(ref)
@@ -215,21 +239,25 @@ export class TableEntries {
     }
     if (this.#victim.at < chunk.used) return
     this.#victim = undefined
-    arena.release(number)
+    arena.release(chunk.number)
   }
 
-  #chooseVictim(): { number: number; chunk: Chunk; at: number } | undefined {
+  #chooseVictim(): { chunk: Chunk; at: number } | undefined {
     const { arena } = this
-    if (arena.deadBytes <= Math.max(minDeadBytes, arena.liveBytes * maxDeadShare)) return undefined
-    let best: { number: number; chunk: Chunk; at: number } | undefined
-    let bestShare = 0
-    for (const [number, chunk] of arena.chunks()) {
+    const { deadBytes } = arena
+    if (deadBytes <= Math.max(minDeadBytes, arena.liveBytes * maxDeadShare)) return undefined
+    if (deadBytes < this.#nextDeadBytes) return undefined
+    let best: Chunk | undefined
+    let bestShare = leastDeadShare
+    for (const chunk of arena.chunks()) {
       const share = chunk.deadBytes / chunk.used
-      if (number === arena.tail || chunk.stagedCount > 0 || share <= bestShare) continue
-      best = { number, chunk, at: 0 }
+      if (share <= bestShare || chunk.scanEnd > 0) continue
+      if (chunk.number === arena.tail || chunk.stagedCount > 0) continue
+      best = chunk
       bestShare = share
     }
-    return best
+    this.#nextDeadBytes = best === undefined ? deadBytes + chunkBytes : 0
+    return best && { chunk: best, at: 0 }
   }
 
   /** Whether the bytes under `ref` are `expected`; `ref` 0 holds nothing. */

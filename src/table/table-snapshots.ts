@@ -123,12 +123,17 @@ export class TableSnapshots {
     const writer = new SnapshotWriter(fileSystem, log.directory, header)
     try {
       let bytes = 0
+      let wantedBytes = turnBytes
       for (const chunk of chunks) {
         writer.add(chunk)
         bytes += chunk.scanEnd
-        if (bytes < turnBytes) continue
+        this.#entries.scanned(chunk)
+        if (bytes < wantedBytes) continue
         bytes = 0
+        const logged = this.loggedBytes
         await this.#yield()
+        // Who puts without a rest would else be far ahead when the snapshot is done.
+        wantedBytes = Math.max(turnBytes, this.loggedBytes - logged)
       }
       // A snapshot must not hold what the log could still lose.
       await log.settled('disk', offset)

@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { dying, entryHeaderSize, live, placeOf } from '../../src/table/entry-arena.ts'
+import { type Chunk, dying, entryHeaderSize, live, placeOf } from '../../src/table/entry-arena.ts'
 import { TableEntries } from '../../src/table/table-entries.ts'
 
 const gib = 2 ** 30
@@ -33,6 +33,20 @@ function bytesAt(entries: TableEntries, ref: number): { key: Buffer; value: Buff
 function textOf(entries: TableEntries, key: string | Uint8Array): string | undefined {
   const ref = entries.find(key)
   return ref === 0 ? undefined : bytesAt(entries, ref).value.toString('latin1')
+}
+
+/** What a snapshot takes of a chunk; values without the spaces at their end. */
+function scannedIn(entries: TableEntries, chunk: Chunk): Map<string, string> {
+  const found = new Map<string, string>()
+  for (let at = 0; at < chunk.scanEnd; ) {
+    const ref = entries.arena.refAt(chunk.number, at)
+    const state = entries.arena.stateOf(ref)
+    const { key, value } = bytesAt(entries, ref)
+    if (state === live || state === dying)
+      found.set(String(key), String(value).replace(/[ .]+$/, ''))
+    at += entries.arena.sizeOf(ref)
+  }
+  return found
 }
 
 function orderedKeys(entries: TableEntries): string[] {
@@ -157,14 +171,7 @@ describe('entries of a table', () => {
     entries.settle(late)
     const seen = new Map<string, string>()
     for (const chunk of chunks) {
-      const number = [...entries.arena.chunks()].find(([, one]) => one === chunk)?.[0] ?? 0
-      for (let at = 0; at < chunk.scanEnd; ) {
-        const ref = entries.arena.refAt(number, at)
-        const state = entries.arena.stateOf(ref)
-        const { key, value } = bytesAt(entries, ref)
-        if (state === live || state === dying) seen.set(String(key), String(value))
-        at += entries.arena.sizeOf(ref)
-      }
+      for (const [key, value] of scannedIn(entries, chunk)) seen.set(key, value)
     }
     expect(seen.size).toBe(100)
     expect(new Set(seen.values())).toEqual(new Set(['old']))
@@ -174,6 +181,101 @@ describe('entries of a table', () => {
       'new',
       'staged before, shown after',
     ])
+  })
+
+  it('are for scans those that lived when each began, whatever changes while they go on', () => {
+    const step = fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.record({ key: fc.nat(12), size: fc.constantFrom(1, 9e3, 6e4, 2e5) }),
+      },
+      { weight: 2, arbitrary: fc.record({ key: fc.nat(12), size: fc.constant(-1) }) },
+      { weight: 3, arbitrary: fc.constantFrom('stage', 'settle', 'discard') },
+      { weight: 5, arbitrary: fc.constant('scan') },
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 150, size: 'max' }), (steps) => {
+        const entries = newEntries()
+        const model = new Map<string, string>()
+        const waiting: { key: string; value: string; ref: number }[] = []
+        let scan:
+          | { chunks: Chunk[]; wanted: Map<string, string>; seen: Map<string, string> }
+          | undefined
+        const goOn = (): void => {
+          scan ??= { chunks: entries.beginScan(), wanted: new Map(model), seen: new Map() }
+          const chunk = scan.chunks.shift()
+          if (chunk === undefined) {
+            expect(scan.seen).toEqual(scan.wanted)
+            entries.endScan()
+            scan = undefined
+            return
+          }
+          for (const [key, value] of scannedIn(entries, chunk)) scan.seen.set(key, value)
+          entries.scanned(chunk)
+        }
+        steps.forEach((one, i) => {
+          const value = `${i}`
+          if (one === 'scan') goOn()
+          else if (one === 'stage') {
+            const key = `k${i % 13}`
+            waiting.push({ key, value, ref: entries.stage(key, value) })
+          } else if (typeof one === 'string') {
+            const staged = waiting.shift()
+            if (staged === undefined) return
+            if (one === 'discard') entries.discard(staged.ref)
+            else {
+              entries.settle(staged.ref)
+              model.set(staged.key, staged.value)
+            }
+            entries.reclaim(1)
+          } else if (one.size < 0) {
+            remove(entries, `k${one.key}`)
+            model.delete(`k${one.key}`)
+          } else {
+            put(entries, `k${one.key}`, value.padEnd(one.size))
+            model.set(`k${one.key}`, value)
+          }
+        })
+        while (scan !== undefined) goOn()
+        for (let key = 0; key < 13; key++) {
+          expect(textOf(entries, `k${key}`)?.trim()).toBe(model.get(`k${key}`))
+        }
+        expect(entries.size).toBe(model.size)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('leave little dead memory also while a scan goes on that began before', () => {
+    const entries = newEntries()
+    const round = (text: string): void => {
+      for (let i = 0; i < 40; i++) put(entries, `key ${i}`, text.padEnd(100_000, '.'))
+    }
+    round('old')
+    const { liveBytes, memoryBytes } = entries
+    const chunks = entries.beginScan()
+    for (let i = 0; i < 10; i++) round(`new ${i}`)
+    expect(entries.memoryBytes).toBeLessThan(3.5 * memoryBytes)
+    for (const chunk of chunks) {
+      expect([...scannedIn(entries, chunk).values()].every((value) => value === 'old')).toBe(true)
+      entries.scanned(chunk)
+    }
+    for (let i = 0; i < 40; i++) entries.settle(entries.stage(`key ${i}`, null))
+    entries.endScan()
+    // Nothing lives, and nobody has to change anything for that.
+    expect(entries.memoryBytes).toBeLessThan(600_000)
+    round('last')
+    expect(entries.liveBytes).toBe(liveBytes)
+    expect(entries.memoryBytes).toBeLessThan(2.5 * memoryBytes)
+  })
+
+  it('do not take a chunk of the others when they are large', () => {
+    const entries = newEntries()
+    for (let i = 0; i < 100; i++) {
+      put(entries, `large ${i}`, 'x'.repeat(200_000))
+      put(entries, `small ${i}`, 'x')
+    }
+    expect(entries.memoryBytes).toBeLessThan(1.05 * entries.liveBytes)
   })
 
   it('are refused beyond the bound, but for deletions', () => {

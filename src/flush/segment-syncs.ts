@@ -1,5 +1,6 @@
 /** Syncs of segments: one at a time for each log, and another for those who ask meanwhile. */
 import { forEachLimited } from '../base/for-each-limited.ts'
+import { Limiter } from '../base/limiter.ts'
 import type { FlushTarget } from './flush-target.ts'
 
 /** Turns of the loop that others have between two gentle syncs: long ones when there is much to do. */
@@ -10,10 +11,12 @@ type Syncing = { current: Promise<void>; next: Promise<void> | undefined }
 export class SegmentSyncs {
   readonly #syncing = new Map<FlushTarget, Syncing>()
   readonly #atOnce: number
+  readonly #limiter: Limiter
 
-  /** @param atOnce how many syncs at the same time serve best. */
+  /** @param atOnce how many syncs at the same time serve best, and are the most: each holds files open. */
   constructor(atOnce: number) {
     this.#atOnce = atOnce
+    this.#limiter = new Limiter(atOnce)
   }
 
   /**
@@ -31,7 +34,8 @@ export class SegmentSyncs {
   #start(target: FlushTarget): Promise<void> {
     const entry: Syncing = { current: Promise.resolve(), next: undefined }
     this.#syncing.set(target, entry)
-    entry.current = target.sync().then(() => {
+    const run = this.#limiter.run(() => target.sync())
+    entry.current = run.then(() => {
       if (entry.next === undefined) this.#syncing.delete(target)
     })
     return entry.current

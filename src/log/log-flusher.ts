@@ -11,6 +11,7 @@
  * without being read again; what others left between is read back when a round begins.
  */
 
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Timer } from '../base/clock.ts'
 import { LogError } from '../base/errors.ts'
 import { forEachLimited } from '../base/for-each-limited.ts'
@@ -19,6 +20,7 @@ import { isFlushDue, maxStagedBytes } from '../flush/flush-policy.ts'
 import type { FlushTarget, GroupMember, StagePlan } from '../flush/flush-target.ts'
 import { encodePrefix, type RedoPrefix } from '../flush/journal-format.ts'
 import type { JournalFrame } from '../flush/journal-frame.ts'
+import { isOutOfDescriptors } from '../platform/storage-failure.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { LogEnvironment } from './log-environment.ts'
 import type { LoadedLog } from './log-loader.ts'
@@ -37,6 +39,10 @@ export interface FlushedLog {
 }
 
 type Place = { segment: Segment; position: number }
+
+/** A sync for which no file can be opened is tried again so often, in so many ms, before it fails the log. */
+const mostWaits = 200
+const waitMs = 20
 
 export class LogFlusher implements FlushTarget {
   readonly #env: LogEnvironment
@@ -299,10 +305,19 @@ export class LogFlusher implements FlushTarget {
   }
 
   async sync(): Promise<void> {
+    for (let waits = 0; !(await this.#trySync(waits < mostWaits)); waits++) {
+      const { logger, name: log } = this.#env
+      if (waits === 0) logger.warn({ log }, 'no file can be opened: a sync waits for a descriptor')
+      await wait(waitMs)
+    }
+  }
+
+  /** @returns false when there was no descriptor for it, if it `mayWait`: else that fails the log. */
+  async #trySync(mayWait: boolean): Promise<boolean> {
     this.#log.settle()
-    if (!this.#log.isOpen) return
+    if (!this.#log.isOpen) return true
     const { logEnd, synced } = this.#offsets
-    if (logEnd === synced && this.#syncedTouches === this.#touches) return
+    if (logEnd === synced && this.#syncedTouches === this.#touches) return true
     const place = this.#end()
     const truncationCount = this.#truncationCount
     try {
@@ -317,23 +332,37 @@ export class LogFlusher implements FlushTarget {
         this.#syncedTouches = Math.max(this.#syncedTouches, touches)
       }
     } catch (error) {
+      // What could not be opened was not synced either: that it fails says nothing of the disk.
+      if (mayWait && isOutOfDescriptors(error)) return false
       if (this.#log.isOpen) this.#log.fail(error)
-      return
+      return true
     }
-    if (!this.#log.isOpen) return
+    if (!this.#log.isOpen) return true
     if (truncationCount === this.#truncationCount) this.#nowDurable(place, logEnd)
     else this.#env.commit.request(this)
+    return true
   }
 
-  /** Some at a time: each has up to three files open until they are durable. */
+  /**
+   * Some at a time: each has up to three files open until they are durable. A sync that failed comes
+   * before one for which there was no descriptor: it must never be tried again.
+   */
   async #flushSegments(): Promise<void> {
     const dirty = this.#dirtySegments()
     if (dirty.length === 1) return dirty[0]?.flush()
     const atOnce = Math.max(1, Math.min(dirty.length, this.#env.fileSystem.syncsAtOnce))
+    let shortage: { readonly error: unknown } | undefined
     await forEachLimited(dirty, atOnce, async (segment) => {
       // It may have been trimmed or cut off meanwhile.
-      if (segment.state !== 'closed') await segment.flush()
+      if (segment.state === 'closed' || shortage !== undefined) return
+      try {
+        await segment.flush()
+      } catch (error) {
+        if (!isOutOfDescriptors(error)) throw error
+        shortage = { error }
+      }
     })
+    if (shortage !== undefined) throw (shortage as { readonly error: unknown }).error
   }
 
   /**

@@ -3,8 +3,8 @@
  * is tried again after `shed` has closed something, of which a sync under way or a reader may still
  * keep the descriptor. Without anything to close the error stays.
  */
-import { StorageError } from '../base/errors.ts'
 import type { DirectoryLock, File, FileStat, FileSystem, OpenMode } from './file-system.ts'
+import { isOutOfDescriptors } from './storage-failure.ts'
 
 export class SheddingFileSystem implements FileSystem {
   readonly #inner: FileSystem
@@ -89,8 +89,4 @@ export class SheddingFileSystem implements FileSystem {
   maxOpenFiles(): number | undefined {
     return this.#inner.maxOpenFiles?.()
   }
-}
-
-function isOutOfDescriptors(error: unknown): boolean {
-  return error instanceof StorageError && (error.errno === 'EMFILE' || error.errno === 'ENFILE')
 }

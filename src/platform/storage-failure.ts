@@ -21,3 +21,8 @@ function errnoOf(error: Partial<NodeJS.ErrnoException> | undefined): string | un
   const known = Object.entries(constants.errno).find(([, value]) => value === number)
   return known?.[0] ?? `errno ${number}`
 }
+
+/** The process, or the system, can open nothing more: nothing else went wrong, and it may be over soon. */
+export function isOutOfDescriptors(error: unknown): boolean {
+  return error instanceof StorageError && (error.errno === 'EMFILE' || error.errno === 'ENFILE')
+}

@@ -10,7 +10,8 @@ import type { File, OpenMode } from '../../src/platform/file-system.ts'
 import { nodeFileSystem } from '../../src/platform/node-file-system.ts'
 import { simFailure } from '../../src/platform/sim-failure.ts'
 import { openStore } from '../../src/store/store.ts'
-import { openOn, simDisk } from '../support/log-inspection.ts'
+import { openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
+import { RecordingLogger } from '../support/recording-logger.ts'
 import { withTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const logCount = 24
@@ -167,6 +168,63 @@ describe('segment files of a store on the simulated disk', () => {
     await store.close()
   })
 
+  describe('of a log that is synced when no file can be opened', () => {
+    /** Two segments whose index files are not durable, and a disk that opens none of those. */
+    async function shortOf(refusals: number) {
+      const { disk } = countingDisk()
+      const logger = new RecordingLogger()
+      const store = await openOn(disk, { journalBytes: 0, logger })
+      const log = await store.log('t')
+      for (const value of ['a', 'b']) {
+        await log.append(value, { level: 'os' })
+        log.roll()
+      }
+      const open = disk.open.bind(disk)
+      const seen = { refusals: 0 }
+      disk.open = (path, mode) => {
+        if (/t-0.*index$/.test(path) && mode === 'write' && seen.refusals < refusals) {
+          seen.refusals++
+          throw simFailure('open', path, 'EMFILE')
+        }
+        return open(path, mode)
+      }
+      return { disk, store, log, logger, seen }
+    }
+
+    it('make it wait until one can be, and say so once', async () => {
+      const { disk, store, log, logger, seen } = await shortOf(5)
+      await log.append('c', { level: 'disk' })
+      expect([seen.refusals, log.durableOffset]).toEqual([5, 3])
+      const lines = logger.at('warn').filter(({ message }) => message.includes('descriptor'))
+      expect(lines).toHaveLength(1)
+      expect(await valuesAfterPowerLoss(disk)).toEqual(['a', 'b', 'c'])
+      await store.close()
+    })
+
+    it('fail it in the end', async () => {
+      const { log, store } = await shortOf(Infinity)
+      await expect(log.append('c', { level: 'disk' })).rejects.toMatchObject({
+        code: 'ERR_LOG_FAILED',
+        cause: { errno: 'EMFILE' },
+      })
+      await store.close()
+    })
+
+    it('do not hide that a sync has failed, which is never tried again', async () => {
+      const { disk, log, store } = await shortOf(1)
+      let failures = 0
+      disk.planFault = ({ kind, path }) => {
+        if (kind !== 'flush' || !path.endsWith('index') || failures++ > 0) return undefined
+        return { errno: 'EIO' }
+      }
+      await expect(log.append('c', { level: 'disk' })).rejects.toMatchObject({
+        code: 'ERR_LOG_FAILED',
+        cause: { errno: 'EIO' },
+      })
+      await store.close()
+    })
+  })
+
   it('may be trimmed while the log is synced', async () => {
     const { disk } = countingDisk()
     Object.assign(disk, { syncsAtOnce: 1 })
@@ -236,6 +294,13 @@ describe('segment files of a store on the simulated disk', () => {
     await store.close()
   })
 })
+
+async function valuesAfterPowerLoss(disk: ReturnType<typeof simDisk>): Promise<string[]> {
+  const store = await openOn(disk.crash())
+  const values = valuesIn(await store.log('t'))
+  await store.close()
+  return values
+}
 
 /** A simulated disk that knows which files are open. */
 function countingDisk(): {

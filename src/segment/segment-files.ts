@@ -20,10 +20,12 @@ import { SegmentFile, type SegmentFileKeeper, type SegmentFileOwner } from './se
 const maxWriteBacks = 2
 /** Share of the open files that is closed when the process has no descriptors left. */
 const shedShare = 1 / 8
+/** So many may be open however short descriptors are. */
+const leastOpen = 8
 
 export class SegmentFiles implements SegmentFileKeeper {
   readonly #fileSystem: Pick<FileSystem, 'open'>
-  readonly #maxOpen: number
+  #maxOpen: number
   /** Durable ones, and those that may not be; each in the order in which they became so. */
   readonly #clean = new Set<SegmentFile>()
   readonly #dirty = new Set<SegmentFile>()
@@ -46,12 +48,18 @@ export class SegmentFiles implements SegmentFileKeeper {
     return opened
   }
 
-  /** The process has no descriptors left: closes some files. @returns whether it could. */
+  /**
+   * The process has no descriptors left: closes some files, and has no more than it keeps open from
+   * then on. Sockets need theirs too, and do not ask for them here.
+   * @returns whether it could.
+   */
   shed(): boolean {
     let wanted = Math.ceil(this.openCount * shedShare)
     const before = this.openCount
     while (wanted > 0 && this.#closeOne()) wanted--
-    return this.openCount < before
+    if (this.openCount === before) return false
+    this.#maxOpen = Math.min(this.#maxOpen, Math.max(this.openCount, leastOpen))
+    return true
   }
 
   #closeOne(): boolean {

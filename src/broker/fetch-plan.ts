@@ -38,6 +38,12 @@ type Reading<Entry> = { readonly entry: Entry; readonly data: PartitionData }
 const readCommitted = 1
 const noRecords = Buffer.alloc(0)
 
+/**
+ * An answer holds one open file for each partition with records until it is sent, and no more than
+ * this share of those that the store may have open: what is left is for the next fetch.
+ */
+const shareOfOpenFiles = 1 / 4
+
 export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
   readonly #broker: BrokerEnvironment
   readonly #entries: readonly Entry[]
@@ -84,10 +90,14 @@ export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
   /** Reads now, whatever there is. The slices are the caller's to release. */
   read(): Reading<Entry>[] {
     let leftBytes = this.#maxBytes
+    let leftFiles = Math.max(1, Math.floor(this.#broker.store.maxOpenFiles * shareOfOpenFiles))
     let hasRecords = false
     return this.#entries.map((entry) => {
-      const reading = this.#readOne(entry, leftBytes, !hasRecords)
-      if (reading.bytes > 0) hasRecords = true
+      const reading = this.#readOne(entry, leftFiles > 0 ? leftBytes : 0, !hasRecords)
+      if (reading.bytes > 0) {
+        hasRecords = true
+        leftFiles--
+      }
       leftBytes -= reading.bytes
       return { entry, data: reading.data }
     })

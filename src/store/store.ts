@@ -289,6 +289,11 @@ export class Store {
     return this.#systemLog.endOffset
   }
 
+  /** The option, or what it is by default. */
+  get maxOpenFiles(): number {
+    return this.#settings.maxOpenFiles
+  }
+
   /** The last stop was clean, so nothing had to be checked. */
   get wasClean(): boolean {
     return this.#wasClean

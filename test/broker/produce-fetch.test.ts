@@ -301,6 +301,39 @@ describe('fetch', () => {
     expect(lengths).toEqual([false, true, false])
   })
 
+  it('holds a file for a few partitions at a time, and leaves the others for the next fetch', async () => {
+    const few = await BrokerHarness.start({}, undefined, undefined, { maxOpenFiles: 8 })
+    await few.store.createTopic('wide', { partitions: 7 })
+    for (let partition = 0; partition < 7; partition++) {
+      await few.produce('wide', batchOf([`of ${partition}`]), { partition })
+    }
+    const body = {
+      maxWaitMs: 0,
+      minBytes: 1,
+      maxBytes: 2 ** 30,
+      isolationLevel: 0,
+      forgottenTopicsData: [],
+    }
+    const asked = { partitionMaxBytes: 2 ** 20, currentLeaderEpoch: -1, lastFetchedEpoch: -1 }
+    const offsets = Array.from({ length: 7 }, () => 0)
+    let sessionId = 0
+    const sizes: number[] = []
+    for (let sessionEpoch = 0; offsets.includes(0); sessionEpoch++) {
+      const partitions = offsets.map((fetchOffset, partition) => {
+        return { ...asked, partition, fetchOffset }
+      })
+      const topics = [{ topic: 'wide', partitions }]
+      const answer = await few.ask(fetchApi, 12, { ...body, sessionId, sessionEpoch, topics })
+      sessionId = answer.sessionId
+      const told = answer.responses.flatMap((topic) => topic.partitions)
+      const full = told.filter(({ records }) => (records?.length ?? 0) > 0)
+      for (const { partitionIndex } of full) offsets[partitionIndex] = 1
+      sizes.push(full.length)
+    }
+    expect(sizes).toEqual([2, 2, 2, 1])
+    await few.stop()
+  })
+
   it('answers a topic listed twice once, with both partitions', async () => {
     const partition = (index: number) => ({
       partition: index,

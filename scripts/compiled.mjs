@@ -16,6 +16,11 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
  * @returns the folder that holds the compiled tree.
  */
 export function compile(name, tsconfig) {
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  if (!existsSync(compiler)) {
+    console.error('TypeScript is not installed: run npm ci first')
+    process.exit(1)
+  }
   const output = join(root, '.cache', name)
   mkdirSync(output, { recursive: true })
   writeFileSync(join(output, 'package.json'), '{ "type": "module" }\n')
@@ -24,7 +29,7 @@ export function compile(name, tsconfig) {
     if (existsSync(join(root, folder))) symlinkSync(join(root, folder), join(output, folder))
   }
   run([join(root, 'scripts', 'build-addon.mjs'), '--if-stale'])
-  run([join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', join(root, tsconfig)])
+  run([compiler, '-p', join(root, tsconfig)])
   return output
 }
 

@@ -50,7 +50,9 @@ export function choiceArgument<const Choice extends string>(
   )
 }
 
-export function noPositionals(positionals: readonly string[]): void {
+/** `hint`: what may have been meant. */
+export function noPositionals(positionals: readonly string[], hint?: string): void {
   if (positionals.length === 0) return
-  throw new UsageError(`unexpected argument ${JSON.stringify(positionals[0])}`)
+  const unexpected = `unexpected argument ${JSON.stringify(positionals[0])}`
+  throw new UsageError(hint === undefined ? unexpected : `${unexpected}: ${hint}`)
 }

@@ -102,7 +102,7 @@ describe('stratalog', () => {
     [['serve', '--port', '1', '--listeners', 'A://h:1'], /--listeners and --host, --port/],
     [['serve', '--ephemeral', '--default-replication-factor', '2'], /ReplicationFactor is 2/],
     [['serve', '--frob'], /Unknown option '--frob'/],
-    [['serve', 'extra'], /unexpected argument "extra"/],
+    [['serve', './d'], /unexpected argument "\.\/d": the data directory goes with --data/],
     [['dump'], /dump takes one directory or \.log file/],
     [['verify'], /verify takes one data directory/],
     [['repair', 'a', 'b'], /repair takes one data directory/],

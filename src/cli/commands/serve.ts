@@ -120,7 +120,7 @@ function configure(args: readonly string[]): Configuration {
     ]),
   )
   const { values, positionals } = parseArguments(args, { ...settingFlags, ...otherFlags })
-  noPositionals(positionals)
+  noPositionals(positionals, 'the data directory goes with --data')
   const assignments = (values.override ?? []).map(overrideOf)
   for (const { name, flag } of flagged) {
     const value = (values as Record<string, string | boolean | undefined>)[flag as string]

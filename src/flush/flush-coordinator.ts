@@ -63,6 +63,9 @@ const inlineTurnMs = 1
 /** What a log keeps in memory goes to its file in pieces of about this size, half of what it may keep. */
 const writeBehindBytes = 64 * kibibyte
 
+/** Between two lines about descriptors, in ms. */
+const shortageLineMs = 10_000
+
 const noTargets: ReadonlySet<FlushTarget> = new Set()
 
 export class FlushCoordinator {
@@ -93,6 +96,7 @@ export class FlushCoordinator {
   readonly #syncs: SegmentSyncs
   #failure: { readonly error: unknown } | undefined
   #bytesSinceCheckpoint = 0
+  #shortageToldMs = -Infinity
 
   constructor(options: CoordinatorOptions) {
     this.#options = options
@@ -110,6 +114,15 @@ export class FlushCoordinator {
   /** From here on a journal may be made: what an earlier one held was replayed. */
   enableJournal(): void {
     if (this.#regionSizes.length > 0) this.#journalState = 'wanted'
+  }
+
+  /** Says that a sync waits for a descriptor, once in a while: there may be hundreds. */
+  tellShortage(): void {
+    const { clock, logger } = this.#options
+    const now = clock.elapsedMs()
+    if (now - this.#shortageToldMs < shortageLineMs) return
+    this.#shortageToldMs = now
+    logger.warn({}, 'no file can be opened: syncs wait for a descriptor')
   }
 
   /** Puts `target` into the next round, which starts when the current turn of the loop ends. */

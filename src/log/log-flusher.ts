@@ -10,7 +10,6 @@
  * Bytes appended for level `disk` right behind the staged place go into the forming frame at once,
  * without being read again; what others left between is read back when a round begins.
  */
-
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Timer } from '../base/clock.ts'
 import { LogError } from '../base/errors.ts'
@@ -306,8 +305,7 @@ export class LogFlusher implements FlushTarget {
 
   async sync(): Promise<void> {
     for (let waits = 0; !(await this.#trySync(waits < mostWaits)); waits++) {
-      const { logger, name: log } = this.#env
-      if (waits === 0) logger.warn({ log }, 'no file can be opened: a sync waits for a descriptor')
+      this.#env.commit.tellShortage()
       await wait(waitMs)
     }
   }

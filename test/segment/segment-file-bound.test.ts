@@ -153,13 +153,7 @@ describe('segment files of a store on the simulated disk', () => {
   })
 
   it('are few while a log of many segments is synced', async () => {
-    const { disk, allFiles } = countingDisk()
-    Object.assign(disk, { syncsAtOnce: 4 })
-    let most = 0
-    disk.planFault = ({ kind }) => {
-      if (kind === 'flush') most = Math.max(most, allFiles())
-      return undefined
-    }
+    const { disk, most } = diskThatCounts(4)
     const store = await openOn(disk, { maxOpenFiles, journalBytes: 0 })
     const log = await store.log('t')
     for (let i = 0; i < 100; i++) {
@@ -169,7 +163,7 @@ describe('segment files of a store on the simulated disk', () => {
     await log.append('b', { level: 'disk' })
     await store.checkpoint()
     // Of each segment its file and one index or two; the store's own log and the lock.
-    expect(most).toBeLessThanOrEqual(maxOpenFiles + 3 * 4 + 2)
+    expect(most()).toBeLessThanOrEqual(maxOpenFiles + 3 * 4 + 2)
     expect(log.durableOffset).toBe(101)
     await store.close()
   })
@@ -270,16 +264,10 @@ describe('segment files of a store on the simulated disk', () => {
   })
 
   it('are few while many topics are made', async () => {
-    const { disk, allFiles } = countingDisk()
-    Object.assign(disk, { syncsAtOnce: 4 })
-    let most = 0
-    disk.planFault = ({ kind }) => {
-      if (kind === 'flush') most = Math.max(most, allFiles())
-      return undefined
-    }
+    const { disk, most } = diskThatCounts(4)
     const store = await openOn(disk, { maxOpenFiles })
     await Promise.all(Array.from({ length: 100 }, (_, i) => store.createTopic(`t-${i}`)))
-    expect(most).toBeLessThanOrEqual(maxOpenFiles + 4 + 2)
+    expect(most()).toBeLessThanOrEqual(maxOpenFiles + 4 + 2)
     await store.close()
   })
 
@@ -300,6 +288,18 @@ describe('segment files of a store on the simulated disk', () => {
     await store.close()
   })
 })
+
+/** A disk that syncs so many files at once, and how many were open, at the most, while it did. */
+function diskThatCounts(syncsAtOnce: number) {
+  const { disk, allFiles } = countingDisk()
+  Object.assign(disk, { syncsAtOnce })
+  let most = 0
+  disk.planFault = ({ kind }) => {
+    if (kind === 'flush') most = Math.max(most, allFiles())
+    return undefined
+  }
+  return { disk, most: () => most }
+}
 
 async function valuesAfterPowerLoss(disk: ReturnType<typeof simDisk>): Promise<string[]> {
   const store = await openOn(disk.crash())

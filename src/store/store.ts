@@ -759,10 +759,16 @@ export class Store {
     return this.close()
   }
 
+  /** Resolves when no topic is being made or changed: a half would be there, or written after the lock. */
+  async #noChanges(): Promise<void> {
+    while (this.#pendingNames.size > 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+
   async #close(): Promise<void> {
     this.#checkpointTimer?.cancel()
     this.#isCheckpointUrgent = true
     try {
+      await this.#noChanges()
       await this.#removals
       await this.#retention.stop()
       this.#consumers.closeAll()

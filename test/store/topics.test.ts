@@ -46,6 +46,26 @@ describe('a data directory', () => {
     expect([third.wasClean, third.leaderEpoch]).toEqual([false, 1])
   })
 
+  it('finishes the topics that are being made when it is closed', async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      const disk = simDisk()
+      Object.assign(disk, { syncsAtOnce: 4 })
+      const store = await openOn(disk)
+      const names = Array.from({ length: 20 }, (_, i) => `t-${i}`)
+      const made = Promise.allSettled(names.map((name) => store.createTopic(name)))
+      for (let turn = 0; turn < turns; turn++) await new Promise((run) => setImmediate(run))
+      await store.close()
+      const operations = disk.operationCount
+      const outcomes = await made
+      expect(disk.operationCount).toBe(operations)
+      const again = await openOn(disk)
+      expect(names.map((name) => again.topic(name) !== undefined)).toEqual(
+        outcomes.map(({ status }) => status === 'fulfilled'),
+      )
+      await again.close()
+    }
+  })
+
   it('refuses calls after it was closed', async () => {
     const store = await openOn(simDisk())
     const log = await store.log('t')

@@ -75,8 +75,8 @@ export type ServeOptions = {
   /** Incremental fetch sessions kept at a time; 0 declines them. Default 1000. */
   readonly maxFetchSessions?: number
   /**
-   * Connections beyond this are closed as they come. Default 10,000; never more than the process may
-   * have descriptors, but for 64.
+   * Connections beyond this are closed as they come. Default 10,000; never more than the limit of open
+   * files less 64, where the system tells it.
    */
   readonly maxConnections?: number
   /** A connection on which nothing moves for this long is closed, in ms. Default 600,000. */

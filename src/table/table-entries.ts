@@ -33,7 +33,7 @@ const maxDeadShare = 0.5
 const leastDeadShare = 0.25
 /**
  * Entries looked at per change while memory is won back. A chunk chosen is dead to more than a
- * third, so that three entries looked at free one: four keep up with a table that is overwritten.
+ * quarter, so that four entries looked at free one: as many keep up with a table that is overwritten.
  */
 const stepsPerChange = 4
 const maxEntryBytes = 2 ** 30

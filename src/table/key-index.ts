@@ -14,6 +14,8 @@ type Part = { slots: Int32Array; count: number }
 const partBits = 8
 const partShift = 32 - partBits
 const firstPairs = 4
+/** Keys whose hashes are made together. */
+export const groupSize = 64
 /** Share of pairs in use at which a part doubles. */
 const maxFill = 0.8
 
@@ -25,6 +27,8 @@ export class KeyIndex {
   #pairs = 0
   /** Result of `#hashText`. */
   #hash = 0
+  /** Those of a group; the last is what keeps the looks of `hashGroup` from being left out. */
+  readonly #hashes = new Int32Array(groupSize + 1)
 
   /** `seed` makes collisions differ from table to table. */
   constructor(arena: EntryArena, seed: number) {
@@ -69,12 +73,35 @@ export class KeyIndex {
     return part.slots[at + 1]!
   }
 
+  /**
+   * Hashes of the keys of `refs[from, to)`, at most `groupSize`, for `link` and `unlink`; valid until
+   * the next call. It looks at the places they lead to: with nothing else in between, the processor
+   * waits for memory for several of them at a time.
+   */
+  hashGroup(refs: readonly number[], from: number, to: number): Int32Array {
+    const hashes = this.#hashes
+    for (let index = from; index < to; index++) hashes[index - from] = this.#hashOf(refs[index]!)
+    let looked = 0
+    for (let index = 0; index < to - from; index++) {
+      const hash = hashes[index]!
+      const slots = this.#parts[hash >>> partShift]?.slots
+      if (slots !== undefined) looked ^= slots[(hash << 1) & (slots.length - 1)]!
+    }
+    hashes[groupSize] = looked
+    return hashes
+  }
+
+  #hashOf(ref: number): number {
+    const start = placeOf(ref) + entryHeaderSize
+    const end = start + this.#arena.keyLengthOf(ref)
+    return hashBytes(this.#arena.bytesOf(ref), start, end, this.#seed)
+  }
+
   /** Makes `ref` the entry of its key; returns the one it replaces, or 0. */
-  link(ref: number): number {
+  link(ref: number, hash: number = this.#hashOf(ref)): number {
     const bytes = this.#arena.bytesOf(ref)
     const start = placeOf(ref) + entryHeaderSize
     const end = start + this.#arena.keyLengthOf(ref)
-    const hash = hashBytes(bytes, start, end, this.#seed)
     const part = (this.#parts[hash >>> partShift] ??= this.#newPart())
     const at = this.#locate(part.slots, hash, bytes, start, end)
     const previous = part.slots[at + 1]!
@@ -89,11 +116,10 @@ export class KeyIndex {
   }
 
   /** Removes the key of `ref`; returns the live entry it had, or 0. */
-  unlink(ref: number): number {
+  unlink(ref: number, hash: number): number {
     const bytes = this.#arena.bytesOf(ref)
     const start = placeOf(ref) + entryHeaderSize
     const end = start + this.#arena.keyLengthOf(ref)
-    const hash = hashBytes(bytes, start, end, this.#seed)
     const part = this.#parts[hash >>> partShift]
     if (part === undefined) return 0
     const at = this.#locate(part.slots, hash, bytes, start, end)

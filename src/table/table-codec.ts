@@ -61,7 +61,7 @@ const bytesTranscoder: Transcoder<Buffer> = {
 const stringTranscoder: Transcoder<string> = {
   name: 'string',
   prepare(value, option) {
-    if (typeof value === 'string' && isWellFormed(value)) return value
+    if (typeof value === 'string' && value.isWellFormed()) return value
     throw new InvalidOptionError({ option, value, expected: 'a string without lone surrogates' })
   },
   decode: textOf,
@@ -160,13 +160,4 @@ function copyOf(bytes: Buffer, start: number, end: number): Buffer {
 
 function textOf(bytes: Buffer, start: number, end: number): string {
   return bytes.toString('utf8', start, end)
-}
-
-function isWellFormed(text: string): boolean {
-  for (let index = 0; index < text.length; index++) {
-    // Only a string that has surrogates needs the closer look, which finds those without a pair.
-    const unit = text.charCodeAt(index)
-    if (unit >= 0xd800 && unit <= 0xdfff) return !/\p{Surrogate}/u.test(text)
-  }
-  return true
 }

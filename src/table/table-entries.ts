@@ -10,7 +10,6 @@ import { assert } from '../base/assert.ts'
 import { BatchTooLargeError, TableFullError } from '../base/errors.ts'
 import { kibibyte } from '../base/units.ts'
 import {
-  byteLengthOf,
   type Chunk,
   chunkBytes,
   dead,
@@ -22,7 +21,7 @@ import {
   placeOf,
   staged,
 } from './entry-arena.ts'
-import { KeyIndex } from './key-index.ts'
+import { groupSize, KeyIndex } from './key-index.ts'
 import { KeyOrder } from './key-order.ts'
 
 /** Dead memory that is always allowed. */
@@ -37,6 +36,8 @@ const leastDeadShare = 0.25
  */
 const stepsPerChange = 4
 const maxEntryBytes = 2 ** 30
+/** Up to this length a loop beats the calls into the runtime. */
+const shortTextLength = 32
 
 export class TableEntries {
   readonly arena: EntryArena = new EntryArena()
@@ -48,6 +49,8 @@ export class TableEntries {
   #victim: { readonly chunk: Chunk; at: number } | undefined
   /** No chunk is worth emptying before so much is dead. */
   #nextDeadBytes = 0
+  readonly #shortKey = Buffer.allocUnsafeSlow(shortTextLength)
+  readonly #shortValue = Buffer.allocUnsafeSlow(shortTextLength)
   /** Entries, by chunk, that died before the snapshot that is being written has them; or none is. */
   #dying: Map<Chunk, number[]> | undefined
 
@@ -109,18 +112,46 @@ export class TableEntries {
    * @throws TableFullError, BatchTooLargeError.
    */
   stage(key: Uint8Array | string, value: Uint8Array | string | null): number {
-    const keyLength = byteLengthOf(key)
-    const valueLength = value === null ? 0 : byteLengthOf(value)
+    let keyBytes: Uint8Array = this.#shortKey
+    let keyEnd = typeof key === 'string' ? encodeShort(key, keyBytes) : -1
+    if (keyEnd < 0) {
+      keyBytes = typeof key === 'string' ? Buffer.from(key) : key
+      keyEnd = keyBytes.length
+    }
+    if (value === null) return this.stageBytes(keyBytes, 0, keyEnd, keyBytes, -1, -1)
+    let valueBytes: Uint8Array = this.#shortValue
+    let valueEnd = typeof value === 'string' ? encodeShort(value, valueBytes) : -1
+    if (valueEnd < 0) {
+      valueBytes = typeof value === 'string' ? Buffer.from(value) : value
+      valueEnd = valueBytes.length
+    }
+    return this.stageBytes(keyBytes, 0, keyEnd, valueBytes, 0, valueEnd)
+  }
+
+  /**
+   * As `stage`, of `key[keyStart, keyEnd)` and `value[valueStart, valueEnd)`; a negative
+   * `valueStart` deletes.
+   */
+  stageBytes(
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): number {
+    const keyLength = keyEnd - keyStart
+    const valueLength = valueStart < 0 ? 0 : valueEnd - valueStart
     if (keyLength + valueLength >= maxEntryBytes) {
       const sizeBytes = keyLength + valueLength
       throw new BatchTooLargeError({ sizeBytes, limitBytes: maxEntryBytes, limit: 'message' })
     }
     const sizeBytes = entrySize(keyLength, valueLength)
-    const isFull = value !== null && this.arena.liveBytes + sizeBytes > this.#maxBytes
+    const isFull = valueStart >= 0 && this.arena.liveBytes + sizeBytes > this.#maxBytes
     if (isFull || !this.arena.hasRoom(sizeBytes)) {
       throw new TableFullError({ table: this.#name, maxBytes: this.#maxBytes })
     }
-    return this.arena.stage(key, keyLength, value, valueLength)
+    return this.arena.stage(key, keyStart, keyEnd, value, valueStart, valueEnd)
   }
 
   /** Drops a staged change. */
@@ -128,11 +159,21 @@ export class TableEntries {
     this.arena.setState(ref, dead)
   }
 
-  /** Shows a staged change. Returns where its entry stands now. */
-  settle(ref: number): number {
+  /** Shows staged changes, in order; `refs` say afterwards where their entries stand. */
+  settle(refs: number[]): void {
+    for (let from = 0; from < refs.length; from += groupSize) {
+      const to = Math.min(from + groupSize, refs.length)
+      const hashes = this.#index.hashGroup(refs, from, to)
+      for (let index = from; index < to; index++) {
+        refs[index] = this.#settleOne(refs[index]!, hashes[index - from]!)
+      }
+    }
+  }
+
+  #settleOne(ref: number, hash: number): number {
     assert(this.arena.stateOf(ref) === staged, 'a change is shown once')
     if (this.arena.valueLengthOf(ref) < 0) {
-      const previous = this.#index.unlink(ref)
+      const previous = this.#index.unlink(ref, hash)
       if (previous !== 0) {
         this.#order?.remove(previous)
         this.#bury(previous)
@@ -140,10 +181,10 @@ export class TableEntries {
       this.arena.setState(ref, dead)
       return ref
     }
-    return this.#show(ref)
+    return this.#show(ref, hash)
   }
 
-  #show(ref: number): number {
+  #show(ref: number, hash: number): number {
     if (placeOf(ref) < this.arena.chunkOf(ref).scanEnd) {
       // Staged before the running snapshot and shown after it: it is not of that snapshot.
       const copy = this.arena.copy(ref)
@@ -151,7 +192,7 @@ export class TableEntries {
       ref = copy
     }
     this.arena.setState(ref, live)
-    const previous = this.#index.link(ref)
+    const previous = this.#index.link(ref, hash)
     if (previous === 0) this.#order?.insert(ref)
     else {
       this.#order?.replace(previous, ref)
@@ -211,11 +252,18 @@ export class TableEntries {
   adopt(bytes: Buffer, sizeAt: (bytes: Buffer, at: number) => number): number {
     this.arena.adopt(bytes, bytes.length)
     const number = this.arena.tail
+    const group: number[] = []
     let count = 0
-    for (let at = 0; at < bytes.length; count++) {
-      const size = sizeAt(bytes, at)
-      if (this.#index.link(this.arena.refAt(number, at)) !== 0) return -1
-      at += size
+    for (let at = 0; at < bytes.length; ) {
+      group.push(this.arena.refAt(number, at))
+      at += sizeAt(bytes, at)
+      if (group.length < groupSize && at < bytes.length) continue
+      const hashes = this.#index.hashGroup(group, 0, group.length)
+      for (let index = 0; index < group.length; index++) {
+        if (this.#index.link(group[index]!, hashes[index]!) !== 0) return -1
+      }
+      count += group.length
+      group.length = 0
     }
     return count
   }
@@ -269,4 +317,17 @@ export class TableEntries {
     const start = placeOf(ref) + entryHeaderSize + arena.keyLengthOf(ref)
     return arena.bytesOf(ref).compare(expected, 0, length, start, start + length) === 0
   }
+}
+
+/** Writes text that is ASCII and fits as UTF-8 and returns its length, −1 for any other. */
+function encodeShort(text: string, bytes: Uint8Array): number {
+  const { length } = text
+  if (length > bytes.length) return -1
+  let units = 0
+  for (let index = 0; index < length; index++) {
+    const unit = text.charCodeAt(index)
+    bytes[index] = unit
+    units |= unit
+  }
+  return units <= 0x7f ? length : -1
 }

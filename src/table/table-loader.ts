@@ -4,6 +4,7 @@
  */
 import { StoreFormatError, TableCodecError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
+import { groupSize } from './key-index.ts'
 import { TableEntries } from './table-entries.ts'
 import type { TableEnvironment, TableSettings } from './table-settings.ts'
 import {
@@ -110,6 +111,7 @@ async function replay(
     throw new StoreFormatError({ path: damaged[0] ?? log.directory, reason })
   }
   const cursor = log.cursor({ from })
+  const group: number[] = []
   for (let count = 1; cursor.next(); count++) {
     const { source, keyStart, keyEnd, valueStart, valueEnd } = cursor
     if (keyStart < 0) {
@@ -118,12 +120,18 @@ async function replay(
         reason: `record ${cursor.offset} has no key`,
       })
     }
-    const key = source.subarray(keyStart, keyEnd)
-    const value = valueStart < 0 ? null : source.subarray(valueStart, valueEnd)
-    entries.settle(entries.stage(key, value))
-    entries.reclaim(1)
+    group.push(entries.stageBytes(source, keyStart, keyEnd, source, valueStart, valueEnd))
+    if (group.length < groupSize) continue
+    settleGroup(entries, group)
     if (count % recordsPerTurn === 0) await turn()
   }
+  settleGroup(entries, group)
+}
+
+function settleGroup(entries: TableEntries, group: number[]): void {
+  entries.settle(group)
+  entries.reclaim(group.length)
+  group.length = 0
 }
 
 /** Lets the event loop do its other work. */

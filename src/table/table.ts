@@ -329,9 +329,9 @@ export class Table<Key, Value> {
     assert(baseOffset === this.#shownEnd, 'changes are applied in the order of the log')
     own.state = 'done'
     let offset = baseOffset
-    for (const staged of own.refs) {
-      this.#snapshots.loggedBytes += this.#entries.arena.sizeOf(staged)
-      const ref = this.#entries.settle(staged)
+    for (const ref of own.refs) this.#snapshots.loggedBytes += this.#entries.arena.sizeOf(ref)
+    this.#entries.settle(own.refs)
+    for (const ref of own.refs) {
       if (this.#watchers.size > 0) this.#tell(ref, offset)
       offset++
     }

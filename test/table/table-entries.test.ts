@@ -12,12 +12,12 @@ const gib = 2 ** 30
 const newEntries = (seed = 1, maxBytes = gib) => new TableEntries({ name: 't', maxBytes, seed })
 
 function put(entries: TableEntries, key: string | Uint8Array, value: string | Uint8Array): void {
-  entries.settle(entries.stage(key, value))
+  entries.settle([entries.stage(key, value)])
   entries.reclaim(1)
 }
 
 function remove(entries: TableEntries, key: string | Uint8Array): void {
-  entries.settle(entries.stage(key, null))
+  entries.settle([entries.stage(key, null)])
   entries.reclaim(1)
 }
 
@@ -168,7 +168,7 @@ describe('entries of a table', () => {
     for (let i = 0; i < 50; i++) put(entries, `key ${i}`, 'new')
     for (let i = 50; i < 75; i++) remove(entries, `key ${i}`)
     put(entries, 'more', 'new')
-    entries.settle(late)
+    entries.settle([late])
     const seen = new Map<string, string>()
     for (const chunk of chunks) {
       for (const [key, value] of scannedIn(entries, chunk)) seen.set(key, value)
@@ -224,7 +224,7 @@ describe('entries of a table', () => {
             if (staged === undefined) return
             if (one === 'discard') entries.discard(staged.ref)
             else {
-              entries.settle(staged.ref)
+              entries.settle([staged.ref])
               model.set(staged.key, staged.value)
             }
             entries.reclaim(1)
@@ -260,7 +260,7 @@ describe('entries of a table', () => {
       expect([...scannedIn(entries, chunk).values()].every((value) => value === 'old')).toBe(true)
       entries.scanned(chunk)
     }
-    for (let i = 0; i < 40; i++) entries.settle(entries.stage(`key ${i}`, null))
+    for (let i = 0; i < 40; i++) entries.settle([entries.stage(`key ${i}`, null)])
     entries.endScan()
     // Nothing lives, and nobody has to change anything for that.
     expect(entries.memoryBytes).toBeLessThan(600_000)

@@ -39,7 +39,7 @@ function readSnapshot(disk: SimFileSystem): TableEntries {
 }
 
 function put(entries: TableEntries, key: string, value: string): void {
-  entries.settle(entries.stage(key, value))
+  entries.settle([entries.stage(key, value)])
 }
 
 function contentOf(disk: SimFileSystem, name: string): Buffer {

@@ -210,7 +210,7 @@ export class FetchSessions {
     if (this.#sessions.size < this.#slots) return true
     const [oldest] = this.#sessions.values()
     if (oldest === undefined) return false
-    if (this.#clock.now() - oldest.lastUsedMs < sessionIdleMs) return false
+    if (this.#clock.elapsedMs() - oldest.lastUsedMs < sessionIdleMs) return false
     this.#close(oldest)
     return true
   }
@@ -223,7 +223,7 @@ export class FetchSessions {
   }
 
   #use(session: FetchSession): void {
-    session.lastUsedMs = this.#clock.now()
+    session.lastUsedMs = this.#clock.elapsedMs()
     this.#sessions.delete(session.id)
     this.#sessions.set(session.id, session)
   }

@@ -62,7 +62,8 @@ export class LogFlusher implements FlushTarget {
   /** How often names or index files were touched, and how many of these times are durable. */
   #touches = 1
   #syncedTouches = 0
-  #firstUnflushedMs = 0
+  /** In elapsed time; long ago until it is known, so that what stands there is not kept waiting. */
+  #firstUnflushedMs = -Infinity
   #timer: Timer | undefined
 
   constructor(env: LogEnvironment, loaded: LoadedLog, offsets: LogOffsets, log: FlushedLog) {
@@ -174,7 +175,7 @@ export class LogFlusher implements FlushTarget {
     const { flush } = this.#env.settings
     if (flush.maxUnflushedRecords === Infinity && flush.maxUnflushedMs === Infinity) return
     const { logEnd, disk } = this.#offsets
-    const now = this.#env.clock.now()
+    const now = this.#env.clock.elapsedMs()
     if (disk >= baseOffset) this.#firstUnflushedMs = now
     if (isFlushDue(flush, logEnd - disk, now - this.#firstUnflushedMs)) {
       this.#env.commit.request(this)

@@ -600,14 +600,12 @@ export class Group {
 
   #startSession(member: GroupMember, timeoutMs: number): void {
     member.session?.cancel()
-    member.sessionSetMs = this.#host.clock.now()
+    member.sessionSetMs = this.#host.clock.elapsedMs()
     member.session = this.#host.clock.after(timeoutMs, () => this.#onSessionEnd(member))
   }
 
   #prolong(member: GroupMember): void {
-    const sinceMs = this.#host.clock.now() - member.sessionSetMs
-    // Below 0 the clock was set back: it says nothing then.
-    if (sinceMs >= 0 && sinceMs < sessionStepMs) return
+    if (this.#host.clock.elapsedMs() - member.sessionSetMs < sessionStepMs) return
     this.#startSession(member, member.sessionTimeoutMs)
   }
 

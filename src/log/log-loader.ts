@@ -112,9 +112,11 @@ function* load(
   const recoveryPoint = checkpoint.isClean
     ? logEnd
     : (Math.max(logStart, Math.min(checkpoint.recoveryPoint, logEnd)) as Offset)
-  epochs.cutEnd(logEnd)
+  // Trimmed to its end, a log keeps the epoch of what stood there: who has read that asks for its end.
+  const isEmptied = logStart === logEnd && epochs.entries[0]?.startOffset === logEnd
+  epochs.cutEnd((isEmptied ? logEnd + 1 : logEnd) as Offset)
   epochs.cutStart(logStart)
-  if (env.mayHaveGaps !== true && !areEpochsTrue(epochs, segments, logEnd)) {
+  if (env.mayHaveGaps !== true && !areEpochsTrue(epochs, segments, logStart, logEnd)) {
     env.logger.warn({ log: env.name }, 'leader epochs contradict the log: reading them from it')
     readEpochs(epochs, segments, maxEpochOf(env))
     epochs.cutStart(logStart)
@@ -179,11 +181,19 @@ function readEpochs(epochs: LeaderEpochs, segments: SegmentList, maxEpoch: numbe
  * Whether every epoch begins at a batch that has it, and the last batch has the latest. The file has
  * no checksum, and a wrong answer would make consumers take records they have read for lost.
  */
-function areEpochsTrue(epochs: LeaderEpochs, segments: SegmentList, logEnd: Offset): boolean {
+function areEpochsTrue(
+  epochs: LeaderEpochs,
+  segments: SegmentList,
+  logStart: Offset,
+  logEnd: Offset,
+): boolean {
   try {
     const last = locateBatch(segments, (logEnd - 1) as Offset)
     if (last === undefined || logEnd === segments.first.baseOffset) return true
-    if (last.place.leaderEpoch !== epochs.latest) return false
+    const isLatest = last.place.leaderEpoch === epochs.latest
+    // What is there is below the start: its epoch is known, or was forgotten.
+    if (logStart === logEnd) return isLatest || epochs.latest < 0
+    if (!isLatest) return false
     return epochs.entries.every(({ epoch, startOffset }, i) => {
       const place = locateBatch(segments, startOffset)?.place
       return place?.leaderEpoch === epoch && (i === 0 || place.baseOffset === startOffset)

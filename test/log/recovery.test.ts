@@ -4,6 +4,7 @@
  * Method: one small log, killed; its files are damaged in every place that matters and opened.
  */
 import { describe, expect, it } from 'vitest'
+import type { Log } from '../../src/log/log.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { verifyStore } from '../../src/store/verify-store.ts'
 import { filesBelow } from '../support/damaged-disk.ts'
@@ -316,6 +317,42 @@ describe('a leader epoch file', () => {
       expect([log.epochOf(1), log.epochOf(2)], JSON.stringify(text)).toEqual([0, 1])
       expect(log.endOfEpoch(0)).toEqual({ epoch: 0, endOffset: 2 })
     }
+  })
+})
+
+describe('the epoch of a log that was trimmed to its end', () => {
+  const endings = {
+    'trimmed in its segment': (log: Log) => log.trim(3),
+    'trimmed with its segment': (log: Log) => {
+      log.roll()
+      log.trim(3)
+    },
+    'truncated there as well': (log: Log) => {
+      log.trim(3)
+      log.truncate(3)
+    },
+  }
+
+  it.each(Object.entries(endings))('is known after a restart: %s', async (name, end) => {
+    const first = simDisk()
+    await openOn(first) // The log's epoch shall not be the first one.
+    const disk = first.processCrash()
+    const store = await openOn(disk)
+    await (await store.log('t')).append(['a', 'b', 'c'])
+    end(await store.log('t'))
+    const before = (await store.log('t')).endOfEpoch(1)
+    await store.close()
+    for (let restart = 0; restart < 3; restart++) {
+      const logger = new RecordingLogger()
+      const again = await openOn(disk, { logger })
+      const log = await again.log('t')
+      expect([log.startOffset, log.endOffset]).toEqual([3, 3])
+      expect(log.endOfEpoch(1)).toEqual(before)
+      expect(logger.at('warn')).toEqual([])
+      await again.close()
+      expect((await verifyStore(dataPath, { fileSystem: disk })).findings).toEqual([])
+    }
+    if (!name.startsWith('truncated')) expect(before).toEqual({ epoch: 1, endOffset: 3 })
   })
 })
 

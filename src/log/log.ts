@@ -186,6 +186,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   #failure: LogFailedError | undefined
   #generation = 0
   #truncations = 0
+  /** Where a truncation is about to cut; it is not durable there any more. */
+  #cutsAt = Infinity
   #jitterMs = 0
   #expiryCheckAt = firstExpiryCheckAt
   readonly #flusher: LogFlusher
@@ -266,7 +268,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
   /** Everything below is on stable storage in its segment, exclusive: recovery begins here. */
   get recoveryPoint(): Offset {
-    return this.#offsets.synced
+    return Math.min(this.#offsets.synced, this.#cutsAt) as Offset
   }
   /** Epoch that appends are stamped with: the store's, or a replicated log's own latest. */
   get leaderEpoch(): number {
@@ -772,10 +774,16 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    */
   undoGroup(position: number, end: Offset): void {
     this.#generation++
-    this.#indexSeal = undefined
     this.#flusher.undoing()
     const { epochs, segments } = this.#loaded
     const { latest } = epochs
+    try {
+      this.#announceCut(end)
+    } catch (error) {
+      this.#lowerEnd(end)
+      this.fail(error)
+      return
+    }
     try {
       this.#cutBack(segments.active, position, end)
       // The epoch that began before the group goes on.
@@ -1189,9 +1197,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * (KIP-101). Unless the log is replicated, the store begins a new leader epoch first, by which clients
    * and named consumers tell what is appended from here on from what went. Readers beyond it, and
    * appends that wait for `disk` there, get OffsetOutOfRangeError. Slices handed out before must not be
-   * sent any more. Durable on return; when it fails half-way the log takes no more appends.
+   * sent any more. Durable on return.
    *
-   * @throws InvalidOptionError, StorageError, LogFailedError, ClosedError.
+   * @throws InvalidOptionError, ClosedError; StorageError: nothing was cut; LogFailedError: it failed
+   *         half-way, and the log takes no more appends.
    */
   truncate(to: number, epoch?: number): void {
     this.#assertWritable()
@@ -1211,9 +1220,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     // Whole batches go, so that the offsets that are left stay dense.
     const end = Math.min(place?.baseOffset ?? target, target) as Offset
     if (!this.isReplicated) this.#env.raiseLeaderEpoch()
+    this.#announceCut(end)
     this.#truncations++
     this.#generation++
-    this.#indexSeal = undefined
     try {
       // A start that goes back does so first: no crash may leave a log that ends before it begins.
       if (end < this.startOffset) {
@@ -1231,6 +1240,20 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#cutBack(last, place?.position, end)
   }
 
+  /**
+   * Has recovery look at everything from `end` on, so that a crash in the middle has what is left of
+   * the tail checked. Before anything is cut: a disk without room for it leaves the log as it was.
+   */
+  #announceCut(end: Offset): void {
+    this.#indexSeal = undefined
+    this.#cutsAt = end
+    try {
+      this.#env.onRecoveryPointLowered()
+    } finally {
+      this.#cutsAt = Infinity
+    }
+  }
+
   #lowerEnd(end: Offset): void {
     const previousEnd = this.endOffset
     this.#offsets.truncated(end)
@@ -1242,8 +1265,6 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   #cutBack(last: Segment | undefined, position: number | undefined, end: Offset): void {
     this.#lowerEnd(end)
     try {
-      // First, so that a crash in the middle has what is left of the tail checked.
-      this.#env.onRecoveryPointLowered()
       this.#cutFiles(last, position, end)
       this.#rebuildState(end)
     } catch (error) {

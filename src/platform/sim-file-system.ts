@@ -195,7 +195,7 @@ export class SimFileSystem implements FileSystem {
     next.#operations = this.#operations
     for (const node of tree.files()) {
       node.references = 1
-      next.#usedBytes += node.content.sizeBytes
+      next.#usedBytes += node.spaceBytes
     }
     return next
   }

@@ -92,6 +92,8 @@ export class SimTree {
       const made = node.kind === 'file' ? copyFile(node, content) : new SimDirectoryNode()
       copies.set(node, made)
       if (node.kind === 'directory') fill(node, made as SimDirectoryNode)
+      // After a loss of power nobody knows whether they are there.
+      else (made as SimFileNode).reservedBytes = node.reservedBytes
       return made
     }
     const fill = (source: SimDirectoryNode, target: SimDirectoryNode) => {

@@ -18,6 +18,7 @@ import {
 import type { Log } from '../log/log.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
+import type { SpareSpace } from './spare-space.ts'
 
 export class Checkpoints {
   readonly #fileSystem: FileSystem
@@ -28,10 +29,13 @@ export class Checkpoints {
   #areHighWatermarksChanged = false
   #seals: SealsByLog
   #isChanged = false
+  /** So that they can be written on a full disk. */
+  readonly #spare: SpareSpace
 
-  constructor(fileSystem: FileSystem, directory: string, logger: Logger) {
+  constructor(fileSystem: FileSystem, directory: string, logger: Logger, spare: SpareSpace) {
     this.#fileSystem = fileSystem
     this.#directory = directory
+    this.#spare = spare
     this.#recoveryPoints = this.#read(recoveryPointFileName, logger)
     this.#logStarts = this.#read(logStartFileName, logger)
     this.#highWatermarks = this.#readHighWatermarks(logger)
@@ -83,6 +87,13 @@ export class Checkpoints {
       if (seal === undefined) this.#seals.delete(log.name)
       else this.#seals.set(log.name, seal)
     }
+    if (options.isLast === true) this.#spare.give()
+    if (!this.#isChanged && !this.#areHighWatermarksChanged) return
+    this.#spare.use(() => this.#writeChanged())
+    if (options.isLast !== true) this.#spare.keep(this.#recoveryPoints.size)
+  }
+
+  #writeChanged(): void {
     if (this.#areHighWatermarksChanged) {
       const offsets = this.#highWatermarks
       writeOffsets(this.#fileSystem, this.#directory, highWatermarkFileName, offsets)

@@ -5,6 +5,7 @@
  */
 import { Table } from '../table/table.ts'
 import { checkTableSpec, type TableEnvironment } from '../table/table-settings.ts'
+import type { SpareSpace } from './spare-space.ts'
 import type { ReplicaAssignments, TableCodecs } from './topic.ts'
 import type { Defaults, DefaultsScope } from './topic-defaults.ts'
 
@@ -40,22 +41,25 @@ export const leaderEpochKey = 'leader-epoch'
 
 export class StoreMetadata {
   readonly #table: Table<string, Entry>
+  /** So that topics can be deleted on a full disk, and told to keep less. */
+  readonly #spare: SpareSpace
   #nextProducerId = 0
   #producerIdLimit = 0
   #block: Promise<void> | undefined
 
-  private constructor(table: Table<string, Entry>) {
+  private constructor(table: Table<string, Entry>, spare: SpareSpace) {
     this.#table = table
+    this.#spare = spare
     this.#nextProducerId = this.#producerIdLimit = this.#number(producerIdKey)
   }
 
   /** The log of `env` belongs to the metadata from here on. @throws (rejects) StoreFormatError. */
-  static async open(env: TableEnvironment): Promise<StoreMetadata> {
+  static async open(env: TableEnvironment, spare: SpareSpace): Promise<StoreMetadata> {
     const settings = checkTableSpec<string, Entry>({ key: 'string', value: 'json' })
     const table = await Table.open(env, settings)
     // What cannot be decoded is to be found now, not at its first use.
     for (const _ of table.range());
-    return new StoreMetadata(table)
+    return new StoreMetadata(table, spare)
   }
 
   /** Ends the snapshot that is being written, if one is. */
@@ -74,7 +78,7 @@ export class StoreMetadata {
 
   /** The same, durable on return. Throws StorageError, LogFailedError. */
   setLeaderEpochNow(epoch: number): void {
-    this.#table.putNow(leaderEpochKey, { value: epoch })
+    this.#spare.use(() => this.#table.putNow(leaderEpochKey, { value: epoch }))
   }
 
   /** Defaults of topics that were given for `scope`. */
@@ -106,7 +110,7 @@ export class StoreMetadata {
   /** From here on the topic is gone, even if its files outlive a crash. */
   async deleteTopic(name: string, id: string): Promise<void> {
     await this.#put(deletedPrefix + id, { deleted: name })
-    await this.#table.delete(topicPrefix + name, { level: 'disk' })
+    await this.#delete(topicPrefix + name)
   }
 
   isDeleted(id: string): boolean {
@@ -128,7 +132,7 @@ export class StoreMetadata {
 
   /** The files of a deleted topic are gone for good. */
   async forgetDeleted(id: string): Promise<void> {
-    await this.#table.delete(deletedPrefix + id, { level: 'disk' })
+    await this.#delete(deletedPrefix + id)
   }
 
   /** A producer id never given out before, not even before a crash. */
@@ -150,8 +154,12 @@ export class StoreMetadata {
     }
   }
 
-  async #put(key: string, entry: Entry): Promise<void> {
-    await this.#table.put(key, entry, { level: 'disk' })
+  #put(key: string, entry: Entry): Promise<void> {
+    return this.#spare.useLater(() => this.#table.put(key, entry, { level: 'disk' }))
+  }
+
+  #delete(key: string): Promise<void> {
+    return this.#spare.useLater(() => this.#table.delete(key, { level: 'disk' }))
   }
 
   #number(key: string): number {

@@ -62,6 +62,7 @@ import {
   type SharedEnvironment,
   TopicEnvironment,
 } from './partition-environment.ts'
+import { SpareSpace } from './spare-space.ts'
 import { type ConsumerReport, StoreConsumers } from './store-consumers.ts'
 import {
   checkTopicName,
@@ -136,6 +137,7 @@ export class Store {
   readonly #lock: DirectoryLock
   readonly #wasClean: boolean
   readonly #checkpoints: Checkpoints
+  readonly #spare: SpareSpace
   readonly #commit: FlushCoordinator
   readonly #groupHost: GroupHost
   readonly #files: SegmentFiles
@@ -191,7 +193,8 @@ export class Store {
     this.clusterId = meta.clusterId
     this.nodeId = meta.nodeId
     this.#wasClean = this.#takeCleanMarker()
-    this.#checkpoints = new Checkpoints(fileSystem, path, logger)
+    this.#spare = new SpareSpace(fileSystem, path, logger)
+    this.#checkpoints = new Checkpoints(fileSystem, path, logger, this.#spare)
     const { journalBytes, checkpointBytes } = settings
     this.#commit = new FlushCoordinator({
       fileSystem,
@@ -834,6 +837,7 @@ export class Store {
     // A topic whose deletion was cut short is here still: its mark belongs to the next try.
     const deletedIds = this.#metadata.deletedIds().filter((id) => !this.#topicsById.has(id))
     this.#removeInBackground([...found.deleted, ...leftovers], deletedIds)
+    this.#spare.keep(this.#logCount())
     this.#scheduleCheckpoint()
     this.#retention.start()
   }
@@ -864,7 +868,8 @@ export class Store {
     const topic = this.#topicEnvironment(systemTopic, { config: { settings: defaultLogSettings } })
     const env = new PartitionEnvironment(this.#sharedEnvironment(), topic, 0)
     this.#systemLog = this.#openLog(env)
-    this.#metadata = await StoreMetadata.open(this.#tableEnvironment(this.#systemLog, () => 'disk'))
+    const environment = this.#tableEnvironment(this.#systemLog, () => 'disk')
+    this.#metadata = await StoreMetadata.open(environment, this.#spare)
     for (const scope of defaultsScopes) {
       this.#defaults = this.#defaults.with(scope, this.#metadata.defaults(scope))
     }

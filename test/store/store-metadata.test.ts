@@ -4,9 +4,10 @@ import { systemClock } from '../../src/base/clock.ts'
 import { StoreFormatError } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import { SpareSpace } from '../../src/store/spare-space.ts'
 import { StoreMetadata } from '../../src/store/store-metadata.ts'
 import type { TableEnvironment } from '../../src/table/table-settings.ts'
-import { openOn, simDisk } from '../support/log-inspection.ts'
+import { dataPath, openOn, simDisk } from '../support/log-inspection.ts'
 import { snapshotsOf } from '../support/table-harness.ts'
 
 async function environment(disk: SimFileSystem): Promise<TableEnvironment> {
@@ -20,10 +21,14 @@ async function environment(disk: SimFileSystem): Promise<TableEnvironment> {
   }
 }
 
+function openMetadata(env: TableEnvironment): Promise<StoreMetadata> {
+  return StoreMetadata.open(env, new SpareSpace(env.fileSystem, dataPath, silentLogger))
+}
+
 it('keeps entries and ids through snapshots', async () => {
   const disk = simDisk()
   const env = await environment(disk)
-  const metadata = await StoreMetadata.open(env)
+  const metadata = await openMetadata(env)
   const config = { filler: 'x'.repeat(200_000) }
   for (let i = 0; i < 100; i++) {
     const name = `t${i % 5}`
@@ -35,9 +40,7 @@ it('keeps entries and ids through snapshots', async () => {
   await metadata.close()
   expect(snapshotsOf(disk, env)).toHaveLength(1)
   expect(env.log.startOffset).toBeGreaterThan(0)
-  const again = await StoreMetadata.open(
-    await environment(disk.crash({ class: 'nothing-unsynced' })),
-  )
+  const again = await openMetadata(await environment(disk.crash({ class: 'nothing-unsynced' })))
   const topics = Object.fromEntries([...again.topics()].map(([name, { id }]) => [name, id]))
   expect(topics).toEqual({ t0: '95', t1: '96', t2: '97', t4: '99' })
   expect([again.isDeleted('98'), again.isDeletedName('t3'), again.deletedIds().length]).toEqual([
@@ -56,7 +59,7 @@ it('reads the records of earlier versions', async () => {
   await env.log.append({ key: 'deleted:B', value: '{"deleted":"gone"}' })
   await env.log.append({ key: 'topic:gone', value: null })
   await env.log.append({ key: 'leader-epoch', value: '{"value":7}' })
-  const metadata = await StoreMetadata.open(env)
+  const metadata = await openMetadata(env)
   expect([...metadata.topics()]).toEqual([['orders', entry]])
   expect([metadata.leaderEpoch, metadata.deletedIds()]).toEqual([7, ['B']])
 })
@@ -64,5 +67,5 @@ it('reads the records of earlier versions', async () => {
 it('does not open with an entry that is not JSON', async () => {
   const env = await environment(simDisk())
   await env.log.append({ key: 'topic:a', value: 'oops' })
-  await expect(StoreMetadata.open(env)).rejects.toThrow(StoreFormatError)
+  await expect(openMetadata(env)).rejects.toThrow(StoreFormatError)
 })

@@ -186,7 +186,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   #failure: LogFailedError | undefined
   #generation = 0
   #truncations = 0
-  /** Where a truncation is about to cut; it is not durable there any more. */
+  /** Where a truncation is about to cut: no checkpoint may say any more that more is durable. */
   #cutsAt = Infinity
   #jitterMs = 0
   #expiryCheckAt = firstExpiryCheckAt
@@ -1249,14 +1249,16 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#cutsAt = end
     try {
       this.#env.onRecoveryPointLowered()
-    } finally {
+    } catch (error) {
       this.#cutsAt = Infinity
+      throw error
     }
   }
 
   #lowerEnd(end: Offset): void {
     const previousEnd = this.endOffset
     this.#offsets.truncated(end)
+    this.#cutsAt = Infinity
     if (end < this.#durableStart) this.#durableStart = end
     this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))
   }

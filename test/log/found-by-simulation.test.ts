@@ -191,31 +191,38 @@ describe('a log', () => {
     expect(valuesIn(log)).toEqual(['a'])
   })
 
-  it('opens again wherever a truncation below its start is cut short', async () => {
-    const disk = simDisk()
-    const store = await openOn(disk)
-    const log = await store.log('t')
-    await makeJournal(disk, store)
-    await log.append(['a', 'b', 'c'])
-    await log.append(['d', 'e', 'f'])
-    log.trim(4)
-    const states: SimFileSystem[] = []
-    disk.onOperation = () => {
-      for (let seed = 0; seed < 8; seed++) states.push(disk.crash({ seed }))
-    }
-    log.truncate(5)
-    disk.onOperation = undefined
-    expect(log.endOffset).toBe(3)
-    expect(states.length).toBeGreaterThan(8 * 10)
-    for (const state of states) {
-      const again = await openLog(state)
-      expect([
-        [3, 3],
-        [4, 6],
-        [3, 6],
-      ]).toContainEqual([again.startOffset, again.endOffset])
-    }
-  })
+  it.each([false, true])(
+    'opens again wherever a truncation below its start is cut short, checkpointed: %s',
+    async (isCheckpointed) => {
+      const disk = simDisk()
+      const store = await openOn(disk)
+      const log = await store.log('t')
+      await makeJournal(disk, store)
+      await log.append(['a', 'b', 'c'])
+      await log.append(['d', 'e', 'f'])
+      if (isCheckpointed) await store.checkpoint()
+      log.trim(4)
+      const states: SimFileSystem[] = []
+      const draw = () => {
+        states.push(disk.processCrash())
+        for (let seed = 0; seed < 8; seed++) states.push(disk.crash({ seed }))
+      }
+      disk.onOperation = draw
+      log.truncate(5)
+      disk.onOperation = undefined
+      draw()
+      expect(log.endOffset).toBe(3)
+      expect(states.length).toBeGreaterThan(9 * 10)
+      for (const state of states) {
+        const again = await openLog(state)
+        expect([
+          [3, 3],
+          [4, 6],
+          [3, 6],
+        ]).toContainEqual([again.startOffset, again.endOffset])
+      }
+    },
+  )
 
   it.each([1, 2])(
     'opens again wherever a trim to its end is cut short, %d rolls before',

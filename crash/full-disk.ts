@@ -137,13 +137,14 @@ class FullDisk {
     }
   }
 
-  /** Everything but writing goes on: reads both ways, syncs of what was written, the checkpoints. */
+  /** All but writing goes on: reads both ways, syncs of what was written, and what makes room. */
   async #whileFull(): Promise<void> {
     await this.#load.flushOld(this.#store)
     await this.#check('while full')
     await this.#load.tryNewFiles(this.#store)
     await new Promise((resolve) => setTimeout(resolve, 2 * checkpointIntervalMs))
     await this.#load.expectKafkajsRefused(this.#server)
+    await this.#load.makeRoom(this.#store)
   }
 
   /** Stopping and starting may fail for want of room, with a typed error, and loses nothing. */
@@ -162,7 +163,8 @@ class FullDisk {
     const say = (fault: string) => this.faults.push(`${when}: ${fault}`)
     const found = await readStore(this.#store, say)
     const overWire: string[] = []
-    const fetched = await readServer(this.#server.port, this.#load.layout, overWire)
+    const startOf = (log: string) => found.logs.get(log)?.start ?? 0
+    const fetched = await readServer(this.#server.port, this.#load.layout, overWire, startOf)
     for (const fault of overWire) say(`by fetch: ${fault}`)
     for (const [name, log] of fetched) {
       if (log.ids.join() !== found.logs.get(name)?.ids.join())

@@ -26,6 +26,8 @@ export class FullDiskLoad {
   readonly #numbers = new Map<string, number>()
   #generation = 0
   #newTopics = 0
+  /** To be deleted when there is no room. */
+  #spent = ''
 
   constructor(random: SimRandom, faults: string[]) {
     this.#random = random
@@ -50,8 +52,11 @@ export class FullDiskLoad {
     client.close()
   }
 
-  /** Records handed to the kernel only, to be made durable when the disk is full. */
+  /** What must be possible when the disk is full begins with room: records of the kernel only, a topic. */
   async appendForLater(store: Store): Promise<void> {
+    this.#spent = `spent-${this.#newTopics++}`
+    await store.createTopic(this.#spent)
+    this.model.created(this.#spent)
     await this.#appendTo(await store.log('later'), 'os')
   }
 
@@ -146,6 +151,22 @@ export class FullDiskLoad {
       await store.createTopic(topic)
       this.model.created(topic)
     })
+  }
+
+  /** What frees space has what it needs, however full the disk is. */
+  async makeRoom(store: Store): Promise<void> {
+    const log = await store.log('embedded')
+    const to = this.#random.below(log.endOffset + 1)
+    this.model.log(log.name).trimming(to)
+    try {
+      log.trim(to)
+      if (log.startOffset < to) this.#faults.push(`a trim to ${to} ended at ${log.startOffset}`)
+      this.model.deleting(this.#spent)
+      await store.deleteTopic(this.#spent)
+      this.model.deleted(this.#spent)
+    } catch (error) {
+      this.#faults.push(`a disk without room cannot be emptied: ${error}`)
+    }
   }
 
   /** kafkajs is refused with the error that it may repeat, or finds a last corner. */

@@ -5,18 +5,24 @@ import { idOf } from './numbered-value.ts'
 
 export type TopicLayout = Readonly<Record<string, number>>
 
-/** @param faults gets what is wrong beyond what a model can know: gaps, damaged values. */
+/**
+ * @param faults  gets what is wrong beyond what a model can know: gaps, damaged values.
+ * @param startOf where a log begins that was trimmed.
+ */
 export async function readServer(
   port: number,
   layout: TopicLayout,
   faults: string[],
+  startOf: (log: string) => number = () => 0,
 ): Promise<Map<string, FoundLog>> {
   const logs = new Map<string, FoundLog>()
   const client = await RawClient.connect(port)
   try {
     for (const [topic, partitions] of Object.entries(layout)) {
       for (let partition = 0; partition < partitions; partition++) {
-        logs.set(`${topic}-${partition}`, await readLog(client, topic, partition, faults))
+        const start = startOf(`${topic}-${partition}`)
+        const found = await readLog(client, { topic, partition, start }, faults)
+        logs.set(`${topic}-${partition}`, found)
       }
     }
   } finally {
@@ -27,16 +33,16 @@ export async function readServer(
 
 async function readLog(
   client: RawClient,
-  topic: string,
-  partition: number,
+  { topic, partition, start }: { topic: string; partition: number; start: number },
   faults: string[],
 ): Promise<FoundLog> {
   const ids: string[] = []
-  for (let fetchOffset = 0; ; ) {
+  for (let fetchOffset = start; ; ) {
     const [answer] = await client.fetch(topic, [{ partition, fetchOffset }], { maxWaitMs: 0 })
     const next = visitRecords(answer!.records, fetchOffset, (record) => {
-      if (record.offset !== ids.length) {
-        faults.push(`${topic}-${partition}: offset ${record.offset} follows ${ids.length - 1}`)
+      const due = start + ids.length
+      if (record.offset !== due) {
+        faults.push(`${topic}-${partition}: offset ${record.offset} follows ${due - 1}`)
       }
       const value = String(record.value())
       const id = idOf(value)
@@ -47,7 +53,7 @@ async function readLog(
       if (next !== answer!.highWatermark) {
         faults.push(`${topic}-${partition}: reading ended at ${next} of ${answer!.highWatermark}`)
       }
-      return { start: 0, ids }
+      return { start, ids }
     }
     fetchOffset = next
   }

@@ -63,7 +63,7 @@ export class LogFlusher implements FlushTarget {
   #touches = 1
   #syncedTouches = 0
   /** In elapsed time; long ago until it is known, so that what stands there is not kept waiting. */
-  #firstUnflushedMs = -Infinity
+  #firstUnflushedMs = Number.MIN_SAFE_INTEGER
   #timer: Timer | undefined
 
   constructor(env: LogEnvironment, loaded: LoadedLog, offsets: LogOffsets, log: FlushedLog) {

@@ -25,6 +25,8 @@ export class SpareSpace {
   readonly #logger: Logger
   #sizeBytes = 0
   #wantedBytes = 0
+  /** How often it was given up. */
+  #gifts = 0
 
   constructor(fileSystem: FileSystem, directory: string, logger: Logger) {
     this.#fileSystem = fileSystem
@@ -85,12 +87,14 @@ export class SpareSpace {
     }
   }
 
-  /** As `use`, of what takes longer. */
+  /** As `use`, of what takes longer. Of several that fail together the first gives it up for all. */
   async useLater(write: () => Promise<unknown>): Promise<void> {
+    const gifts = this.#gifts
     try {
       await write()
     } catch (error) {
-      if (!isOutOfSpace(error) || !this.give()) throw error
+      if (!isOutOfSpace(error)) throw error
+      if (this.#gifts === gifts && !this.give()) throw error
       await write()
       this.#keep()
     }
@@ -102,6 +106,7 @@ export class SpareSpace {
     try {
       if (this.#fileSystem.stat(this.#path) === undefined) return false
       this.#fileSystem.remove(this.#path)
+      this.#gifts++
       return true
     } catch (error) {
       if (!(error instanceof StorageError)) throw error

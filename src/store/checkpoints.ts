@@ -70,8 +70,13 @@ export class Checkpoints {
    *
    * A start that the first segment's name tells as well is left out, as Kafka does, by the write of
    * a clean stop only: until then the journal may hold records of segments that were trimmed away.
+   *
+   * @param options.makesRoom something goes once this is written: it may use the spare space.
    */
-  write(logs: Iterable<Log>, options: { readonly isLast?: boolean } = {}): void {
+  write(
+    logs: Iterable<Log>,
+    options: { readonly isLast?: boolean; readonly makesRoom?: boolean } = {},
+  ): void {
     for (const log of logs) {
       if (log.isReplicated && this.#highWatermarks.get(log.name) !== log.highWatermark) {
         this.#highWatermarks.set(log.name, log.highWatermark)
@@ -89,7 +94,8 @@ export class Checkpoints {
     }
     if (options.isLast === true) this.#spare.give()
     if (!this.#isChanged && !this.#areHighWatermarksChanged) return
-    this.#spare.use(() => this.#writeChanged())
+    if (options.makesRoom === true) this.#spare.use(() => this.#writeChanged())
+    else this.#writeChanged()
     if (options.isLast !== true) this.#spare.keep(this.#recoveryPoints.size)
   }
 

@@ -16,6 +16,7 @@ export const spareFileName = 'stratalog.spare'
 const minBytes = 256 * kibibyte
 /** Less is not worth a file. */
 const leastBytes = 32 * kibibyte
+const blockBytes = 4 * kibibyte
 /** A line of a checkpoint, generously, twice. */
 const bytesPerLog = 256
 
@@ -48,11 +49,14 @@ export class SpareSpace {
   #keep(): void {
     if (this.#sizeBytes >= this.#wantedBytes) return
     try {
-      // More than is needed now, and then what there is: of what was given up little is used.
-      for (let sizeBytes = 2 * this.#wantedBytes; sizeBytes >= leastBytes; sizeBytes >>= 1) {
-        if (!this.#reserve(sizeBytes)) continue
-        this.#sizeBytes = sizeBytes
-        return
+      // More than is needed now, or nearly all of what there is: of what was given up little is used.
+      let sizeBytes = 2 * this.#wantedBytes
+      for (let less = blockBytes; sizeBytes >= leastBytes; less *= 2) {
+        if (this.#reserve(sizeBytes)) {
+          this.#sizeBytes = sizeBytes
+          return
+        }
+        sizeBytes -= less
       }
     } catch (error) {
       if (!(error instanceof StorageError)) throw error

@@ -73,7 +73,7 @@ export class StoreMetadata {
 
   /** Durable on resolve. */
   setLeaderEpoch(epoch: number): Promise<void> {
-    return this.#put(leaderEpochKey, { value: epoch })
+    return this.#spare.useLater(() => this.#put(leaderEpochKey, { value: epoch }))
   }
 
   /** The same, durable on return. Throws StorageError, LogFailedError. */
@@ -89,7 +89,7 @@ export class StoreMetadata {
 
   /** Durable on resolve. */
   putDefaults(scope: DefaultsScope, defaults: Defaults): Promise<void> {
-    return this.#put(defaultsPrefix + scope, { defaults })
+    return this.#spare.useLater(() => this.#put(defaultsPrefix + scope, { defaults }))
   }
 
   *topics(): Generator<[name: string, entry: TopicEntry]> {
@@ -104,12 +104,15 @@ export class StoreMetadata {
 
   /** Durable on resolve. */
   putTopic(name: string, entry: TopicEntry): Promise<void> {
-    return this.#put(topicPrefix + name, entry)
+    const put = () => this.#put(topicPrefix + name, entry)
+    // Other settings may make room; what is new does not.
+    const isNew = (this.topic(name)?.partitions ?? 0) < entry.partitions
+    return isNew ? put() : this.#spare.useLater(put)
   }
 
   /** From here on the topic is gone, even if its files outlive a crash. */
   async deleteTopic(name: string, id: string): Promise<void> {
-    await this.#put(deletedPrefix + id, { deleted: name })
+    await this.#spare.useLater(() => this.#put(deletedPrefix + id, { deleted: name }))
     await this.#delete(topicPrefix + name)
   }
 
@@ -154,8 +157,8 @@ export class StoreMetadata {
     }
   }
 
-  #put(key: string, entry: Entry): Promise<void> {
-    return this.#spare.useLater(() => this.#table.put(key, entry, { level: 'disk' }))
+  async #put(key: string, entry: Entry): Promise<void> {
+    await this.#table.put(key, entry, { level: 'disk' })
   }
 
   #delete(key: string): Promise<void> {

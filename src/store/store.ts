@@ -236,7 +236,7 @@ export class Store {
         return new PartitionEnvironment(this.#sharedEnvironment(), shared, partition)
       },
       logStart: (name) => this.#checkpoints.logStart(name),
-      writeStarts: () => this.#checkpoints.write(this.#openLogs()),
+      writeStarts: () => this.#checkpoints.write(this.#openLogs(), { makesRoom: true }),
       positions: () => this.#consumers.positions(),
     })
   }
@@ -788,7 +788,7 @@ export class Store {
         (log) => log.failure !== undefined && !failed.includes(log),
       )?.failure
       if (failure !== undefined) throw failure
-      this.#checkpoints.write(logs)
+      this.#checkpoints.write(logs, { makesRoom: true })
       await this.#commit.close(isClean)
       if (isClean) {
         this.#checkpoints.write(logs, { isLast: true })
@@ -985,7 +985,7 @@ export class Store {
       commit: this.#commit,
       leaderEpoch,
       builders: this.#builders,
-      onRecoveryPointLowered: () => this.#checkpoints.write(this.#openLogs()),
+      onRecoveryPointLowered: () => this.#checkpoints.write(this.#openLogs(), { makesRoom: true }),
       raiseLeaderEpoch: () => this.#raiseLeaderEpoch(),
     }
     return this.#shared

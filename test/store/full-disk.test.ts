@@ -100,6 +100,17 @@ describe('on a full disk', () => {
     expect(again.store.topic('t')?.config.overrides['retention.bytes']).toBe('2000')
   })
 
+  it('nothing new is made', async () => {
+    const { disk, store, log } = await openSmall()
+    const values = await written(store, log)
+    fill(disk)
+    await expect(store.createTopic('new')).rejects.toMatchObject(full)
+    await expect(store.addPartitions('t', 2)).rejects.toMatchObject(full)
+    expect(disk.readDirectory('/data')).toContain(spareFileName)
+    log.trim(19)
+    expect(valuesIn(log)).toEqual(values.slice(19))
+  })
+
   it('a store stops cleanly', async () => {
     const { disk, store, log } = await openSmall()
     await written(store, log)

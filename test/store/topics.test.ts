@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import { crashClasses } from '../../src/platform/sim-crash-class.ts'
 import { SimCrash } from '../../src/platform/sim-failure.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
-import { spareFileName } from '../../src/store/spare-space.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import { expectDense, openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
 import { withTemporaryDirectory } from '../support/temporary-directory.ts'
@@ -367,7 +366,6 @@ describe('a topic', () => {
   it('is not there after its creation failed for space', async () => {
     const disk = simDisk()
     const store = await openOn(disk)
-    disk.remove(`/data/${spareFileName}`)
     disk.failOperation(disk.operationCount + 4, { errno: 'ENOSPC' })
     await expect(store.createTopic('t', { partitions: 3 })).rejects.toThrow()
     expect(store.topic('t')).toBeUndefined()

@@ -100,6 +100,40 @@ describe('on a full disk', () => {
     expect(again.store.topic('t')?.config.overrides['retention.bytes']).toBe('2000')
   })
 
+  it.each([
+    { what: 'a trim', cut: (log: Log) => log.trim(10), after: [10, 20] },
+    { what: 'a truncation', cut: (log: Log) => log.truncate(12), after: [3, 12] },
+  ])('$what is whole or absent wherever it is cut short', async ({ cut, after }) => {
+    const { disk, store, log } = await openSmall()
+    const values = await written(store, log)
+    log.trim(3)
+    fill(disk)
+    const states: SimFileSystem[] = []
+    const draw = () => {
+      states.push(disk.processCrash())
+      for (let seed = 0; seed < 4; seed++) states.push(disk.crash({ seed }))
+    }
+    disk.onOperation = draw
+    cut(log)
+    disk.onOperation = undefined
+    expect([log.startOffset, log.endOffset]).toEqual(after)
+    expect(states.length).toBeGreaterThan(5 * 10)
+    for (const state of states) {
+      const { log: found } = await openSmall(state)
+      const [start, end] = [found.startOffset, found.endOffset]
+      // A truncation may have come as far as some of its segments.
+      expect([3, after[0]]).toContain(start)
+      expect(end).toBeLessThanOrEqual(20)
+      expect(end).toBeGreaterThanOrEqual(after[1]!)
+      expect(valuesIn(found)).toEqual(values.slice(start, end))
+    }
+    draw()
+    for (const state of states.slice(-5)) {
+      const { log: found } = await openSmall(state)
+      expect([found.startOffset, found.endOffset]).toEqual(after)
+    }
+  })
+
   it('nothing new is made', async () => {
     const { disk, store, log } = await openSmall()
     const values = await written(store, log)

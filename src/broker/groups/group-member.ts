@@ -78,7 +78,7 @@ export class GroupMember {
   parkedJoin: Respond<JoinResult> | undefined
   parkedSync: Respond<SyncResult> | undefined
   session: Timer | undefined
-  /** Clock time at which the session was last prolonged. */
+  /** Elapsed time at which the session was last prolonged. */
   sessionSetMs = 0
 
   constructor(

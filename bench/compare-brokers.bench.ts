@@ -124,7 +124,8 @@ async function runTiny(): Promise<unknown[]> {
     const peers = [new StratalogPeer({ load: (address) => new KafkajsLoad(address) })]
     const tinySizes = ['--unpinned', '--rounds', '1', '--scale', '0.0001', '--recovery-gb', '0.001']
     const options = parseCompareOptions(tinySizes)
-    const bench = new CompareBench({ options, workshop, peers, dataFolder: directory })
+    const about = { options, workshop, peers, dataFolder: directory, isMeasured: false }
+    const bench = new CompareBench(about)
     const rows: Row[] = []
     for (const workload of [kibibyteProduce, latency, synced, afterKill]) {
       const found = await workload.run(bench)

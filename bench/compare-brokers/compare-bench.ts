@@ -54,20 +54,31 @@ export class CompareBench {
   /** Those that can run here, ours first. */
   readonly peers: readonly BrokerPeer[]
   readonly #dataFolder: string
+  readonly #isMeasured: boolean
   #turns = 0
 
-  /** @param given its `peers` begin with ours; `dataFolder` is where servers have their directories. */
+  /**
+   * @param given its `peers` begin with ours; `dataFolder` is where servers have their directories;
+   * `isMeasured` false where no figure is looked at, and nothing need be made ready for one.
+   */
   constructor(given: {
     options: CompareOptions
     workshop: Workshop
     peers: readonly BrokerPeer[]
     dataFolder: string
+    isMeasured?: boolean
   }) {
     this.options = given.options
     this.workshop = given.workshop
     this.peers = given.peers
     this.ours = given.peers[0]!
     this.#dataFolder = given.dataFolder
+    this.#isMeasured = given.isMeasured ?? true
+  }
+
+  /** Before every turn. */
+  warmMemory(): void {
+    if (this.#isMeasured) warmMemory()
   }
 
   /** `full` records at full size, fewer where the bench was asked for less; a multiple of 64. */
@@ -111,7 +122,7 @@ export class CompareBench {
     )
     for (let round = -1; round < this.options.rounds; round++) {
       for (const { contest, side, rounds } of entries) {
-        warmMemory()
+        this.warmMemory()
         const measures = await contest.turn({
           side,
           broker: await servers.of(side),

@@ -2,7 +2,6 @@
 //           directory: from the start of the process to the first records a client fetches.
 import { rmSync } from 'node:fs'
 import { atMost } from '../../support/target.ts'
-import { warmMemory } from '../../support/warm-memory.ts'
 import { type BrokerPeer, freePort } from '../broker-peer.ts'
 import type { CompareBench } from '../compare-bench.ts'
 import { kibibyteRecords } from '../load/load-tool.ts'
@@ -41,7 +40,7 @@ export const afterKill: Workload = {
 
 async function killAndStart(bench: CompareBench, peer: BrokerPeer): Promise<Measures> {
   const { workshop, options } = bench
-  warmMemory()
+  bench.warmMemory()
   const directory = bench.makeDirectory(peer.name)
   const start = async () => {
     const port = await freePort()

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { SummaryReporter } from './test/support/reporter.ts'
 
 // Generous, because they only have to tell a hang from a slow machine: nothing measures time.
-const testTimeoutMs = 120_000
+const testTimeoutMs = 300_000
 
 /** What both projects share; `npm test` runs unit, `npm run interop` the other. */
 const shared = {

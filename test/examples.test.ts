@@ -147,7 +147,7 @@ function runNode(cwd: string, ...args: readonly string[]): string {
   const { status, stdout, stderr, error } = spawnSync(process.execPath, args, {
     cwd,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 280_000,
   })
   if (error !== undefined) throw error
   expect(stderr).toBe('')

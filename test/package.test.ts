@@ -212,7 +212,7 @@ function spawn(
   environment: Readonly<Record<string, string>> = {},
 ): { status: number | null; stdout: string; stderr: string } {
   const env = { ...process.env, ...environment }
-  const result = spawnSync(command, args, { cwd, env, encoding: 'utf8', timeout: 110_000 })
+  const result = spawnSync(command, args, { cwd, env, encoding: 'utf8', timeout: 280_000 })
   if (result.error !== undefined) throw result.error
   return result
 }

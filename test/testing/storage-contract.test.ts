@@ -130,7 +130,7 @@ function runUnderNodeTest(factory: string): { status: number | null; stdout: str
     import { memoryStorage, storageContract } from 'stratalog/testing'
     storageContract(${factory}, { name: 'under node:test', describe, it })`
   const args = ['--test-reporter=tap', '--input-type=module', '--eval', program]
-  return spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', timeout: 60_000 })
+  return spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', timeout: 280_000 })
 }
 
 /** Runs the contract without a runner. Names of the tests that fail, `section > test`. */

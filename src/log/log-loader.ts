@@ -123,7 +123,11 @@ function* load(
   }
   const producers = snapshots.rebuild(segments, logStart, logEnd)
   producers.expire(env.clock.now() - env.settings.producerExpiryMs)
-  const isAsStored = checkpoint.isClean && found.length > 0 && found.length === segments.count
+  const isAsStored =
+    checkpoint.isClean &&
+    found.length > 0 &&
+    found.length === segments.count &&
+    (snapshots.offsets().length > 0 || !snapshots.isDue(producers, segments))
   return {
     segments,
     epochs,

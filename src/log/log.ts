@@ -849,7 +849,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const next = Segment.create(this.#env, this.#offsets.logEnd)
     try {
       producers.endOffset = this.#offsets.logEnd
-      snapshots.save(producers)
+      snapshots.save(producers, segments)
       // Last: it is sealed or goes on as it was, and needs no more of the disk for either.
       previous.seal()
     } catch (error) {
@@ -1344,7 +1344,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const { segments, snapshots, producers } = this.#loaded
     segments.active.saveIndexes()
     producers.endOffset = this.endOffset
-    snapshots.save(producers)
+    snapshots.save(producers, segments)
     snapshots.prune(segments)
     this.#savedBytes = segments.active.sizeBytes
     this.#flusher.touchedNames()

@@ -62,15 +62,26 @@ export class ProducerStateFiles {
     return state
   }
 
-  /** Writes the snapshot of `state`, named by its end offset, unless there is nothing to say. */
-  save(state: ProducerState): void {
-    if (state.producerCount === 0 && this.offsets().length === 0) return
+  /**
+   * Writes the snapshot of `state`, named by its end offset. One without producers too, so that nobody
+   * looks for them in what is before it; but not of a log so short that this costs less than the file.
+   */
+  save(state: ProducerState, segments: SegmentList): void {
+    if (!this.isDue(state, segments)) return
     const { endOffset } = state
     const others = this.offsets().filter((offset) => offset !== endOffset)
     // Whether it is there is not known when this fails.
     this.#offsets = undefined
     writeSnapshot(this.#home.fileSystem, this.#path(endOffset), state.entries())
     this.#offsets = [...others, endOffset].sort((a, b) => a - b)
+  }
+
+  /** Whether there is anything that a snapshot of `state` would save the next open. */
+  isDue(state: ProducerState, segments: SegmentList): boolean {
+    if (state.producerCount > 0 || this.offsets().length > 0) return true
+    let logBytes = 0
+    for (const { sizeBytes } of segments) logBytes += sizeBytes
+    return logBytes >= replayedBytes
   }
 
   /** Removes snapshots that no segment begins at, but for the newest one. */
@@ -110,6 +121,9 @@ export class ProducerStateFiles {
     this.#offsets = others.length === 0 ? noOffsets : others
   }
 }
+
+/** A log shorter than this, without producers, is read through when it is opened: there may be many. */
+const replayedBytes = mebibyte
 
 /** Shared: most logs have no snapshot. */
 const noOffsets: readonly Offset[] = []

@@ -8,8 +8,10 @@
             "native/addon.cc",
             "native/crc32c.cc",
             "native/mapped_region.cc",
+            "native/page_cache.cc",
             "native/record_scan.cc",
             "native/send_file.cc",
+            "native/send_scheduler.cc",
             "native/file_ops.cc",
             "native/durable_writes.cc",
             "native/sync.cc"

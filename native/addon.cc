@@ -6,6 +6,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("kind", "addon");
   stratalog::ExportCrc32c(env, exports);
   stratalog::ExportMappedRegion(env, exports);
+  stratalog::ExportPageCache(env, exports);
   stratalog::ExportRecordScan(env, exports);
   stratalog::ExportSendFile(env, exports);
   stratalog::ExportFileOps(env, exports);

@@ -190,6 +190,13 @@ constexpr size_t kDirectUnit = 4096;
 // 0 or an errno; may run on any thread.
 int SyncData(int fd);  // sync.cc
 
+// Of `count` bytes (1 or more), how many may be read without a wait for the disk, by all that is known: up
+// to the last page that was found before one that is missing. About 1 us for half a megabyte.
+int64_t CachedBytes(int file, int64_t position, int64_t count);  // page_cache.cc
+
+// Begins to read them, all at once.
+void ReadAhead(int file, int64_t position, int64_t count);  // page_cache.cc
+
 // What one environment owns. Regions outlive it in their finalizers, hence shared.
 struct Environment {
   std::shared_ptr<RegionTable> regions;
@@ -206,5 +213,6 @@ void ExportSendFile(Napi::Env env, Napi::Object exports);
 void ExportFileOps(Napi::Env env, Napi::Object exports);
 void ExportDurableWrites(Napi::Env env, Napi::Object exports);
 void ExportSync(Napi::Env env, Napi::Object exports);
+void ExportPageCache(Napi::Env env, Napi::Object exports);
 
 }  // namespace stratalog

@@ -58,7 +58,8 @@ export interface NativeBinding {
    * Precondition: nothing else writes to the socket until `done` ran, everything written before has
    * left user space, and `fd` stays open until `done` ran. Whoever destroys the socket cancels the
    * transfer, which holds the connection open by a descriptor of its own. Never blocks and never spins: waits for writability on the event
-   * loop, and yields after a bounded number of bytes. `done` is never called synchronously.
+   * loop, and yields after a bounded number of bytes. What the page cache lacks is sent from a thread of
+   * the pool where that is known (see `isCached`). `done` is never called synchronously.
    */
   sendFile(
     target: SendTarget,
@@ -67,6 +68,14 @@ export interface NativeBinding {
     length: number,
     done: SendFileDone,
   ): SendFileTransfer
+
+  /**
+   * Whether the page cache seems to have `[position, position + length)`, so that reading it does not wait
+   * for the disk; `length` > 0. One page in 128 KiB is looked at, and the last: 1 µs for half a megabyte.
+   * True behind the end of the file and where nobody can tell: other systems than Linux, file systems that
+   * know no read that may not wait, no file at all.
+   */
+  isCached(fd: number, position: number, length: number): boolean
 
   /**
    * Reserves blocks for `[position, position + length)`; the file size stays. False where this system

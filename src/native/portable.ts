@@ -6,6 +6,7 @@
  * - a mapping is a copy of the file as it was when mapped, in memory of this process;
  * - `sendFile` copies through this process with `SendTarget.write`;
  * - `scanRecords` leaves all records to those above;
+ * - `isCached` cannot tell, and says so with true;
  * - `reserve` cannot reserve and returns false;
  * - `writeDurable` goes through the page cache, `writeDurableLater` cannot and returns undefined, and
  *   `pageOffset` is 0;
@@ -35,6 +36,7 @@ export const portableBinding: NativeBinding = {
   advise,
   syncMap,
   sendFile,
+  isCached,
   reserve,
   writeDurable,
   writeDurableLater,
@@ -114,6 +116,13 @@ function sendFile(
   if (typeof done !== 'function') throw typeError('done')
   const read = (chunk: Uint8Array, at: number) => fs.readSync(fd, chunk, 0, chunk.length, at)
   return new CopyTransfer(target, read, position, length, done)
+}
+
+function isCached(fd: number, position: number, length: number): boolean {
+  if (!(Number.isSafeInteger(fd) && fd >= 0)) throw rangeError('fd')
+  if (!(Number.isSafeInteger(position) && position >= 0)) throw rangeError('position')
+  if (!(Number.isSafeInteger(length) && length > 0)) throw rangeError('length')
+  return true
 }
 
 function reserve(fd: number, position: number, length: number): boolean {

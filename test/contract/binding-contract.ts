@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { NativeBinding, SendTarget } from '../../src/native/binding.ts'
+import { canDropFromPageCache, dropFromPageCache } from '../support/page-cache.ts'
 import { openSocketPair, readBytes, type SocketPair } from '../support/socket-pair.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -42,7 +43,7 @@ export function describeBindingContract(name: string, binding: () => NativeBindi
     describeCrc32c(binding)
     describeRecordScan(binding)
     describeMap(binding, openFile, () => directory.path)
-    describeSendFile(binding, openFile)
+    describeSendFile(binding, openFile, () => directory.path)
     describeFileOperations(binding, openFile, () => directory.path)
   })
 }
@@ -250,7 +251,11 @@ function describeMap(
 
 type Sent = { error: (Error & { code?: string }) | null; sentBytes: number }
 
-function describeSendFile(binding: () => NativeBinding, openFile: OpenFile): void {
+function describeSendFile(
+  binding: () => NativeBinding,
+  openFile: OpenFile,
+  directory: () => string,
+): void {
   describe('sendFile', () => {
     const pairs: SocketPair[] = []
     const openPair = async () => {
@@ -354,6 +359,52 @@ function describeSendFile(binding: () => NativeBinding, openFile: OpenFile): voi
       )
     })
 
+    it('sends what the page cache lacks between what it has, to many at once', async () => {
+      const content = noise(9 * mebibyte, 15)
+      const fd = openFile(content)
+      dropFromPageCache(join(directory(), 'file'))
+      for (const at of [0, 200_000, 3 * mebibyte, 7 * mebibyte]) {
+        fs.readSync(fd, Buffer.alloc(5000), 0, 5000, at)
+      }
+      await Promise.all(
+        Array.from({ length: 5 }, async (_, at) => {
+          const { target, receiver } = await openPair()
+          const start = at * mebibyte + at
+          const { done } = send(target, fd, start, content.length - start)
+          const received = await readBytes(receiver, content.length - start)
+          expect(received.equals(content.subarray(start))).toBe(true)
+          expect(await done).toEqual({ error: null, sentBytes: content.length - start })
+        }),
+      )
+    })
+
+    it('can be cancelled while it waits for the disk, or for others that do', async () => {
+      const content = noise(9 * mebibyte, 16)
+      const fd = openFile(content)
+      dropFromPageCache(join(directory(), 'file'))
+      const pairs = await Promise.all(Array.from({ length: 6 }, openPair))
+      const transfers = pairs.map(({ target }) => send(target, fd, 0, content.length))
+      for (const { cancel } of transfers.slice(1)) cancel()
+      for (const { done } of transfers.slice(1)) {
+        expect((await done).error?.code).toBe('ECANCELED')
+      }
+      const received = await readBytes(pairs[0]!.receiver, content.length)
+      expect(received.equals(content)).toBe(true)
+      expect(await transfers[0]!.done).toEqual({ error: null, sentBytes: content.length })
+    })
+
+    it('reports a cold file that ends inside the slice', async () => {
+      const content = noise(mebibyte, 17)
+      const fd = openFile(content)
+      dropFromPageCache(join(directory(), 'file'))
+      const { target, receiver } = await openPair()
+      const { done } = send(target, fd, 100, 2 * mebibyte)
+      const received = await readBytes(receiver, mebibyte - 100)
+      expect(received.equals(content.subarray(100))).toBe(true)
+      const { error, sentBytes } = await done
+      expect([error?.code, sentBytes]).toEqual(['ESTALE', mebibyte - 100])
+    })
+
     it('stops when cancelled, and says how far it came', async () => {
       const content = noise(48 * mebibyte, 11)
       const { target } = await openPair()
@@ -436,6 +487,37 @@ function describeFileOperations(
   directory: () => string,
 ): void {
   describe('file operations', () => {
+    it('counts as cached what nobody can tell of', () => {
+      const fd = openFile(Buffer.alloc(100))
+      expect(binding().isCached(fd, 0, 100)).toBe(true)
+      expect(binding().isCached(fd, 5000, mebibyte)).toBe(true)
+      expect(binding().isCached(1_000_000, 0, 1)).toBe(true)
+      for (const [position, length] of [
+        [-1, 1],
+        [0, 0],
+        [0.5, 1],
+        [0, Number.NaN],
+      ]) {
+        expect(() => binding().isCached(fd, position!, length!)).toThrow(
+          codeMatching(/^ERR_OUT_OF_RANGE$/),
+        )
+      }
+    })
+
+    it.skipIf(!canDropFromPageCache())(
+      'tells what the page cache lacks [skipped where nothing can be dropped from it]',
+      () => {
+        const fd = openFile(noise(4 * mebibyte, 18))
+        expect(binding().isCached(fd, 0, 4 * mebibyte)).toBe(true)
+        dropFromPageCache(join(directory(), 'file'))
+        const cold = binding().kind === 'addon'
+        expect(binding().isCached(fd, 0, 4 * mebibyte)).toBe(!cold)
+        expect(binding().isCached(fd, mebibyte, 1)).toBe(!cold)
+        fs.readSync(fd, Buffer.alloc(4 * mebibyte))
+        expect(binding().isCached(fd, 0, 4 * mebibyte)).toBe(true)
+      },
+    )
+
     it('reserves blocks, or says that it cannot, and leaves content and size', () => {
       const fd = openFile(Buffer.alloc(1000, 7), 'r+')
       const isReserved = binding().reserve(fd, 1000, 299_000)

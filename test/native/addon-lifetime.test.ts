@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadAddon } from '../../src/native/load-binding.ts'
+import { dropFromPageCache } from '../support/page-cache.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -109,6 +110,32 @@ describe.skipIf(!isLoadable)('lifetime of the addon [skipped where it does not l
           for (let at = 0; at < 8; at++) binding.fdatasync(fd)
           parentPort.postMessage('in flight')
         })
+      `)
+      await once(worker, 'message')
+      expect(await worker.terminate()).toBe(1)
+    }
+  })
+
+  it('survives a worker that is terminated while transfers wait for the disk', async () => {
+    const cold = `${directory.path}/cold`
+    writeFileSync(cold, Buffer.alloc(64 * mebibyte, 6))
+    for (let round = 0; round < 5; round++) {
+      dropFromPageCache(cold)
+      const worker = startWorker(`
+        const file = fs.openSync(${JSON.stringify(cold)}, 'r')
+        const sockets = Array.from({ length: 8 }, () => net.connect(Number(port), '127.0.0.1'))
+        let connected = 0
+        for (const socket of sockets) {
+          socket.on('error', () => {})
+          socket.once('connect', () => {
+            if (++connected < sockets.length) return
+            sockets.forEach((one, at) => {
+              const target = { fd: one._handle.fd }
+              binding.sendFile(target, file, at * ${8 * mebibyte}, ${8 * mebibyte}, () => {})
+            })
+            parentPort.postMessage('in flight')
+          })
+        }
       `)
       await once(worker, 'message')
       expect(await worker.terminate()).toBe(1)

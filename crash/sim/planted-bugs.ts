@@ -178,6 +178,12 @@ class ForgetfulFile implements File {
     this.#catchUp()
     return this.#file.read(target, position)
   }
+  isCached(position: number, length: number): boolean {
+    return this.#file.isCached(position, length)
+  }
+  load(position: number, length: number): Promise<void> {
+    return this.#file.load(position, length)
+  }
   write(source: Uint8Array, position: number): void {
     this.#catchUp()
     if (this.#leftOut.write?.(this.path, source) === true) return

@@ -11,6 +11,7 @@
  */
 import type { Log } from '../log/log.ts'
 import type { LogSlice } from '../log/log-search.ts'
+import type { FileSlice } from '../platform/file-slice.ts'
 import { type ErrorCode, errorCodes } from '../protocol/error-codes.ts'
 import type { BrokerEnvironment } from './broker-environment.ts'
 import type { AskedPartition, PartitionData } from './fetch-partition.ts'
@@ -85,6 +86,23 @@ export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
   /** The logs whose changes matter, each once. */
   logs(): Set<Log> {
     return new Set(this.#entries.map(({ log }) => log).filter((log) => typeof log !== 'number'))
+  }
+
+  /**
+   * What must be brought into memory for `read` not to wait for the disk: of the partitions that an answer
+   * has room for if each gives all it may. The slices are the caller's to release.
+   */
+  coldParts(): FileSlice[] {
+    const parts: FileSlice[] = []
+    let leftBytes = this.#maxBytes
+    for (let i = 0; i < this.#entries.length && leftBytes > 0; i++) {
+      if (this.#available[i] === 0) continue
+      const { asked, log } = this.#entries[i]!
+      leftBytes -= Math.max(1, asked.partitionMaxBytes)
+      const part = coldPartOf(log as Log, asked.fetchOffset)
+      if (part !== undefined) parts.push(part)
+    }
+    return parts
   }
 
   /** Reads now, whatever there is. The slices are the caller's to release. */
@@ -195,6 +213,14 @@ export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
       abortedTransactions: this.#isCommitted ? [] : null,
       records: noRecords,
     }
+  }
+}
+
+function coldPartOf(log: Log, offset: number): FileSlice | undefined {
+  try {
+    return log.coldPart(offset)
+  } catch {
+    return undefined // Whatever it is, the read comes upon it and answers for it.
   }
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
 import { kibibyte } from '../base/units.ts'
+import type { FileSlice } from '../platform/file-slice.ts'
 import { BatchView, measureBatch } from '../record/batch-view.ts'
 import type { LogRecord, RecordHeader } from '../record/record.ts'
 import { RecordCursor } from '../record/record-cursor.ts'
@@ -305,6 +306,17 @@ export class LogCursor {
     this.#chunkPosition = position
     this.#at = 0
     this.#chunkCount++
+  }
+
+  /**
+   * What the next chunk needs and memory lacks, if anything: who loads it (`file.load`) and releases it
+   * before that chunk is due does not wait for the disk then.
+   */
+  coldAhead(): FileSlice | undefined {
+    if (this.#segment === undefined || !this.#isCurrent()) return undefined
+    const position = this.#chunkPosition + this.#chunk.length
+    if (position < this.#segment.sizeBytes) return this.#segment.coldRange(position, chunkBytes)
+    return this.#source.segments.after(this.#segment)?.coldRange(0, chunkBytes)
   }
 
   /** Goes on where the last chunk ended, or searches when that place is gone. */

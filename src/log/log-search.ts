@@ -73,6 +73,11 @@ export function sliceOf(
   })
 }
 
+/** Of `sliceOf`: what it would wait for; see `Segment.coldPart`. */
+export function coldPartOf(segments: SegmentList, from: Offset): FileSlice | undefined {
+  return (segments.floor(from) ?? segments.first).coldPart(from)
+}
+
 /** Bytes of whole batches of `segment` from `place`, itself below `upTo`, on; 0 when it is too long. */
 export function bytesFrom(
   segments: SegmentList,

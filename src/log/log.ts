@@ -27,6 +27,7 @@ import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import type { FlushTarget, GroupMember } from '../flush/flush-target.ts'
+import type { FileSlice } from '../platform/file-slice.ts'
 import type { BatchBuilder } from '../record/batch-builder.ts'
 import { validateProduced } from '../record/batch-validator.ts'
 import { assignOffset, BatchView } from '../record/batch-view.ts'
@@ -47,6 +48,7 @@ import type { LoadedLog } from './log-loader.ts'
 import { LogOffsets } from './log-offsets.ts'
 import {
   bytesBetween,
+  coldPartOf,
   findByTimestamp,
   findMaxTimestamp,
   indexedDistance,
@@ -1048,6 +1050,18 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       upTo: options.upTo as Offset,
       minOneBatch: options.minOneBatch,
     })
+  }
+
+  /**
+   * What memory lacks of that which a read from `from` looks at first, to be loaded (`file.load`) before
+   * it by who must not wait for the disk, and released. Undefined when nothing is known to be missing.
+   *
+   * @throws OffsetOutOfRangeError `from` is outside `[startOffset, endOffset]`.
+   */
+  coldPart(from: number): FileSlice | undefined {
+    this.assertReadable()
+    this.#assertInRange(from)
+    return coldPartOf(this.#loaded.segments, from as Offset)
   }
 
   /**

@@ -2,10 +2,12 @@
  * Records for people: `for await (const record of log.read(…))`.
  *
  * Records of a loaded chunk are handed out without waiting; between chunks the event loop gets a
- * turn, so that a long read does not starve timers and sockets.
+ * turn, so that a long read does not starve timers and sockets, and what the next chunk needs of a cold
+ * disk is read while others run.
  */
 import { ClosedError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
+import { type FileSlice, loadSlice } from '../platform/file-slice.ts'
 import type { LogRecord } from '../record/record.ts'
 import type { LogCursor } from './log-cursor.ts'
 
@@ -60,6 +62,8 @@ class CursorStream implements RecordStream {
     const result = { done: false as const, value: cursor.record() }
     if (cursor.chunkCount === this.#chunkCount) return Promise.resolve(result)
     this.#chunkCount = cursor.chunkCount
+    const cold = coldAhead(cursor)
+    if (cold !== undefined) return loadSlice(cold).then(() => result)
     return new Promise((resolve) => setImmediate(resolve, result))
   }
 
@@ -97,6 +101,14 @@ class CursorStream implements RecordStream {
         return await this.#end(error)
       }
     }
+  }
+}
+
+function coldAhead(cursor: LogCursor): FileSlice | undefined {
+  try {
+    return cursor.coldAhead()
+  } catch {
+    return undefined // The record at hand is whole, and whatever it is, the next read says it.
   }
 }
 

@@ -19,3 +19,12 @@ export interface FileSlice {
   /** Lets the file be closed. A second call does nothing. */
   release(): void
 }
+
+/** Has the bytes brought into memory, so that who reads them then does not wait, and releases the slice. */
+export async function loadSlice(slice: FileSlice): Promise<void> {
+  try {
+    await slice.file.load(slice.position, slice.length)
+  } finally {
+    slice.release()
+  }
+}

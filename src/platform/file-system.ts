@@ -65,6 +65,16 @@ export interface File {
    * @returns bytes read; fewer than `target.length` only at the end of the file.
    */
   read(target: Uint8Array, position: number): number
+  /**
+   * Whether `read` of `[position, position + length)` would not wait for the disk, as far as anybody can
+   * tell: true also where nobody can. `length` > 0. Costs about a microsecond.
+   */
+  isCached(position: number, length: number): boolean
+  /**
+   * Has these bytes brought into memory while others run, so that a `read` soon after does not wait. What
+   * cannot be read is left to that `read`, which says why.
+   */
+  load(position: number, length: number): Promise<void>
   /** Writes all of `source` at `position` or throws; a short write is continued. */
   write(source: Uint8Array, position: number): void
   /**

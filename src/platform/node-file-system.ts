@@ -6,6 +6,7 @@ import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { StorageError } from '../base/errors.ts'
 import { poolThreads } from '../base/for-each-limited.ts'
+import { Limiter } from '../base/limiter.ts'
 import { binding } from '../native/load-binding.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type {
@@ -37,6 +38,11 @@ const usualOpenFileLimit = 1024
 const syncQueue = binding.syncsTogether
   ? new SyncQueue(binding, (openFileLimit() ?? usualOpenFileLimit) / descriptorsPerSync)
   : undefined
+
+/** One at a time: they share the thread pool with those who sync, and the disk with everybody. */
+const loads = new Limiter(1)
+/** Of one read into memory that nobody looks at. */
+const loadBytes = 256 * 1024
 
 class NodeFileSystem implements FileSystem {
   open(path: string, mode: OpenMode): File {
@@ -165,7 +171,7 @@ class NodeFile implements File {
   readonly path: string
   #fd: number
   #isClosed = false
-  #flushesInFlight = 0
+  #worksInFlight = 0
   /** For writes past the page cache; −1 where there are none, undefined before the first. */
   #directFd: number | undefined
   #writesAhead: Set<WriteAhead> | undefined
@@ -203,6 +209,21 @@ class NodeFile implements File {
       filled += count
     }
     return filled
+  }
+
+  isCached(position: number, length: number): boolean {
+    return binding.isCached(this.#openFd('read'), position, length)
+  }
+
+  async load(position: number, length: number): Promise<void> {
+    this.#openFd('read')
+    this.#worksInFlight++
+    try {
+      await loads.run(() => readAway(this.#fd, position, length))
+    } finally {
+      this.#worksInFlight--
+      if (this.#isClosed) this.#closeWhenIdle()
+    }
   }
 
   write(source: Uint8Array, position: number): void {
@@ -300,7 +321,7 @@ class NodeFile implements File {
 
   async flush(): Promise<void> {
     const fd = this.#openFd('flush')
-    this.#flushesInFlight++
+    this.#worksInFlight++
     try {
       // Who writes past the page cache has somebody who waits, and no part in what goes together.
       const queue = this.#directFd === undefined ? syncQueue : undefined
@@ -308,7 +329,7 @@ class NodeFile implements File {
     } catch (error) {
       throw storageFailure('flush', this.path, error)
     } finally {
-      this.#flushesInFlight--
+      this.#worksInFlight--
       if (this.#isClosed) this.#closeWhenIdle()
     }
   }
@@ -344,9 +365,9 @@ class NodeFile implements File {
     }
   }
 
-  /** A flush on the thread pool must not meet a descriptor number that was given out again. */
+  /** Work on the thread pool must not meet a descriptor number that was given out again. */
   #closeWhenIdle(): void {
-    if (this.#flushesInFlight > 0 || this.#fd < 0) return
+    if (this.#worksInFlight > 0 || this.#fd < 0) return
     const fd = this.#fd
     this.#fd = -1
     try {
@@ -359,6 +380,19 @@ class NodeFile implements File {
   #openFd(operation: string): number {
     if (this.#isClosed) throw new StorageError({ operation, path: this.path, errno: 'EBADF' })
     return this.#fd
+  }
+}
+
+/** Reads for the page cache alone, up to the end of the file or the first error. */
+async function readAway(fd: number, position: number, length: number): Promise<void> {
+  const target = Buffer.allocUnsafeSlow(Math.min(length, loadBytes))
+  for (let done = 0; done < length; ) {
+    const wanted = Math.min(length - done, target.length)
+    const count = await new Promise<number>((resolve) => {
+      fs.read(fd, target, 0, wanted, position + done, (error, bytes) => resolve(error ? 0 : bytes))
+    })
+    if (count === 0) return
+    done += count
   }
 }
 

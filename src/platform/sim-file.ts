@@ -50,6 +50,16 @@ export class SimFile implements File {
     return found.length
   }
 
+  /** Its disk is memory. */
+  isCached(): boolean {
+    this.#opened('read')
+    return true
+  }
+
+  async load(): Promise<void> {
+    this.#opened('read')
+  }
+
   write(source: Uint8Array, position: number): void {
     this.#door.write(this.path, this.#written('write'), source, position)
   }

@@ -59,6 +59,11 @@ export class SegmentFile {
     return this.#file.read(target, position)
   }
 
+  /** Like `File.isCached`. */
+  isCached(position: number, length: number): boolean {
+    return this.#file.isCached(position, length)
+  }
+
   write(bytes: Uint8Array, position: number): void {
     this.#noteChange()
     this.#file.write(bytes, position)

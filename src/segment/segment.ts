@@ -42,6 +42,13 @@ export const maxSegmentBytes = 0x7fff_ffff
 /** How far behind the last time entry a later timestamp is looked for when an index is loaded. */
 const closingScanBytes = mebibyte
 
+/** Behind the index entry after the one a search begins at: a short answer is there as a whole then. */
+const coldBytes = 64 * 1024
+/** Of long batches more may be missing, which is sent by who can wait. */
+const maxColdBytes = 2 * mebibyte
+/** How much of what this process wrote last is in memory. */
+const warmBytes = mebibyte
+
 /** Index files up to this size are read: a mapping takes a page, and longer to make. */
 const smallIndexBytes = 4096
 const noMappings: readonly MappedFile[] = []
@@ -103,6 +110,8 @@ export class Segment implements SegmentFileOwner {
   readonly #createdMs: number
   #state: SegmentState
   #sizeBytes: number
+  /** Its size when it was opened: what stands before may never have been in memory. */
+  readonly #foundBytes: number
   #handle: SegmentFile | undefined
   #indexMappings = noMappings
   #offsetIndex: OffsetIndex | undefined
@@ -132,6 +141,7 @@ export class Segment implements SegmentFileOwner {
     this.baseOffset = baseOffset
     this.#state = state
     this.#sizeBytes = sizeBytes
+    this.#foundBytes = sizeBytes
     this.#createdMs = env.clock.now()
     this.#maxTimestampOffset = baseOffset
   }
@@ -475,6 +485,29 @@ export class Segment implements SegmentFileOwner {
       (index) => index.entryAtOrBelow(target < this.baseOffset ? this.baseOffset : target),
       (batch) => batch.lastOffset >= target,
     )
+  }
+
+  /** What a search for `target` reads, and the bytes that follow, as `coldRange`. O(log entries). */
+  coldPart(target: Offset): FileSlice | undefined {
+    const index = this.#loadOffsetIndex()
+    const entry = index.entryAtOrBelow(target < this.baseOffset ? this.baseOffset : target)
+    const start = index.positionOf(entry)
+    const next = entry + 1 < index.entryCount ? index.positionOf(entry + 1) : start
+    return this.coldRange(start, Math.min(next - start + coldBytes, maxColdBytes))
+  }
+
+  /**
+   * The region of at most `maxBytes` from `position` on if memory lacks some of it: to be loaded by who
+   * must not wait for the disk before it reads, and released. Undefined when it is there, as far as
+   * anybody can tell. Costs a look into the page cache, but for what was written just now.
+   */
+  coldRange(position: number, maxBytes: number): FileSlice | undefined {
+    if (position >= Math.max(this.#foundBytes, this.#sizeBytes - warmBytes)) return undefined
+    const fileBytes = this.#sizeBytes - (this.#tail?.keptBytes ?? 0)
+    const length = Math.min(maxBytes, fileBytes - position)
+    if (length <= 0) return undefined
+    const file = this.#hold()
+    return file.isCached(position, length) ? undefined : file.slice(position, length)
   }
 
   #firstBatch(

@@ -185,6 +185,18 @@ export function describeFileSystemContract(name: string, make: () => DiskUnderTe
         expect(file.size()).toBe(0)
       })
 
+      it('loads what is there, and leaves what is wrong to the read', async () => {
+        const file = fill('a', '0123456789')
+        await file.load(2, 1_000_000)
+        await file.load(100, 5)
+        expect(file.isCached(0, 10)).toBe(true)
+        expect(contentOf(file)).toBe('0123456789')
+        const loads = Array.from({ length: 3 }, () => file.load(0, 10))
+        file.close()
+        await Promise.all(loads)
+        expect(() => file.isCached(0, 10)).toThrow(failing('EBADF'))
+      })
+
       it('reserves blocks without changing anything', () => {
         const file = fill('a', 'text')
         file.reserve(4, 10_000)

@@ -5,6 +5,7 @@
  * with the others and answered with UNSUPPORTED_VERSION. What may be read, how much, and when to
  * wait is in fetch-plan.ts.
  */
+import { loadSlice } from '../../platform/file-slice.ts'
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
 import {
@@ -155,7 +156,7 @@ export const fetch: ServedApi = serve(fetchApi, {
     if (typeof begun === 'number') return { errorCode: begun, responses: [] }
     const limits = { ...request, allowsZstd: apiVersion >= firstVersionOfZstd }
     const plan = new FetchPlan(broker, limits, entriesOf(begun, broker))
-    if (plan.isReady()) return respond(plan, begun)
+    if (plan.isReady()) return respondOnceWarm(plan, begun)
     return broker.parking
       .park({
         watched: plan.logs(),
@@ -163,7 +164,7 @@ export const fetch: ServedApi = serve(fetchApi, {
         signal: context.signal,
         isReady: (changed) => plan.isReadyAfter(changed),
       })
-      .then(() => respond(plan, begun))
+      .then(() => respondOnceWarm(plan, begun))
   },
   fail,
   mayOverlap: true,
@@ -183,6 +184,16 @@ function entriesOf({ partitions }: SessionFetch, broker: BrokerEnvironment): Ses
     previous = partition
     return { name, topicId, asked, partition, log: findLog(broker, topic, asked.partition) }
   })
+}
+
+/** Reading must not make all others wait for the disk. */
+function respondOnceWarm(
+  plan: FetchPlan<SessionEntry>,
+  begun: SessionFetch,
+): Response | Promise<Response> {
+  const cold = plan.coldParts()
+  if (cold.length === 0) return respond(plan, begun)
+  return Promise.all(cold.map(loadSlice)).then(() => respond(plan, begun))
 }
 
 /** One answer per topic, also when the request names a topic several times. */

@@ -72,7 +72,7 @@ export async function measureWire(server: ServerProcess, load: WireLoad): Promis
   }
 }
 
-class WireSession {
+export class WireSession {
   readonly #server: ServerProcess
   readonly #load: WireLoad
   readonly #replayer: Replayer
@@ -80,11 +80,13 @@ class WireSession {
   /** Batches appended to each partition. */
   #appended = 0
 
-  constructor(server: ServerProcess, load: WireLoad, replayer: Replayer) {
+  /** @param appended what an earlier session appended to each partition. */
+  constructor(server: ServerProcess, load: WireLoad, replayer: Replayer, appended = 0) {
     this.#server = server
     this.#load = load
     this.#replayer = replayer
     this.#batch = batchOf(load.batchRecords, load.valueBytes)
+    this.#appended = appended
   }
 
   close(): void {
@@ -178,6 +180,24 @@ class WireSession {
     const frame = produceFrame(single, 0, acksOf[level])
     const at = produceAnswerAt()
     return this.#latency(frame, at.end, (head) => head.readInt16BE(at.errorCode))
+  }
+
+  /** One record, once: ms from the request to the acknowledgement. */
+  async appendOne(level: 'os' | 'disk'): Promise<number> {
+    const frame = produceFrame(batchOf(1, this.#load.valueBytes), 0, acksOf[level])
+    const at = produceAnswerAt()
+    const start = performance.now()
+    await this.#replayer.run({
+      count: 1,
+      inFlight: 1,
+      request: () => frame,
+      headBytes: at.end,
+      onAnswer(_, head) {
+        const errorCode = head.readInt16BE(at.errorCode)
+        if (errorCode !== 0) throw new Error(`answered error ${errorCode}`)
+      },
+    })
+    return performance.now() - start
   }
 
   /** One batch a request, one request at a time. */

@@ -33,6 +33,10 @@ export class ServerProcess {
     this.port = port
   }
 
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
   residentKib(): number {
     return Number(/VmRSS:\s+(\d+)/.exec(this.#readProc('status'))?.[1])
   }

@@ -146,31 +146,48 @@ function wholeBatchBytes(
   return end - place.position
 }
 
-/** The first record at or after offset `from` with a timestamp of `timestamp` or later. */
-export function findByTimestamp(
+/**
+ * The first record at or after offset `from` with a timestamp of `timestamp` or later. Looks at an index of
+ * every segment up to it, which may have to be read, and yields after each; when segments were removed
+ * or cut meanwhile, it has to begin again.
+ */
+export function* findByTimestamp(
   segments: SegmentList,
   timestamp: number,
   from: Offset,
-): TimedOffset | undefined {
-  for (const segment of segments) {
-    const next = segments.after(segment)
-    if (next !== undefined && next.baseOffset <= from) continue
-    if (segment.maxTimestamp < timestamp) continue
-    let place = segment.locateTimestamp(timestamp, from)
-    while (place !== undefined) {
-      const found = searchBatch(segment, place, timestamp, from)
+): Generator<void, TimedOffset | undefined> {
+  let segment: Segment | undefined = segments.floor(from) ?? segments.first
+  while (segment !== undefined) {
+    if (segment.maxTimestamp >= timestamp) {
+      const found = findIn(segment, timestamp, from)
       if (found !== undefined) return found
-      place = segment.locateTimestamp(timestamp, (place.lastOffset + 1) as Offset)
     }
+    yield
+    segment = segments.after(segment)
   }
   return undefined
 }
 
-/** The first record that has the largest timestamp of the log; undefined when none has one. */
-export function findMaxTimestamp(segments: SegmentList, from: Offset): TimedOffset | undefined {
+function findIn(segment: Segment, timestamp: number, from: Offset): TimedOffset | undefined {
+  let place = segment.locateTimestamp(timestamp, from)
+  while (place !== undefined) {
+    const found = searchBatch(segment, place, timestamp, from)
+    if (found !== undefined) return found
+    place = segment.locateTimestamp(timestamp, (place.lastOffset + 1) as Offset)
+  }
+  return undefined
+}
+
+/** The first record that has the largest timestamp of the log, if any has one; as `findByTimestamp`. */
+export function* findMaxTimestamp(
+  segments: SegmentList,
+  from: Offset,
+): Generator<void, TimedOffset | undefined> {
   let newest: Segment | undefined
-  for (const segment of segments) {
-    if (segment.maxTimestamp > (newest?.maxTimestamp ?? -1)) newest = segment
+  for (let next: Segment | undefined = segments.first; next !== undefined; ) {
+    if (next.maxTimestamp > (newest?.maxTimestamp ?? -1)) newest = next
+    yield
+    next = segments.after(next)
   }
   if (newest === undefined) return undefined
   const place = newest.locate(newest.maxTimestampOffset)

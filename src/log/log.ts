@@ -23,6 +23,7 @@ import {
   OffsetOutOfRangeError,
 } from '../base/errors.ts'
 import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
+import { drain } from '../base/steps.ts'
 import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
@@ -1106,15 +1107,42 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   /** The first record with a timestamp of `timestampMs` or later, if it is committed. */
   offsetForTimestamp(timestampMs: number): TimedOffset | undefined {
-    this.assertReadable()
-    const timestamp = integerOption('timestamp', timestampMs, { default: 0, min: 0 })
-    return this.#ifCommitted(findByTimestamp(this.#loaded.segments, timestamp, this.startOffset))
+    return drain(this.searchTimestamp(timestampMs))
   }
 
   /** The first record with the largest timestamp, if there is one and it is committed. */
   offsetOfMaxTimestamp(): TimedOffset | undefined {
+    return drain(this.searchMaxTimestamp())
+  }
+
+  /**
+   * `offsetForTimestamp` in steps: each looks at one segment, whose index may have to be read first. What
+   * happens to the log between them is minded.
+   */
+  searchTimestamp(timestampMs: number): Generator<void, TimedOffset | undefined> {
+    const timestamp = integerOption('timestamp', timestampMs, { default: 0, min: 0 })
+    return this.#search(() => findByTimestamp(this.#loaded.segments, timestamp, this.startOffset))
+  }
+
+  /** `offsetOfMaxTimestamp` in steps, as `searchTimestamp`. */
+  searchMaxTimestamp(): Generator<void, TimedOffset | undefined> {
+    return this.#search(() => findMaxTimestamp(this.#loaded.segments, this.startOffset))
+  }
+
+  *#search(
+    begin: () => Generator<void, TimedOffset | undefined>,
+  ): Generator<void, TimedOffset | undefined> {
     this.assertReadable()
-    return this.#ifCommitted(findMaxTimestamp(this.#loaded.segments, this.startOffset))
+    for (;;) {
+      const generation = this.#generation
+      const search = begin()
+      do {
+        const step = search.next()
+        if (step.done === true) return this.#ifCommitted(step.value)
+        yield
+        this.assertReadable()
+      } while (generation === this.#generation)
+    }
   }
 
   #ifCommitted(found: TimedOffset | undefined): TimedOffset | undefined {

@@ -10,6 +10,7 @@
 
 import { silentLogger } from '../base/logger.ts'
 import { booleanOption, knownOptions } from '../base/option-fields.ts'
+import { drain } from '../base/steps.ts'
 import type { Offset } from '../base/types.ts'
 import { indexCheckpointFileName, writeSeals } from '../flush/index-checkpoint.ts'
 import { journalFileName } from '../flush/journal.ts'
@@ -40,7 +41,6 @@ import {
   systemTopic,
 } from './store-layout.ts'
 import { leaderEpochKey, producerIdKey, topicPrefix } from './store-metadata.ts'
-import { drain } from './table-scrub.ts'
 import type { TableCodecs } from './topic.ts'
 import { TopicConfig } from './topic-config.ts'
 import { fileSystemOption, withLock } from './verify-store.ts'

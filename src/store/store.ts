@@ -21,6 +21,7 @@ import {
 import { forEachLimited } from '../base/for-each-limited.ts'
 import { Limiter } from '../base/limiter.ts'
 import { booleanOption, integerOption, knownOptions } from '../base/option-fields.ts'
+import { drain } from '../base/steps.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import { journalSizesFor } from '../flush/flush-policy.ts'
@@ -1008,11 +1009,7 @@ export class Store {
 
   /** Opens one log at once: after a clean stop, or a small one. */
   #openLog(env: LogEnvironment): Log {
-    const loading = this.#loading(env)
-    for (;;) {
-      const step = loading.next()
-      if (step.done === true) return this.#opened(env, step.value)
-    }
+    return this.#opened(env, drain(this.#loading(env)))
   }
 
   #loading(env: LogEnvironment): Generator<number, LoadedLog> {

@@ -1,4 +1,5 @@
 /** Makes a table that lost its snapshot one that opens, with what can still be read. */
+import { drain } from '../base/steps.ts'
 import type { Offset } from '../base/types.ts'
 import { gibibyte } from '../base/units.ts'
 import type { FileSystem } from '../platform/file-system.ts'
@@ -6,7 +7,7 @@ import { RecordCursor } from '../record/record-cursor.ts'
 import { TableEntries } from '../table/table-entries.ts'
 import { SnapshotWriter } from '../table/table-snapshot.ts'
 import { finalEnd, type ScrubbedLog, scrubLog } from './log-scrub.ts'
-import { drain, salvageSnapshot } from './table-scrub.ts'
+import { salvageSnapshot } from './table-scrub.ts'
 import type { TableCodecs } from './topic.ts'
 
 /**

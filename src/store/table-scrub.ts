@@ -2,7 +2,9 @@
  * Snapshots of tables, as verify and repair see them: which are whole, and what can be read of one
  * that is not.
  */
+
 import { StoreFormatError } from '../base/errors.ts'
+import { drain } from '../base/steps.ts'
 import type { Offset } from '../base/types.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import { entryHeaderSize } from '../table/entry-arena.ts'
@@ -117,13 +119,5 @@ function* readAll(fileSystem: FileSystem, path: string): Generator<Entry> {
     }
   } finally {
     reader.close()
-  }
-}
-
-/** Runs to the end at once. */
-export function drain<Result>(steps: Generator<number, Result>): Result {
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
   }
 }

@@ -9,6 +9,8 @@
  * "None" is offset −1 without error, as when no record is that young.
  */
 
+import type { Clock } from '../../base/clock.ts'
+import { inTurns } from '../../base/steps.ts'
 import type { Log } from '../../log/log.ts'
 import { defineApi, type RequestOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
@@ -62,6 +64,7 @@ export const listOffsetsApi = defineApi({
 })
 
 type Request = RequestOf<typeof listOffsetsApi>
+type Answer = Awaited<ReturnType<typeof answer>>
 type AskedPartition = Request['topics'][number]['partitions'][number]
 type Found = { offset: number; timestamp: number; leaderEpoch: number }
 
@@ -79,25 +82,26 @@ const namedSince = new Map([
 ])
 
 export const listOffsets: ServedApi = serve(listOffsetsApi, {
-  handle(broker, request, { apiVersion }) {
+  async handle(broker, request, { apiVersion }) {
     const duplicates = duplicatesOf(request)
     const isCommitted = request.isolationLevel === readCommitted
-    return {
-      topics: request.topics.map(({ name, partitions }) => {
-        const topic = findTopic(broker.store, { name, topicId: zeroUuid })
-        return {
-          name,
-          partitions: partitions.map((asked) => {
-            if (duplicates.has(`${name}-${asked.partitionIndex}`)) {
-              return failure(asked, errorCodes.invalidRequest)
-            }
-            const log = findLog(broker, topic, asked.partitionIndex)
-            if (typeof log === 'number') return failure(asked, log)
-            return answer(broker, log, asked, { apiVersion, isCommitted })
-          }),
-        }
-      }),
+    const topics: { name: string; partitions: Answer[] }[] = []
+    for (const { name, partitions } of request.topics) {
+      const topic = findTopic(broker.store, { name, topicId: zeroUuid })
+      const answers: Answer[] = []
+      for (const asked of partitions) {
+        const log = duplicates.has(`${name}-${asked.partitionIndex}`)
+          ? errorCodes.invalidRequest
+          : findLog(broker, topic, asked.partitionIndex)
+        answers.push(
+          typeof log === 'number'
+            ? failure(asked, log)
+            : await answer(broker, log, asked, { apiVersion, isCommitted }),
+        )
+      }
+      topics.push({ name, partitions: answers })
     }
+    return { topics }
   },
   fail: (request, errorCode) => ({
     topics: request.topics.map(({ name, partitions }) => ({
@@ -108,8 +112,8 @@ export const listOffsets: ServedApi = serve(listOffsetsApi, {
   mayOverlap: true,
 })
 
-function answer(
-  { store, faults }: BrokerEnvironment,
+async function answer(
+  { store, faults, clock }: BrokerEnvironment,
   log: Log,
   asked: AskedPartition,
   { apiVersion, isCommitted }: { apiVersion: number; isCommitted: boolean },
@@ -121,7 +125,7 @@ function answer(
     return failure(asked, errorCodes.unsupportedVersion)
   }
   try {
-    const found = find(log, asked.timestamp, isCommitted)
+    const found = await find(log, asked.timestamp, { isCommitted, clock })
     const success = { partitionIndex: asked.partitionIndex, errorCode: errorCodes.none }
     if (apiVersion > 0) return { ...success, oldStyleOffsets: [], ...found }
     const { offset } = found
@@ -132,7 +136,11 @@ function answer(
   }
 }
 
-function find(log: Log, timestamp: number, isCommitted: boolean): Found {
+async function find(
+  log: Log,
+  timestamp: number,
+  { isCommitted, clock }: { readonly isCommitted: boolean; readonly clock: Clock },
+): Promise<Found> {
   switch (timestamp) {
     case -1: {
       const offset = isCommitted ? log.lastStableOffset : log.highWatermark
@@ -144,12 +152,12 @@ function find(log: Log, timestamp: number, isCommitted: boolean): Found {
       return { offset, timestamp: -1, leaderEpoch: log.epochOf(offset) }
     }
     case -3:
-      return log.offsetOfMaxTimestamp() ?? nothing
+      return (await inTurns(log.searchMaxTimestamp(), clock)) ?? nothing
     case -5:
     case -6:
       return nothing
     default:
-      return log.offsetForTimestamp(timestamp) ?? nothing
+      return (await inTurns(log.searchTimestamp(timestamp), clock)) ?? nothing
   }
 }
 

@@ -14,6 +14,7 @@ import type { FilePosition, Offset } from '../base/types.ts'
  * - `table-snapshot` what a table held at one offset of its log
  * - `directory`      a partition has no directory
  * - `journal`        the journal cannot be read, so the store does not open
+ * - `unreadable`     a file of a log cannot be read; what it holds is not known
  * - `left-over`      a file that opening the store removes or finishes
  * - `not-recovered`  after an unclean stop: what opening the store will deal with
  */
@@ -30,6 +31,7 @@ export type FindingKind =
   | 'table-snapshot'
   | 'directory'
   | 'journal'
+  | 'unreadable'
   | 'left-over'
   | 'not-recovered'
 

@@ -87,15 +87,16 @@ export async function repairStore(
   const fileSystem = fileSystemOption(options.fileSystem)
   const onProgress = options.onProgress ?? (() => {})
   return withLock(fileSystem, path, async () => {
-    let inspection = await inspectStore(fileSystem, path, onProgress)
+    const inspect = () => inspectReadable(fileSystem, path, onProgress)
+    let inspection = await inspect()
     const actions: RepairAction[] = []
     if (inspection.hasJournal) {
       actions.push(journalAction(path))
       if (isApplied && !isJournalWrong(inspection)) {
         const replay = await replayJournal(fileSystem, inspection)
-        inspection = await inspectStore(fileSystem, path, onProgress)
+        inspection = await inspect()
         finishJournal(fileSystem, inspection, replay)
-        inspection = await inspectStore(fileSystem, path, onProgress)
+        inspection = await inspect()
       }
     }
     const { findings } = inspection
@@ -107,9 +108,18 @@ export async function repairStore(
       await action.apply()
       await new Promise((resolve) => setImmediate(resolve))
     }
-    const after = await inspectStore(fileSystem, path, onProgress)
+    const after = await inspect()
     return { ...report, remaining: after.findings.filter(({ severity }) => severity === 'damage') }
   })
+}
+
+/** @throws StorageError a file cannot be read: what it holds may be whole, on another disk or another day. */
+async function inspectReadable(
+  ...given: Parameters<typeof inspectStore>
+): Promise<StoreInspection> {
+  const inspection = await inspectStore(...given)
+  if (inspection.unreadable[0] !== undefined) throw inspection.unreadable[0]
+  return inspection
 }
 
 function lostRecords(findings: readonly Finding[]): LostRecords[] {

@@ -4,7 +4,7 @@
  *
  * The directory must be locked by the caller.
  */
-import { StoreFormatError } from '../base/errors.ts'
+import { StorageError, StoreFormatError } from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import { indexCheckpointFileName, readSeals } from '../flush/index-checkpoint.ts'
@@ -17,6 +17,7 @@ import {
   recoveryPointFileName,
 } from '../flush/offset-checkpoint.ts'
 import type { FileSystem } from '../platform/file-system.ts'
+import { isOutOfDescriptors } from '../platform/storage-failure.ts'
 import type { BatchView } from '../record/batch-view.ts'
 import type { WholeFrames } from '../record/group-mark.ts'
 import { RecordCursor } from '../record/record-cursor.ts'
@@ -56,6 +57,8 @@ export type StoreInspection = {
   readonly hasJournal: boolean
   /** Everything that was found, logs included. */
   readonly findings: readonly Finding[]
+  /** Why logs are not among `logs`: a file of theirs cannot be read. */
+  readonly unreadable: readonly StorageError[]
   readonly logs: readonly ScrubbedLog[]
   readonly systemLog: ScrubbedLog
   readonly table: TableContent
@@ -95,6 +98,7 @@ class Inspection {
   readonly #path: string
   readonly #onProgress: (progress: CheckProgress) => void
   readonly #findings: Finding[] = []
+  readonly #unreadable: StorageError[] = []
   readonly #entries = new Map<string, unknown>()
   readonly #records = new RecordCursor()
   /** Changes of the store's table below are in the snapshot that was read. */
@@ -143,7 +147,8 @@ class Inspection {
         maxEpoch: isEpochBounded(entry, table) ? table.leaderEpoch : Infinity,
         topicId: entry?.id,
       }
-      logs.push(await this.#scrub(facts, () => {}))
+      const log = await this.#scrubReadable(facts)
+      if (log !== undefined) logs.push(log)
     }
     const all = [systemLog, ...logs]
     const areCheckpointsWrong = this.#checkCheckpoints(all, recoveryPoints, logStarts)
@@ -151,6 +156,7 @@ class Inspection {
       path: this.#path,
       ...stop,
       findings: [...this.#findings, ...all.flatMap(({ findings }) => findings)],
+      unreadable: this.#unreadable,
       logs,
       systemLog,
       table,
@@ -245,6 +251,26 @@ class Inspection {
       }
     }
     return bytes
+  }
+
+  /** Undefined, and a finding, when a file of the log cannot be read: others may be whole. */
+  async #scrubReadable(facts: LogFacts): Promise<ScrubbedLog | undefined> {
+    try {
+      return await this.#scrub(facts, () => {})
+    } catch (error) {
+      if (!(error instanceof StorageError) || isOutOfDescriptors(error)) throw error
+      const { path } = error
+      const message = error.message.replace(` ${path}`, '')
+      this.#unreadable.push(error)
+      this.#findings.push({
+        severity: 'damage',
+        kind: 'unreadable',
+        path,
+        log: facts.name,
+        message,
+      })
+      return undefined
+    }
   }
 
   async #scrub(facts: LogFacts, onBatch: (batch: BatchView) => void): Promise<ScrubbedLog> {

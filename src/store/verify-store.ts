@@ -38,7 +38,7 @@ export type VerifyReport = {
  * deal with is a note, not damage. Cost: the directory is read once, at the speed of decoding.
  *
  * @throws (rejects) StoreLockedError (the directory is in use), StoreFormatError (there is no such
- *         directory), StorageError (a file cannot be read), InvalidOptionError.
+ *         directory), StorageError (what belongs to all logs cannot be read), InvalidOptionError.
  */
 export async function verifyStore(
   path: string,

@@ -3,8 +3,10 @@
  * what recovery will do for damage. That it finds every damaged byte is test/crash/damage.test.ts.
  */
 import { describe, expect, it } from 'vitest'
+import { StorageError } from '../../src/base/errors.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { findingText } from '../../src/store/finding.ts'
+import { repairStore } from '../../src/store/repair-store.ts'
 import { verifyStore } from '../../src/store/verify-store.ts'
 import { batchPositions, filesBelow, readFile, writeFile } from '../support/damaged-disk.ts'
 import { dataPath, openOn, simDisk } from '../support/log-inspection.ts'
@@ -45,6 +47,35 @@ describe('verify', () => {
     expect(findingText(findings[0] as never)).toBe(
       `damage  checksum mismatch (offset 2): byte ${second} of ${firstSegment}`,
     )
+  })
+
+  it('goes on with others where a file cannot be read, and a repair touches nothing then', async () => {
+    const { disk } = await makeSmallStore(true)
+    const whole = await verify(disk)
+    const first = disk.readCount
+    await verify(disk)
+    const reads = disk.readCount - first
+    let found = 0
+    for (let at = 1; at <= reads; at++) {
+      disk.failRead(disk.readCount + at, { errno: 'EIO' })
+      const report = await verify(disk).catch((error: unknown) => error)
+      if (report instanceof Error) {
+        expect(report).toBeInstanceOf(StorageError)
+        continue
+      }
+      const { findings, isWhole, logCount } = report as typeof whole
+      expect([isWhole, logCount]).toEqual([false, whole.logCount - 1])
+      expect(findings).toMatchObject([{ severity: 'damage', kind: 'unreadable' }])
+      expect(findings[0]!.path).toContain(`${dataPath}/${findings[0]!.log}`)
+      found++
+    }
+    // The logs of topics are most of what is read.
+    expect(found).toBeGreaterThan(reads / 2)
+    const before = filesBelow(disk, dataPath)
+    disk.failRead(disk.readCount + reads - 3, { errno: 'EIO' })
+    const repair = repairStore(dataPath, { fileSystem: disk, apply: true })
+    await expect(repair).rejects.toThrow(StorageError)
+    expect(filesBelow(disk, dataPath)).toEqual(before)
   })
 
   it.each([true, false])('changes no byte of any file (clean stop: %s)', async (isClean) => {

@@ -940,6 +940,8 @@ export class Store {
       this.topicConfig(entry.config),
       (self, index) => {
         this.#assertOpen()
+        // The files may be those of a new topic of that name.
+        if (this.#topics.get(name) !== self) throw new UnknownTopicError(`${name} is deleted`)
         shared ??= this.#topicEnvironment(name, self)
         return this.#openLog(new PartitionEnvironment(this.#sharedEnvironment(), shared, index))
       },

@@ -1,5 +1,6 @@
 /** Goal: topics, the directory and its small files stay consistent, whenever the power goes. */
 import { describe, expect, it } from 'vitest'
+import { ClosedError, UnknownTopicError } from '../../src/base/errors.ts'
 import { crashClasses } from '../../src/platform/sim-crash-class.ts'
 import { SimCrash } from '../../src/platform/sim-failure.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
@@ -220,6 +221,22 @@ describe('a topic', () => {
       `version: 0\ntopic_id: ${second.id}`,
     )
     expect(disk.readDirectory('/data').filter((name) => name.endsWith('-delete'))).toEqual([])
+  })
+
+  it('cannot be opened through what was asked of the store before it was deleted', async () => {
+    const disk = simDisk()
+    const store = await openOn(disk)
+    const before = await store.createTopic('t', { partitions: 2 })
+    await before.log(0).append('a', { level: 'disk' })
+    await store.deleteTopic('t')
+    expect(() => before.log(1)).toThrow(UnknownTopicError)
+    await store.createTopic('t', { partitions: 2 })
+    // It would be a second log over the files of the new one.
+    expect(() => before.log(1)).toThrow(UnknownTopicError)
+    await store.topic('t')!.log(1).append('b', { level: 'disk' })
+    expect(valuesIn(store.topic('t')!.log(1))).toEqual(['b'])
+    await expect(before.log(0).append('c')).rejects.toThrow(ClosedError)
+    await store.close()
   })
 
   it('keeps new records although an older topic of its name was trimmed further', async () => {

@@ -1,6 +1,9 @@
 /** Long work in steps: a generator that yields after each, and who runs it. */
 import type { Clock } from './clock.ts'
 
+/** Work that may be left between its steps. */
+export type Steps<Result> = Generator<void, Result, void>
+
 /** What others may have to wait for the next step but one, beside the longest step. */
 const turnMs = 5
 

@@ -2,6 +2,7 @@
  * Finding records in the segments of one log: by offset, by timestamp, and as file regions for a
  * socket. Pure reading: nothing here changes the log.
  */
+import type { Steps } from '../base/steps.ts'
 import type { Offset } from '../base/types.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
 import { leaderEpochAt } from '../record/batch-format.ts'
@@ -155,7 +156,7 @@ export function* findByTimestamp(
   segments: SegmentList,
   timestamp: number,
   from: Offset,
-): Generator<void, TimedOffset | undefined> {
+): Steps<TimedOffset | undefined> {
   let segment: Segment | undefined = segments.floor(from) ?? segments.first
   while (segment !== undefined) {
     if (segment.maxTimestamp >= timestamp) {
@@ -182,7 +183,7 @@ function findIn(segment: Segment, timestamp: number, from: Offset): TimedOffset 
 export function* findMaxTimestamp(
   segments: SegmentList,
   from: Offset,
-): Generator<void, TimedOffset | undefined> {
+): Steps<TimedOffset | undefined> {
   let newest: Segment | undefined
   for (let next: Segment | undefined = segments.first; next !== undefined; ) {
     if (next.maxTimestamp > (newest?.maxTimestamp ?? -1)) newest = next

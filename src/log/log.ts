@@ -23,7 +23,7 @@ import {
   OffsetOutOfRangeError,
 } from '../base/errors.ts'
 import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
-import { drain } from '../base/steps.ts'
+import { drain, type Steps } from '../base/steps.ts'
 import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
@@ -1119,19 +1119,17 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * `offsetForTimestamp` in steps: each looks at one segment, whose index may have to be read first. What
    * happens to the log between them is minded.
    */
-  searchTimestamp(timestampMs: number): Generator<void, TimedOffset | undefined> {
+  searchTimestamp(timestampMs: number): Steps<TimedOffset | undefined> {
     const timestamp = integerOption('timestamp', timestampMs, { default: 0, min: 0 })
     return this.#search(() => findByTimestamp(this.#loaded.segments, timestamp, this.startOffset))
   }
 
   /** `offsetOfMaxTimestamp` in steps, as `searchTimestamp`. */
-  searchMaxTimestamp(): Generator<void, TimedOffset | undefined> {
+  searchMaxTimestamp(): Steps<TimedOffset | undefined> {
     return this.#search(() => findMaxTimestamp(this.#loaded.segments, this.startOffset))
   }
 
-  *#search(
-    begin: () => Generator<void, TimedOffset | undefined>,
-  ): Generator<void, TimedOffset | undefined> {
+  *#search(begin: () => Steps<TimedOffset | undefined>): Steps<TimedOffset | undefined> {
     this.assertReadable()
     for (;;) {
       const generation = this.#generation

@@ -5,6 +5,7 @@
  * with the others and answered with UNSUPPORTED_VERSION. What may be read, how much, and when to
  * wait is in fetch-plan.ts.
  */
+import { inTurns, type Steps } from '../../base/steps.ts'
 import { loadSlice } from '../../platform/file-slice.ts'
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
@@ -155,16 +156,22 @@ export const fetch: ServedApi = serve(fetchApi, {
     const begun = broker.fetchSessions.begin(request, apiVersion >= firstVersionOfTopicIds)
     if (typeof begun === 'number') return { errorCode: begun, responses: [] }
     const limits = { ...request, allowsZstd: apiVersion >= firstVersionOfZstd }
-    const plan = new FetchPlan(broker, limits, entriesOf(begun, broker))
-    if (plan.isReady()) return respondOnceWarm(plan, begun)
-    return broker.parking
-      .park({
-        watched: plan.logs(),
-        waitMs: request.maxWaitMs,
-        signal: context.signal,
-        isReady: (changed) => plan.isReadyAfter(changed),
-      })
-      .then(() => respondOnceWarm(plan, begun))
+    const answer = (entries: SessionEntry[]) => {
+      const plan = new FetchPlan(broker, limits, entries)
+      if (plan.isReady()) return respondOnceWarm(plan, begun)
+      return broker.parking
+        .park({
+          watched: plan.logs(),
+          waitMs: request.maxWaitMs,
+          signal: context.signal,
+          isReady: (changed) => plan.isReadyAfter(changed),
+        })
+        .then(() => respondOnceWarm(plan, begun))
+    }
+    const finding = entriesOf(begun, broker)
+    const found = finding.next()
+    if (found.done === true) return answer(found.value)
+    return inTurns(finding, broker.clock).then(answer)
   },
   fail,
   mayOverlap: true,
@@ -172,18 +179,27 @@ export const fetch: ServedApi = serve(fetchApi, {
 
 type SessionEntry = FetchEntry & { readonly partition: SessionPartition }
 
-function entriesOf({ partitions }: SessionFetch, broker: BrokerEnvironment): SessionEntry[] {
+/** A step for each log that has to be opened: a first fetch may be of thousands. */
+function* entriesOf(
+  { partitions }: SessionFetch,
+  broker: BrokerEnvironment,
+): Steps<SessionEntry[]> {
+  const entries: SessionEntry[] = []
   let topic: ReturnType<typeof findTopic> = errorCodes.unknownTopicOrPartition
   let previous: SessionPartition | undefined
-  return partitions.map((partition) => {
+  for (const partition of partitions) {
     const { name, topicId, asked } = partition
     // Neighbours are of one topic as a rule.
     if (name !== previous?.name || topicId !== previous.topicId) {
       topic = findTopic(broker.store, partition)
     }
     previous = partition
-    return { name, topicId, asked, partition, log: findLog(broker, topic, asked.partition) }
-  })
+    const isOpen = typeof topic === 'number' || topic.openLog(asked.partition) !== undefined
+    const log = findLog(broker, topic, asked.partition)
+    entries.push({ name, topicId, asked, partition, log })
+    if (!isOpen) yield
+  }
+  return entries
 }
 
 /** Reading must not make all others wait for the disk. */

@@ -9,8 +9,7 @@
  * "None" is offset −1 without error, as when no record is that young.
  */
 
-import type { Clock } from '../../base/clock.ts'
-import { inTurns } from '../../base/steps.ts'
+import { inTurns, type Steps } from '../../base/steps.ts'
 import type { Log } from '../../log/log.ts'
 import { defineApi, type RequestOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
@@ -64,9 +63,13 @@ export const listOffsetsApi = defineApi({
 })
 
 type Request = RequestOf<typeof listOffsetsApi>
-type Answer = Awaited<ReturnType<typeof answer>>
 type AskedPartition = Request['topics'][number]['partitions'][number]
 type Found = { offset: number; timestamp: number; leaderEpoch: number }
+type Answer = Partial<Found> & {
+  partitionIndex: number
+  errorCode: ErrorCode
+  oldStyleOffsets: readonly number[]
+}
 
 const readCommitted = 1
 const nothing: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 }
@@ -82,27 +85,8 @@ const namedSince = new Map([
 ])
 
 export const listOffsets: ServedApi = serve(listOffsetsApi, {
-  async handle(broker, request, { apiVersion }) {
-    const duplicates = duplicatesOf(request)
-    const isCommitted = request.isolationLevel === readCommitted
-    const topics: { name: string; partitions: Answer[] }[] = []
-    for (const { name, partitions } of request.topics) {
-      const topic = findTopic(broker.store, { name, topicId: zeroUuid })
-      const answers: Answer[] = []
-      for (const asked of partitions) {
-        const log = duplicates.has(`${name}-${asked.partitionIndex}`)
-          ? errorCodes.invalidRequest
-          : findLog(broker, topic, asked.partitionIndex)
-        answers.push(
-          typeof log === 'number'
-            ? failure(asked, log)
-            : await answer(broker, log, asked, { apiVersion, isCommitted }),
-        )
-      }
-      topics.push({ name, partitions: answers })
-    }
-    return { topics }
-  },
+  handle: (broker, request, { apiVersion }) =>
+    inTurns(answers(broker, request, apiVersion), broker.clock),
   fail: (request, errorCode) => ({
     topics: request.topics.map(({ name, partitions }) => ({
       name,
@@ -112,12 +96,40 @@ export const listOffsets: ServedApi = serve(listOffsetsApi, {
   mayOverlap: true,
 })
 
-async function answer(
-  { store, faults, clock }: BrokerEnvironment,
+/** A step for each partition, whose log may have to be opened, and for each segment that is searched. */
+function* answers(
+  broker: BrokerEnvironment,
+  request: Request,
+  apiVersion: number,
+): Steps<{ topics: { name: string; partitions: Answer[] }[] }> {
+  const duplicates = duplicatesOf(request)
+  const isCommitted = request.isolationLevel === readCommitted
+  const topics: { name: string; partitions: Answer[] }[] = []
+  for (const { name, partitions } of request.topics) {
+    const topic = findTopic(broker.store, { name, topicId: zeroUuid })
+    const found: Answer[] = []
+    for (const asked of partitions) {
+      const log = duplicates.has(`${name}-${asked.partitionIndex}`)
+        ? errorCodes.invalidRequest
+        : findLog(broker, topic, asked.partitionIndex)
+      found.push(
+        typeof log === 'number'
+          ? failure(asked, log)
+          : yield* answer(broker, log, asked, { apiVersion, isCommitted }),
+      )
+      yield
+    }
+    topics.push({ name, partitions: found })
+  }
+  return { topics }
+}
+
+function* answer(
+  { store, faults }: BrokerEnvironment,
   log: Log,
   asked: AskedPartition,
   { apiVersion, isCommitted }: { apiVersion: number; isCommitted: boolean },
-) {
+): Steps<Answer> {
   const epochError = checkLeaderEpoch(store, asked.currentLeaderEpoch)
   if (epochError !== errorCodes.none) return failure(asked, epochError)
   const since = asked.timestamp < 0 ? namedSince.get(asked.timestamp) : 0
@@ -125,7 +137,7 @@ async function answer(
     return failure(asked, errorCodes.unsupportedVersion)
   }
   try {
-    const found = await find(log, asked.timestamp, { isCommitted, clock })
+    const found = yield* find(log, asked.timestamp, isCommitted)
     const success = { partitionIndex: asked.partitionIndex, errorCode: errorCodes.none }
     if (apiVersion > 0) return { ...success, oldStyleOffsets: [], ...found }
     const { offset } = found
@@ -136,11 +148,7 @@ async function answer(
   }
 }
 
-async function find(
-  log: Log,
-  timestamp: number,
-  { isCommitted, clock }: { readonly isCommitted: boolean; readonly clock: Clock },
-): Promise<Found> {
+function* find(log: Log, timestamp: number, isCommitted: boolean): Steps<Found> {
   switch (timestamp) {
     case -1: {
       const offset = isCommitted ? log.lastStableOffset : log.highWatermark
@@ -152,16 +160,16 @@ async function find(
       return { offset, timestamp: -1, leaderEpoch: log.epochOf(offset) }
     }
     case -3:
-      return (await inTurns(log.searchMaxTimestamp(), clock)) ?? nothing
+      return (yield* log.searchMaxTimestamp()) ?? nothing
     case -5:
     case -6:
       return nothing
     default:
-      return (await inTurns(log.searchTimestamp(timestamp), clock)) ?? nothing
+      return (yield* log.searchTimestamp(timestamp)) ?? nothing
   }
 }
 
-function failure({ partitionIndex }: AskedPartition, errorCode: ErrorCode) {
+function failure({ partitionIndex }: AskedPartition, errorCode: ErrorCode): Answer {
   return { partitionIndex, errorCode, oldStyleOffsets: [], ...nothing }
 }
 

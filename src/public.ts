@@ -4,19 +4,18 @@ export * from './base/errors.ts'
 export type { Logger } from './base/logger.ts'
 export type { DurabilityLevel, FilePosition, Offset } from './base/types.ts'
 export type { EpochEnd } from './log/leader-epochs.ts'
+export type { AppendedBatch, Log } from './log/log.ts'
+export type { LogCursor } from './log/log-cursor.ts'
 export type {
   Ack,
   AppendAck,
-  AppendedBatch,
   AppendOptions,
   AppendProducer,
   FollowOptions,
-  Log,
   ReadFrom,
   ReadOptions,
   WriterOptions,
-} from './log/log.ts'
-export type { LogCursor } from './log/log-cursor.ts'
+} from './log/log-options.ts'
 export type { TimedOffset } from './log/log-search.ts'
 export type { LogWriter, RecordAck } from './log/log-writer.ts'
 export type { RawBatches, RawReadAtOptions, RawReadBounds, RawReadOptions } from './log/raw-read.ts'

@@ -3,7 +3,7 @@
  * random: actions choose the arguments by chance, the script of the exhaustive search by hand.
  */
 import { strict as assert } from 'node:assert'
-import type { AppendOptions } from '../../src/log/log.ts'
+import type { AppendOptions } from '../../src/log/log-options.ts'
 import { BatchBuilder } from '../../src/record/batch-builder.ts'
 import { assertIndexesEqualScan, denseValues } from './inspect.ts'
 import type { Life, Target } from './life.ts'

@@ -35,7 +35,6 @@ import { assignOffset, BatchView } from '../record/batch-view.ts'
 import { type CodecName, codecNames } from '../record/codec-name.ts'
 import { rebuildBatch } from '../record/rebuild-batch.ts'
 import type { RecordInput } from '../record/record.ts'
-import { maxSequence } from '../record/sequence.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
 import { maxRelativeOffset, maxSegmentBytes, Segment } from '../segment/segment.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
@@ -47,6 +46,19 @@ import type { LogEnvironment } from './log-environment.ts'
 import { type FlushedLog, LogFlusher } from './log-flusher.ts'
 import type { LoadedLog } from './log-loader.ts'
 import { LogOffsets } from './log-offsets.ts'
+import {
+  type Ack,
+  type AppendAck,
+  type AppendOptions,
+  epochOption,
+  expectOption,
+  type FollowOptions,
+  levelOption,
+  type ReadFrom,
+  type ReadOptions,
+  setProducer,
+  type WriterOptions,
+} from './log-options.ts'
 import {
   bytesBetween,
   coldPartOf,
@@ -69,43 +81,6 @@ import {
 import { type RecordStream, recordStream } from './record-stream.ts'
 import { SegmentRemoval } from './segment-removal.ts'
 
-export type Ack = {
-  /** Offset of the first record. */
-  readonly offset: Offset
-  /** Offset of the last record, inclusive. */
-  readonly lastOffset: Offset
-  /** Level the batch had reached when the promise resolved. */
-  readonly level: DurabilityLevel
-}
-
-export type AppendOptions = {
-  /** Level to wait for; default: the topic's, which is `disk` unless set otherwise. */
-  readonly level?: DurabilityLevel
-  readonly compression?: CodecName
-  /** Append only if the first record gets this offset; else ConflictError, and nothing is written. */
-  readonly expect?: number
-  /**
-   * Makes the batch an idempotent producer's: sent again, also after a restart or a crash, it is not
-   * written again but answered as it was the first time, whatever `expect` says.
-   */
-  readonly producer?: AppendProducer
-}
-
-/** Where a batch stands among those of its producer; the same window as on the wire. */
-export type AppendProducer = {
-  /** From `store.allocateProducerId()`. */
-  readonly id: number
-  /** 0 to 32,767. A higher one than before fences the lower ones, and begins at sequence 0. */
-  readonly epoch: number
-  /** Of the batch's first record: one after the last record before it; after 2^31 − 1 comes 0. */
-  readonly sequence: number
-}
-
-export type AppendAck = Ack & {
-  /** The batch was in the log already: `offset` is where. */
-  readonly isDuplicate: boolean
-}
-
 /** A valid batch at `bytes[start, end)`, to be placed and written before the caller yields. */
 type CheckedBatch = {
   readonly bytes: Buffer
@@ -123,47 +98,8 @@ export type AppendedBatch = {
   readonly isDuplicate: boolean
 }
 
-export type ReadFrom = 'start' | 'end' | number
-
-export type ReadOptions = {
-  /** First offset wanted, inclusive. Default `start`. */
-  readonly from?: ReadFrom
-  /** Where to stop, exclusive. Default: the end of the log at the time of the call. */
-  readonly to?: number
-  /** Check the CRC of every batch read. Default true. */
-  readonly verify?: boolean
-  /** See nothing that has not reached this level. Default `os`: all that was appended. */
-  readonly level?: DurabilityLevel
-  /** Ends the iteration when aborted. */
-  readonly signal?: AbortSignal
-}
-
-export type FollowOptions = {
-  /** First offset wanted, inclusive. Default `end`. */
-  readonly from?: ReadFrom
-  readonly verify?: boolean
-  /**
-   * See nothing that has not reached this level. Default `os`. Following at `disk` asks for no
-   * flush: records appear when their appender, the topic's policy or a checkpoint makes them durable.
-   */
-  readonly level?: DurabilityLevel
-  /** Ends the iteration when aborted. */
-  readonly signal?: AbortSignal
-}
-
-export type WriterOptions = {
-  readonly compression?: CodecName
-  /** How long a record may wait for others, in ms. Default 5; 0 = until the loop's turn ends. */
-  readonly lingerMs?: number
-  /** A batch goes out when it holds this many bytes, uncompressed. Default 65,536. */
-  readonly batchBytes?: number
-  readonly level?: DurabilityLevel
-}
-
 /** `closing`: it takes no more appends, and what it took is on its way to stable storage. */
 export type LogState = 'open' | 'closing' | 'failed' | 'closed'
-
-const levels: readonly DurabilityLevel[] = ['memory', 'os', 'disk']
 
 /** Looks at one batch at a time, within one call: one for all logs. */
 const sharedView: BatchView = new BatchView()
@@ -331,8 +267,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     options: AppendOptions = {},
   ): Promise<AppendAck> {
     try {
-      const level = this.#levelOption(options.level)
-      const expect = this.#expectOption(options.expect)
+      const level = levelOption(options.level, this.#env.settings.level)
+      const expect = expectOption(options.expect)
       const builder = this.#env.builders.take(this.#codecOption(options.compression))
       const now = this.#env.clock.now()
       if (!Array.isArray(input)) builder.add(input as RecordInput, now)
@@ -502,7 +438,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     },
   ): AppendedBatch {
     this.#assertWritable()
-    const expect = this.#expectOption(options.expect)
+    const expect = expectOption(options.expect)
     const batch = this.#check(bytes, start, end, options.allowZstd)
     return this.#store(batch, options.level ?? 'os', expect)
   }
@@ -635,7 +571,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
       this.#assertReplicated('appendAt')
       this.#assertWritable()
       knownOptions('appendAt', options, ['level'])
-      const level = this.#levelOption(options.level)
+      const level = levelOption(options.level, this.#env.settings.level)
       const run = checkRun(batches, {
         log: this.name,
         offset: integerOption('offset', offset, { default: Number.NaN, min: 0 }),
@@ -1006,7 +942,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   #readLevelOption(level: DurabilityLevel | undefined): DurabilityLevel {
-    return oneOfOption('level', level, { default: 'os', choices: levels })
+    return levelOption(level, 'os')
   }
 
   /** A cursor for reading without allocation; see LogCursor. */
@@ -1030,7 +966,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
         min: 1,
         max: this.#env.settings.maxBatchBytes,
       }),
-      level: this.#levelOption(options.level),
+      level: levelOption(options.level, this.#env.settings.level),
     })
   }
 
@@ -1461,34 +1397,9 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return offset as Offset
   }
 
-  #levelOption(level: DurabilityLevel | undefined): DurabilityLevel {
-    return oneOfOption('level', level, { default: this.#env.settings.level, choices: levels })
-  }
-
-  #expectOption(expect: number | undefined): number | undefined {
-    if (expect === undefined) return undefined
-    return integerOption('expect', expect, { default: 0, min: 0 })
-  }
-
   #codecOption(codec: CodecName | undefined): CodecName {
     const { compression } = this.#env.settings
     const preset = compression === 'producer' ? 'none' : compression
     return oneOfOption('compression', codec, { default: preset, choices: codecNames })
   }
-}
-
-function epochOption(epoch: number): number {
-  return integerOption('epoch', epoch, { default: Number.NaN, min: 0, max: 0x7fff_ffff })
-}
-
-function setProducer(builder: BatchBuilder, producer: AppendProducer): void {
-  knownOptions('producer', producer, ['id', 'epoch', 'sequence'])
-  const { id, epoch, sequence } = producer
-  // Required, unlike other options: there is nothing to assume.
-  const rule = { default: Number.NaN, min: 0 }
-  builder.setProducer({
-    producerId: integerOption('producer.id', id, rule),
-    producerEpoch: integerOption('producer.epoch', epoch, { ...rule, max: 0x7fff }),
-    baseSequence: integerOption('producer.sequence', sequence, { ...rule, max: maxSequence }),
-  })
 }

@@ -20,7 +20,8 @@ import {
 import type { Logger } from '../base/logger.ts'
 import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
 import type { DurabilityLevel, Offset } from '../base/types.ts'
-import type { Log, ReadFrom } from '../log/log.ts'
+import type { Log } from '../log/log.ts'
+import type { ReadFrom } from '../log/log-options.ts'
 import type { RecordStream } from '../log/record-stream.ts'
 import type { LogRecord } from '../record/record.ts'
 import {

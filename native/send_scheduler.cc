@@ -29,6 +29,8 @@ namespace {
 constexpr int64_t kTurnBytes = 512 * 1024;
 constexpr int64_t kTickBytes = 2 * 1024 * 1024;
 constexpr int kColdTurns = 2;
+// How long it counts what the page cache had: a slow client may come back after a minute.
+constexpr uint64_t kKnownMs = 1000;
 
 // Sends up to `count` bytes. Returns bytes sent, 0 only at the end of the file, or −errno.
 int64_t SendSome(int socket, int file, int64_t position, int64_t count) {
@@ -62,10 +64,13 @@ bool Transfer::Begin(SendScheduler* scheduler, napi_value object, napi_value don
 Transfer::Outcome Transfer::Advance() {
   if (is_cancelled_) error_ = ECANCELED;
   int64_t turn = std::min(remaining_, kTurnBytes);
-  if (error_ == 0 && turn > 0 && position_ + turn > cached_until_) {
+  uint64_t now_ms = uv_now(scheduler_->loop());
+  bool is_known = position_ + turn <= cached_until_ && now_ms - asked_ms_ < kKnownMs;
+  if (error_ == 0 && turn > 0 && !is_known) {
     turn = CachedBytes(file_, position_, turn);
     if (turn == 0) return Outcome::kCold;
     cached_until_ = position_ + turn;
+    asked_ms_ = now_ms;
   }
   return Send(turn);
 }

@@ -43,7 +43,8 @@ class Transfer {
   int64_t position_;
   int64_t remaining_;
   int64_t sent_ = 0;
-  int64_t cached_until_ = 0;  // what is before this position was in the page cache when asked
+  int64_t cached_until_ = 0;  // what is before this position was in the page cache
+  uint64_t asked_ms_ = 0;     // at this time of the loop
   int error_ = 0;
   bool is_cancelled_ = false;
   uv_work_t work_;            // of a cold turn; until it is over, this belongs to its thread

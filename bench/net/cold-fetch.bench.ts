@@ -4,11 +4,9 @@
 //           between them. First with what is in the page cache, then with an empty one, then the
 //           same with a disk that is slow to read (100 MB/s, 1,000 reads a second), as root.
 // Measures  MB/s of the consumer; ms from request to acknowledgement of the others. Linux only.
-import { spawnSync } from 'node:child_process'
-import { closeSync, fsyncSync, openSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inDataDirectory } from '../support/data-directory.ts'
+import { dropSegmentsFromCache } from '../support/page-cache.ts'
 import { ServerProcess } from '../support/server-process.ts'
 import { SlowDisk } from '../support/slow-disk.ts'
 import { percentile } from '../support/statistics.ts'
@@ -80,7 +78,7 @@ async function measure(
     // What the server compiles and reads for the first time is not the disk's.
     await consumer.fetchAll()
     for (let i = 0; i < 20; i++) await producer.appendOne('os')
-    if (isCold) emptyPageCache(directory)
+    if (isCold) dropSegmentsFromCache(directory)
     disk?.add(server.pid)
     const waits: number[] = []
     let isOver = false
@@ -106,18 +104,5 @@ async function measure(
     consumer.close()
     producer.close()
     await server.stop()
-  }
-}
-
-/** Of the log segments: what else the server has read stays. */
-function emptyPageCache(directory: string): void {
-  for (const entry of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
-    if (!entry.endsWith('.log')) continue
-    const path = join(directory, entry)
-    const fd = openSync(path, 'r')
-    fsyncSync(fd)
-    closeSync(fd)
-    // With no block to copy it is posix_fadvise(DONTNEED) on the whole file.
-    spawnSync('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none'])
   }
 }

@@ -2,12 +2,12 @@
 //           each read all of them; by the Java client; and fetched without being looked at, beside a
 //           bare sendfile loop.
 import { fileURLToPath } from 'node:url'
+import { dropSegmentsFromCache } from '../../support/page-cache.ts'
 import { atLeast, atMost, type Target } from '../../support/target.ts'
 import { onCore } from '../broker-peer.ts'
 import type { CompareBench, Contest, Side, Turn } from '../compare-bench.ts'
 import { consumerPerformance, perfConsume } from '../load/kafka-perf.ts'
 import { kibibyteRecords, type LoadResult } from '../load/load-tool.ts'
-import { dropSegmentsFromCache } from '../page-cache.ts'
 import { BareSendfile, bareAnswerBytes } from '../peers/bare-sendfile.ts'
 import { pairRatio, type Row } from '../row.ts'
 import { eachPinning, type Workload } from '../workload.ts'
@@ -62,7 +62,7 @@ function consumeContest(bench: CompareBench, consumed: Consumed): Contest {
     what: `${isCold ? 'cold' : 'hot'}, ${consumers} consumer${consumers === 1 ? '' : 's'}`,
     sides,
     async turn({ broker, core }) {
-      if (isCold) await dropSegmentsFromCache(bench.workshop, broker.directory)
+      if (isCold) dropSegmentsFromCache(broker.directory)
       const plan = { topic, partitions, records, consumers, core }
       return (await bench.metered(broker, () => broker.load.consume(plan))).measures
     },

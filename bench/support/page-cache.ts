@@ -1,13 +1,13 @@
 /** Makes the next reads cold, without a touch on what other processes have cached. */
+import { spawnSync } from 'node:child_process'
 import { closeSync, fdatasyncSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Workshop } from '../../peers/workshop.ts'
 
 /**
  * Writes back the log segments below a directory and drops their pages. Pages that a process has
- * mapped stay, so a server that maps its segments keeps those it has touched.
+ * mapped stay, so a server that maps its segments keeps those it has touched. Linux only.
  */
-export async function dropSegmentsFromCache(workshop: Workshop, directory: string): Promise<void> {
+export function dropSegmentsFromCache(directory: string): void {
   for (const entry of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
     if (!entry.endsWith('.log')) continue
     const path = join(directory, entry)
@@ -16,6 +16,7 @@ export async function dropSegmentsFromCache(workshop: Workshop, directory: strin
     closeSync(fd)
     // With no block to copy it is posix_fadvise(DONTNEED) on the whole file.
     const args = [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none']
-    await workshop.mustRun('dd', args, { log: 'page-cache.log' })
+    const { status, error, stderr } = spawnSync('dd', args, { encoding: 'utf8' })
+    if (status !== 0) throw error ?? new Error(`dd of ${path} failed: ${stderr}`)
   }
 }

@@ -185,7 +185,8 @@ export function* findMaxTimestamp(
   from: Offset,
 ): Steps<TimedOffset | undefined> {
   let newest: Segment | undefined
-  for (let next: Segment | undefined = segments.first; next !== undefined; ) {
+  let next: Segment | undefined = segments.floor(from) ?? segments.first
+  while (next !== undefined) {
     if (next.maxTimestamp > (newest?.maxTimestamp ?? -1)) newest = next
     yield
     next = segments.after(next)

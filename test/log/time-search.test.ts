@@ -78,6 +78,17 @@ describe('a search by time in steps', () => {
     }
   })
 
+  it('finds the youngest record when segments go that were below the start before', async () => {
+    for (let at = 0; at < count; at++) {
+      const { store, log } = await logOfSegments()
+      // As retention does: the new start is made durable before anything is deleted.
+      log.raiseStart(7)
+      const found = searched(log.searchMaxTimestamp(), at, () => log.freeBelow(log.startOffset))
+      expect(found ?? log.offsetOfMaxTimestamp()?.offset).toBe(count - 1)
+      await store.close()
+    }
+  })
+
   it('ends with an error when the log is closed', async () => {
     const { store, log } = await logOfSegments()
     const search = log.searchTimestamp(timeOf(9))

@@ -110,9 +110,7 @@ Napi::Value ReserveBlocks(const Napi::CallbackInfo& info) {
   int fd = -1;
   int64_t position = 0;
   int64_t length = 0;
-  if (!ReadDescriptor(info[0], "fd", &fd)) return env.Undefined();
-  if (!ReadBytes(info[1], "position", 0, &position)) return env.Undefined();
-  if (!ReadBytes(info[2], "length", 1, &length)) return env.Undefined();
+  if (!ReadFileRange(info, &fd, &position, &length)) return env.Undefined();
   bool is_reserved = false;
   int error = Reserve(fd, position, length, &is_reserved);
   if (error != 0) {

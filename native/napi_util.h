@@ -136,6 +136,13 @@ inline bool ReadBytes(const Napi::Value& value, const char* argument, int64_t le
   return ReadInteger(value, argument, static_cast<double>(least), kMaxSafeInteger, result);
 }
 
+// Reads `fd, position, length`, the first three arguments; the length is 1 or more.
+inline bool ReadFileRange(const Napi::CallbackInfo& info, int* fd, int64_t* position,
+                          int64_t* length) {
+  return ReadDescriptor(info[0], "fd", fd) && ReadBytes(info[1], "position", 0, position) &&
+         ReadBytes(info[2], "length", 1, length);
+}
+
 // Bytes of a Uint8Array; they stay where they are until the call into the addon returns.
 struct ByteRange {
   const uint8_t* data;

@@ -58,9 +58,7 @@ Napi::Value IsCached(const Napi::CallbackInfo& info) {
   int fd = -1;
   int64_t position = 0;
   int64_t length = 0;
-  if (!ReadDescriptor(info[0], "fd", &fd)) return env.Undefined();
-  if (!ReadBytes(info[1], "position", 0, &position)) return env.Undefined();
-  if (!ReadBytes(info[2], "length", 1, &length)) return env.Undefined();
+  if (!ReadFileRange(info, &fd, &position, &length)) return env.Undefined();
   return Napi::Boolean::New(env, CachedBytes(fd, position, length) == length);
 }
 

@@ -11,12 +11,16 @@ export function dropSegmentsFromCache(directory: string): void {
   for (const entry of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
     if (!entry.endsWith('.log')) continue
     const path = join(directory, entry)
-    const fd = openSync(path, 'r')
-    fdatasyncSync(fd)
-    closeSync(fd)
-    // With no block to copy it is posix_fadvise(DONTNEED) on the whole file.
-    const args = [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none']
-    const { status, error, stderr } = spawnSync('dd', args, { encoding: 'utf8' })
-    if (status !== 0) throw error ?? new Error(`dd of ${path} failed: ${stderr}`)
+    if (!dropFromCache(path)) throw new Error(`the pages of ${path} were not dropped`)
   }
+}
+
+/** The same of one file. @returns whether there was a `dd` that can. */
+export function dropFromCache(path: string): boolean {
+  const fd = openSync(path, 'r')
+  fdatasyncSync(fd)
+  closeSync(fd)
+  // With no block to copy it is posix_fadvise(DONTNEED) on the whole file.
+  const args = [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none']
+  return spawnSync('dd', args).status === 0
 }

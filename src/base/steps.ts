@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts'
 /** Work that may be left between its steps. */
 export type Steps<Result> = Generator<void, Result, void>
 
-/** What others may have to wait for the next step but one, beside the longest step. */
+/** For how long steps follow each other before others have a turn. */
 const turnMs = 5
 
 /** Runs all steps at once. */

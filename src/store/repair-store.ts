@@ -7,7 +7,6 @@
  * hole is one to report; the checkpoints come last. The store's own log comes first, and what stands
  * in for its lost records enters it in the same rename that takes them out.
  */
-
 import { silentLogger } from '../base/logger.ts'
 import { booleanOption, knownOptions } from '../base/option-fields.ts'
 import { drain } from '../base/steps.ts'
@@ -115,10 +114,13 @@ export async function repairStore(
 
 /** @throws StorageError a file cannot be read: what it holds may be whole, on another disk or another day. */
 async function inspectReadable(
-  ...given: Parameters<typeof inspectStore>
+  fileSystem: FileSystem,
+  path: string,
+  onProgress: (progress: CheckProgress) => void,
 ): Promise<StoreInspection> {
-  const inspection = await inspectStore(...given)
-  if (inspection.unreadable[0] !== undefined) throw inspection.unreadable[0]
+  const inspection = await inspectStore(fileSystem, path, onProgress)
+  const [unreadable] = inspection.unreadable
+  if (unreadable !== undefined) throw unreadable
   return inspection
 }
 

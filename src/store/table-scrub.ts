@@ -2,7 +2,6 @@
  * Snapshots of tables, as verify and repair see them: which are whole, and what can be read of one
  * that is not.
  */
-
 import { StoreFormatError } from '../base/errors.ts'
 import { drain } from '../base/steps.ts'
 import type { Offset } from '../base/types.ts'

@@ -9,8 +9,9 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { dropFromCache } from '../../bench/support/page-cache.ts'
 import type { NativeBinding, SendTarget } from '../../src/native/binding.ts'
-import { canDropFromPageCache, dropFromPageCache } from '../support/page-cache.ts'
+import { canDropFromCache } from '../support/page-cache.ts'
 import { openSocketPair, readBytes, type SocketPair } from '../support/socket-pair.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -362,7 +363,7 @@ function describeSendFile(
     it('sends what the page cache lacks between what it has, to many at once', async () => {
       const content = noise(9 * mebibyte, 15)
       const fd = openFile(content)
-      dropFromPageCache(join(directory(), 'file'))
+      dropFromCache(join(directory(), 'file'))
       for (const at of [0, 200_000, 3 * mebibyte, 7 * mebibyte]) {
         fs.readSync(fd, Buffer.alloc(5000), 0, 5000, at)
       }
@@ -381,7 +382,7 @@ function describeSendFile(
     it('can be cancelled while it waits for the disk, or for others that do', async () => {
       const content = noise(9 * mebibyte, 16)
       const fd = openFile(content)
-      dropFromPageCache(join(directory(), 'file'))
+      dropFromCache(join(directory(), 'file'))
       const pairs = await Promise.all(Array.from({ length: 6 }, openPair))
       const transfers = pairs.map(({ target }) => send(target, fd, 0, content.length))
       for (const { cancel } of transfers.slice(1)) cancel()
@@ -396,7 +397,7 @@ function describeSendFile(
     it('reports a cold file that ends inside the slice', async () => {
       const content = noise(mebibyte, 17)
       const fd = openFile(content)
-      dropFromPageCache(join(directory(), 'file'))
+      dropFromCache(join(directory(), 'file'))
       const { target, receiver } = await openPair()
       const { done } = send(target, fd, 100, 2 * mebibyte)
       const received = await readBytes(receiver, mebibyte - 100)
@@ -504,12 +505,12 @@ function describeFileOperations(
       }
     })
 
-    it.skipIf(!canDropFromPageCache())(
+    it.skipIf(!canDropFromCache())(
       'tells what the page cache lacks [skipped where nothing can be dropped from it]',
       () => {
         const fd = openFile(noise(4 * mebibyte, 18))
         expect(binding().isCached(fd, 0, 4 * mebibyte)).toBe(true)
-        dropFromPageCache(join(directory(), 'file'))
+        dropFromCache(join(directory(), 'file'))
         const cold = binding().kind === 'addon'
         expect(binding().isCached(fd, 0, 4 * mebibyte)).toBe(!cold)
         expect(binding().isCached(fd, mebibyte, 1)).toBe(!cold)

@@ -11,8 +11,8 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dropFromCache } from '../../bench/support/page-cache.ts'
 import { loadAddon } from '../../src/native/load-binding.ts'
-import { dropFromPageCache } from '../support/page-cache.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -120,7 +120,7 @@ describe.skipIf(!isLoadable)('lifetime of the addon [skipped where it does not l
     const cold = `${directory.path}/cold`
     writeFileSync(cold, Buffer.alloc(64 * mebibyte, 6))
     for (let round = 0; round < 5; round++) {
-      dropFromPageCache(cold)
+      dropFromCache(cold)
       const worker = startWorker(`
         const file = fs.openSync(${JSON.stringify(cold)}, 'r')
         const sockets = Array.from({ length: 8 }, () => net.connect(Number(port), '127.0.0.1'))

@@ -1,27 +1,21 @@
-/** Makes the next reads of a file cold, for tests of what is done then. */
-import { spawnSync } from 'node:child_process'
+/** Whether reads of a file can be made cold here, for tests of what is done then. */
 import * as fs from 'node:fs'
-import { binding } from '../../src/native/load-binding.ts'
+import { dropFromCache } from '../../bench/support/page-cache.ts'
+import { loadAddon } from '../../src/native/load-binding.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 
-/** Writes the file back and drops its pages, but for those that somebody has mapped or locked. */
-export function dropFromPageCache(path: string): void {
-  const fd = fs.openSync(path, 'r')
-  fs.fdatasyncSync(fd)
-  fs.closeSync(fd)
-  // With no block to copy it is posix_fadvise(DONTNEED) on the whole file.
-  spawnSync('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none'])
-}
-
-/** Whether that works here, and this binding can tell: not on tmpfs, nor with the portable one. */
-export function canDropFromPageCache(): boolean {
+/** And whether anybody can tell: not on tmpfs, nor without the addon. */
+export function canDropFromCache(): boolean {
   const directory = makeTemporaryDirectory()
   const path = `${directory.path}/probe`
   fs.writeFileSync(path, Buffer.alloc(100_000))
-  dropFromPageCache(path)
   const fd = fs.openSync(path, 'r')
-  const isCold = !binding.isCached(fd, 0, 100_000)
-  fs.closeSync(fd)
-  directory.remove()
-  return isCold
+  try {
+    return dropFromCache(path) && !loadAddon().isCached(fd, 0, 100_000)
+  } catch {
+    return false
+  } finally {
+    fs.closeSync(fd)
+    directory.remove()
+  }
 }

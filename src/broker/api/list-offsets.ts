@@ -8,7 +8,6 @@
  *
  * "None" is offset −1 without error, as when no record is that young.
  */
-
 import { inTurns, type Steps } from '../../base/steps.ts'
 import type { Log } from '../../log/log.ts'
 import { defineApi, type RequestOf } from '../../protocol/api.ts'

@@ -1,6 +1,7 @@
 // Whether the page cache has what is about to be read, so that nobody waits for the disk unawares: a read
-// that may not wait (RWF_NOWAIT, Linux 4.14) is refused with EAGAIN where it would. File systems that
-// know no such read, tmpfs among them, and other systems: everything counts as cached.
+// that may not wait (RWF_NOWAIT, Linux 4.14) is refused with EAGAIN where it would; newer kernels begin to
+// read what was missing then, without a wait. File systems that know no such read, tmpfs among them, and
+// other systems: everything counts as cached.
 #include <fcntl.h>
 #if defined(__linux__)
 #include <sys/syscall.h>

@@ -511,10 +511,14 @@ function describeFileOperations(
         const fd = openFile(noise(4 * mebibyte, 18))
         expect(binding().isCached(fd, 0, 4 * mebibyte)).toBe(true)
         const canTell = binding().kind === 'addon'
-        const isCold = () =>
-          !binding().isCached(fd, 0, 4 * mebibyte) && !binding().isCached(fd, mebibyte, 1)
-        expect(dropUntil(join(directory(), 'file'), () => !canTell || isCold())).toBe(true)
-        expect(isCold()).toBe(canTell)
+        // A look at a page may have it read, so that the next finds it.
+        for (const [position, length] of [
+          [0, 4 * mebibyte],
+          [mebibyte, 1],
+        ] as const) {
+          const isCold = () => binding().isCached(fd, position, length) !== canTell
+          expect(dropUntil(join(directory(), 'file'), isCold)).toBe(true)
+        }
         fs.readSync(fd, Buffer.alloc(4 * mebibyte))
         expect(binding().isCached(fd, 0, 4 * mebibyte)).toBe(true)
       },

@@ -22,7 +22,10 @@ async function written(
 ): Promise<Awaited<ReturnType<typeof openOn>>> {
   const store = await openOn(disk, { config })
   const log = await store.log('t')
-  for (let i = 0; i < batches; i++) await log.append(Buffer.alloc(batchBytes), { level: 'os' })
+  // Times of our own: how many batches share one decides what is read, and a clock's would be the
+  // machine's speed.
+  const value = Buffer.alloc(batchBytes)
+  for (let i = 0; i < batches; i++) await log.append({ value, timestamp: i + 1 }, { level: 'os' })
   return store
 }
 

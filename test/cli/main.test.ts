@@ -9,7 +9,7 @@ import {
   spawn,
 } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -43,6 +43,12 @@ async function startWith(variables: Record<string, string>, ...args: string[]) {
   const env = { ...process.env, ...variables }
   const child = spawn(process.execPath, [program, 'serve', ...args], { env })
   return { child, banner: await bannerOf(child) }
+}
+
+/** A server with one of its outputs on a device that is full. */
+function spawnWithFull(stdio: ('ignore' | 'pipe' | number)[]): ChildProcessWithoutNullStreams {
+  const args = [program, 'serve', '--ephemeral', '--port', '0', '--log-level', 'debug']
+  return spawn(process.execPath, args, { stdio }) as ChildProcessWithoutNullStreams
 }
 
 /** What a server says when it has begun to listen. */
@@ -315,6 +321,35 @@ describe('stratalog serve', () => {
     expect(Object.fromEntries(told)).toEqual(asked)
     expect(await stop(child, 'SIGTERM')).toBe(0)
   })
+
+  it.skipIf(!existsSync('/dev/full'))(
+    'serves on when its log cannot be written [needs /dev/full]',
+    async () => {
+      const full = openSync('/dev/full', 'w')
+      const child = spawnWithFull(['ignore', 'pipe', full])
+      closeSync(full)
+      const port = Number(/listening on \S+:(\d+)/.exec(await bannerOf(child))?.[1])
+      const client = await KafkaClient.connect(port)
+      for (const name of ['a', 'b']) {
+        const { topics } = await client.ask(metadataApi, 12, { topics: [{ name }] })
+        expect(topics[0]?.errorCode).toBe(0)
+      }
+      client.close()
+      expect(await stop(child, 'SIGTERM')).toBe(0)
+    },
+  )
+
+  it.skipIf(!existsSync('/dev/full'))(
+    'serves also when nobody can read its start lines [needs /dev/full]',
+    async () => {
+      const full = openSync('/dev/full', 'w')
+      const child = spawnWithFull(['ignore', full, 'pipe'])
+      closeSync(full)
+      const line = String((await once(child.stderr, 'data'))[0])
+      expect(JSON.parse(line)).toMatchObject({ msg: 'the start lines could not be printed' })
+      expect(await stop(child, 'SIGTERM')).toBe(0)
+    },
+  )
 
   it.skipIf(openFileLimit() === undefined)(
     'refuses, and says so, the connections it has no descriptors for, and goes on [needs /proc/self/limits]',

@@ -72,6 +72,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const { config, listeners, printsConfig, unknownVariables } = configure(args)
   const stop = stopSignal()
   const logger = operatorLogger(config.required('stratalog.log.level'))
+  serveWithoutStdout(logger)
   for (const variable of unknownVariables) {
     logger.warn({ variable }, 'an environment variable names no setting: it is ignored')
   }
@@ -287,6 +288,13 @@ async function open(directory: string, config: ServerConfig, logger: Logger): Pr
   } finally {
     bar.end()
   }
+}
+
+/** Nobody has to read the start lines, and a full disk may have no room for them: clients come first. */
+function serveWithoutStdout(logger: Logger): void {
+  process.stdout.removeAllListeners('error').on('error', (error) => {
+    logger.warn({ error: String(error) }, 'the start lines could not be printed')
+  })
 }
 
 /** Resolves with the first stop signal. A second one ends the process at once, as asked twice. */

@@ -53,6 +53,16 @@ const turnBytes = 512 * kibibyte
 /** How long a peer may take to close its side after we closed ours. */
 const lingerMs = 1000
 
+/** How sending fails when the peer, its machine or the way there is gone. */
+const goneCodes: ReadonlySet<string> = new Set([
+  'EPIPE',
+  'ECONNRESET',
+  'ECANCELED',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+
 /** One begun request. `answer` is undefined until it is known. */
 type Slot = { answer: Answer | undefined; isDropped: boolean; readonly requestBytes: number }
 
@@ -316,8 +326,9 @@ export class Connection {
 
   #onSendFailure(error: Error): void {
     if (this.#state === 'closed') return
-    const code = (error as Error & { code?: string }).code
-    const isPeerGone = code === 'EPIPE' || code === 'ECONNRESET' || code === 'ECANCELED'
+    const { code = '' } = error as Error & { code?: string }
+    // A socket that is destroyed already has failed by itself: whatever came after is its echo.
+    const isPeerGone = this.#socket.destroyed || goneCodes.has(code)
     const fields = { peer: this.peer, err: error }
     if (isPeerGone) this.#options.logger.debug(fields, 'peer gone while answers were sent')
     else this.#options.logger.error(fields, 'connection closed: an answer could not be sent')

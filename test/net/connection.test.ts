@@ -1,23 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { systemClock } from '../../src/base/clock.ts'
+import { afterEach, describe, expect, it } from 'vitest'
 import { ListenError } from '../../src/base/errors.ts'
+import type { KafkaServer, ServerOptions } from '../../src/net/server.ts'
+import type { RecordingLogger } from '../support/recording-logger.ts'
 import {
-  type Answer,
-  type ConnectionContext,
-  type FrameHandler,
-  type PendingAnswer,
-  RefusedRequestError,
-} from '../../src/broker/frame-handler.ts'
-import type { Listener } from '../../src/net/listeners.ts'
-import { type KafkaServer, listen, type ServerOptions } from '../../src/net/server.ts'
-import type { FileSlice } from '../../src/platform/file-slice.ts'
-import type { File } from '../../src/platform/file-system.ts'
-import { nodeFileSystem } from '../../src/platform/node-file-system.ts'
-import type { WirePart } from '../../src/protocol/wire-writer.ts'
-import { RecordingLogger } from '../support/recording-logger.ts'
+  framed,
+  loopback,
+  portOf,
+  type ScriptedHandler,
+  startScripted,
+} from '../support/scripted-server.ts'
 import { SteppedClock } from '../support/stepped-clock.ts'
 import { TcpClient } from '../support/tcp-client.ts'
 
@@ -25,95 +16,17 @@ import { TcpClient } from '../support/tcp-client.ts'
 //       trouble is its own.
 // Method: real loopback sockets; the handler does what a request's text says.
 
-const framed = (...parts: WirePart[]): Answer => {
-  const size = parts.reduce((sum, part) => sum + part.length, 0)
-  const prefix = Buffer.alloc(4)
-  prefix.writeInt32BE(size)
-  return { parts: [prefix, ...parts], sizeBytes: size + 4 }
-}
-
-/** Answers each request with its own text; `later:x` when `release('later:x')` is called. */
-class ScriptedHandler implements FrameHandler {
-  readonly seen: string[] = []
-  readonly contexts: ConnectionContext[] = []
-  readonly #open = new Map<string, (answer: Answer) => void>()
-  #watchers: (() => void)[] = []
-  makeAnswer: (text: string) => Answer = (text) => framed(Buffer.from(text))
-
-  handle(frame: Buffer, connection: ConnectionContext): Answer | PendingAnswer {
-    const text = frame.toString()
-    this.seen.push(text)
-    this.contexts.push(connection)
-    for (const watcher of this.#watchers) watcher()
-    const [verb] = text.split(':', 1)
-    if (verb === 'silent') return null
-    if (verb === 'refuse') {
-      throw new RefusedRequestError('no such thing', { apiKey: 99, apiVersion: 1, clientId: 'me' })
-    }
-    if (verb === 'crash') throw new TypeError('a bug')
-    if (verb === 'later' || verb === 'alone' || verb === 'park') {
-      return { answer: this.#wait(text, verb, connection), holdsNext: verb === 'alone' }
-    }
-    return this.makeAnswer(text)
-  }
-
-  #wait(text: string, verb: string, { signal }: ConnectionContext): Promise<Answer> {
-    return new Promise((resolve) => {
-      this.#open.set(text, resolve)
-      if (verb !== 'park') return
-      signal.addEventListener('abort', () => resolve(framed(Buffer.from('aborted'))))
-    })
-  }
-
-  release(text: string, answer: Answer = framed(Buffer.from(text))): void {
-    this.#open.get(text)!(answer)
-    this.#open.delete(text)
-  }
-
-  async until(count: number): Promise<void> {
-    if (this.seen.length >= count) return
-    await new Promise<void>((resolve) => {
-      this.#watchers.push(() => {
-        if (this.seen.length >= count) resolve()
-      })
-    })
-  }
-}
-
 let handler: ScriptedHandler
 let logger: RecordingLogger
 const servers: KafkaServer[] = []
 const clients: TcpClient[] = []
 
-const loopback: Listener = {
-  name: 'PLAINTEXT',
-  host: '127.0.0.1',
-  port: 0,
-  advertisedHost: undefined,
-  advertisedPort: undefined,
-}
-
-const portOf = (server: KafkaServer): number => server.endpoints[0]!.port
-
 async function start(options: Partial<ServerOptions> = {}): Promise<KafkaServer> {
-  handler = new ScriptedHandler()
-  logger = new RecordingLogger()
-  const server = await listen(handler, {
-    listeners: [loopback],
-    nodeIds: [1],
-    maxConnections: 100,
-    idleTimeoutMs: 600_000,
-    sendBufferBytes: -1,
-    maxRequestBytes: 1_000_000,
-    maxInFlightRequests: 64,
-    maxInFlightBytes: 4_000_000,
-    maxQueuedBytes: 1_000_000,
-    clock: systemClock,
-    logger,
-    ...options,
-  })
-  servers.push(server)
-  return server
+  const started = await startScripted(options)
+  handler = started.handler
+  logger = started.logger
+  servers.push(started.server)
+  return started.server
 }
 
 async function client(server: KafkaServer): Promise<TcpClient> {
@@ -401,94 +314,5 @@ describe('listening', () => {
     )
     await other.exchange(Buffer.from('x'))
     expect(handler.contexts[0]!.listener).toMatchObject({ host: 'log.test', port: 7 })
-  })
-})
-
-describe('file regions', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'stratalog-net-'))
-  const content = Buffer.alloc(9_000_000)
-  let file: File
-
-  beforeAll(() => {
-    for (let i = 0; i < content.length; i += 4) content.writeUInt32BE(i, i)
-    writeFileSync(join(directory, 'data'), content)
-    file = nodeFileSystem.open(join(directory, 'data'), 'read')
-  })
-
-  afterAll(() => {
-    file.close()
-    rmSync(directory, { recursive: true })
-  })
-
-  let released = 0
-  const slice = (position: number, length: number): FileSlice => {
-    let isReleased = false
-    return {
-      kind: 'file-slice',
-      file,
-      position,
-      length,
-      release() {
-        if (!isReleased) released++
-        isReleased = true
-      },
-    }
-  }
-
-  it.each([10, 5000, 32 * 1024, 300_000, 9_000_000])(
-    'of %i bytes arrive between the bytes around them, and are released',
-    async (length) => {
-      released = 0
-      const peer = await client(await start())
-      handler.makeAnswer = () =>
-        framed(
-          Buffer.from('head'),
-          slice(0, length),
-          Buffer.from('mid'),
-          slice(0, 7),
-          Buffer.from('tail'),
-        )
-      for (let i = 0; i < 3; i++) peer.send(Buffer.from('now'))
-      const expected = Buffer.concat([
-        Buffer.from('head'),
-        content.subarray(0, length),
-        Buffer.from('mid'),
-        content.subarray(0, 7),
-        Buffer.from('tail'),
-      ])
-      for (let i = 0; i < 3; i++) {
-        expect(Buffer.compare(await peer.receive(), expected)).toBe(0)
-      }
-      expect(released).toBe(6)
-    },
-  )
-
-  it('and plain answers stay in order behind a peer that reads slowly', async () => {
-    const peer = await client(await start())
-    handler.makeAnswer = (request) =>
-      request === 'file' ? framed(slice(0, content.length)) : framed(Buffer.from(request))
-    peer.socket.pause()
-    for (const request of ['a', 'file', 'b', 'file', 'c']) peer.send(Buffer.from(request))
-    await handler.until(5)
-    peer.socket.resume()
-    expect(await text(peer.receive())).toBe('a')
-    expect(Buffer.compare(await peer.receive(), content)).toBe(0)
-    expect(await text(peer.receive())).toBe('b')
-    expect(Buffer.compare(await peer.receive(), content)).toBe(0)
-    expect(await text(peer.receive())).toBe('c')
-  })
-
-  it('are released when the peer goes away before it read them', async () => {
-    released = 0
-    const peer = await client(await start())
-    handler.makeAnswer = () => framed(slice(0, content.length))
-    peer.socket.pause()
-    for (let i = 0; i < 4; i++) peer.send(Buffer.from('file'))
-    await handler.until(4)
-    handler.makeAnswer = (request) => framed(Buffer.from(request))
-    peer.close()
-    const other = await client(servers[0]!)
-    while (released < 4) await other.exchange(Buffer.from('tick'))
-    expect(released).toBe(4)
   })
 })

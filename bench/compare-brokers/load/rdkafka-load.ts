@@ -15,6 +15,8 @@ const lingerMs = 5
 const batchBytes = 64 * 1024
 const queuedRecords = 500_000
 
+const producedLine = /% \d+ messages produced \((\d+) bytes\), (\d+) delivered .* in (\d+)ms:.*$/m
+
 export class RdkafkaLoad implements LoadTool {
   readonly name = 'rdkafka_performance'
   readonly #workshop: Workshop
@@ -79,7 +81,9 @@ export class RdkafkaLoad implements LoadTool {
     const [command, all] = onCore(core, program, args)
     const options = { log: 'rdkafka.log', limitMs: 300_000 }
     const { code, stdout, stderr } = await this.#workshop.run(command, all, options)
-    if (code === 0) return stdout
+    // The generator's count of what it produced is one short now and then, and its exit code 1 with
+    // it: what was delivered, which is looked at, decides.
+    if (code === 0 || (code === 1 && producedLine.test(stdout))) return stdout
     const said = [...stdout.split('\n'), ...stderr.split('\n')].filter((line) => line !== '')
     throw new Error(`${basename(program)} ended with ${code}: ${said.at(-1)}`)
   }
@@ -115,8 +119,7 @@ function sumOf(results: readonly LoadResult[]): LoadResult {
 
 /** @throws when not all of them were delivered. */
 export function parseProduced(stdout: string, wanted: number): LoadResult {
-  const last = /% \d+ messages produced \((\d+) bytes\), (\d+) delivered .* in (\d+)ms:.*$/gm
-  const found = [...stdout.matchAll(last)].at(-1)
+  const found = [...stdout.matchAll(new RegExp(producedLine, 'gm'))].at(-1)
   if (found === undefined) throw new Error('rdkafka_performance did not say what it produced')
   const [, bytes, records, ms] = found.map(Number)
   if (records !== wanted) throw new Error(`${records} of ${wanted} records were delivered`)

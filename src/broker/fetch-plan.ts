@@ -9,6 +9,7 @@
  * An answer is due at once when anything is to be told (an error, a divergence) or when at least
  * `minBytes` may be read.
  */
+import { LogError } from '../base/errors.ts'
 import type { Log } from '../log/log.ts'
 import type { LogSlice } from '../log/log-search.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
@@ -53,8 +54,8 @@ export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
   readonly #maxBytes: number
   readonly #minBytes: number
   readonly #maxWaitMs: number
-  /** Readable bytes per entry, as last counted. */
-  readonly #available: number[]
+  /** Readable bytes per entry, as last counted; before that 1 where there are any. */
+  #available: number[]
   /** Something is to be told at once. */
   #isUrgent = false
 
@@ -66,7 +67,18 @@ export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
     this.#maxBytes = Math.max(0, Math.min(limits.maxBytes, broker.settings.fetchMaxBytes))
     this.#minBytes = Math.min(limits.minBytes, this.#maxBytes)
     this.#maxWaitMs = limits.maxWaitMs
-    this.#available = entries.map((entry) => this.#count(entry))
+    this.#available = entries.map((entry) => (this.#readableEnd(entry) === undefined ? 0 : 1))
+  }
+
+  /** `count` must be called before `isReady` can tell; that reads headers, so load `coldParts` first. */
+  mustCount(): boolean {
+    if (this.#maxWaitMs <= 0 || this.#isUrgent) return false
+    return this.#entries.some(({ log }, i) => this.#available[i] !== 0 && this.#isCounted(log))
+  }
+
+  /** Counts what may be read. */
+  count(): void {
+    this.#available = this.#entries.map((entry) => this.#count(entry))
   }
 
   /** Whether there is no reason to wait. */
@@ -130,17 +142,35 @@ export class FetchPlan<Entry extends FetchEntry = FetchEntry> {
 
   #count(entry: FetchEntry): number {
     const { asked, log } = entry
-    const problem = this.#problem(entry)
-    if (typeof log === 'number' || problem !== undefined) {
+    const upTo = this.#readableEnd(entry)
+    if (upTo === undefined || typeof log === 'number') return 0
+    if (!this.#isCounted(log)) return 1
+    try {
+      const limitBytes = Math.max(asked.partitionMaxBytes, 1)
+      return Math.min(log.availableBytes(asked.fetchOffset, upTo), limitBytes)
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error
+      // The read comes upon it too, and tells it of this partition alone.
       this.#isUrgent = true
       return 0
     }
+  }
+
+  /** Whoever is content with one byte need not have them counted, where batches are whole. */
+  #isCounted(log: Log | ErrorCode): boolean {
+    return typeof log !== 'number' && (this.#minBytes > 1 || log.isReplicated)
+  }
+
+  /** Where what may be read ends; undefined when there is nothing. */
+  #readableEnd(entry: FetchEntry): number | undefined {
+    const { asked, log } = entry
+    const problem = this.#problem(entry)
+    if (typeof log === 'number' || problem !== undefined) {
+      this.#isUrgent = true
+      return undefined
+    }
     const upTo = this.#upTo(log)
-    if (asked.fetchOffset >= upTo) return 0
-    const limitBytes = Math.max(asked.partitionMaxBytes, 1)
-    // Whoever is content with one byte need not have them counted, where batches are whole.
-    if (this.#minBytes <= 1 && !log.isReplicated) return 1
-    return Math.min(log.availableBytes(asked.fetchOffset, upTo), limitBytes)
+    return asked.fetchOffset < upTo ? upTo : undefined
   }
 
   #upTo(log: Log): number {

@@ -2,7 +2,8 @@
  * Goal: a fetch of what memory lacks waits for the disk alone, while all others are answered.
  * Method: a broker restarted on a simulated disk whose loads end when the test says so.
  */
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { SimFile } from '../../src/platform/sim-file.ts'
 import { BrokerHarness, batchOf, recordsOf } from '../support/broker-harness.ts'
 import { ColdDisk } from '../support/cold-disk.ts'
 
@@ -52,6 +53,35 @@ describe('a fetch of cold data', () => {
       { offset: 0, value: 'a' },
       { offset: 1, value: 'b' },
     ])
+    await broker.stop()
+  })
+
+  it('is not looked at before it is loaded, when more than a byte is wanted', async () => {
+    const broker = await restarted(['old'])
+    await broker.fetch('old', 2) // Opens the log.
+    const reads = vi.spyOn(SimFile.prototype, 'read')
+    const fetched = broker.fetch('old', 0, { minBytes: 10, maxWaitMs: 60_000 })
+    expect(await isDone(fetched)).toBe(false)
+    expect(cold!.loads).toBe(1)
+    const files = reads.mock.contexts as readonly SimFile[]
+    expect(files.filter(({ path }) => /old-0.*log$/.test(path))).toEqual([])
+    reads.mockRestore()
+    cold!.answer()
+    await new Promise((resolve) => setImmediate(resolve))
+    cold!.answer()
+    expect(recordsOf((await fetched).records!)).toHaveLength(2)
+    await broker.stop()
+  })
+
+  it('waits for as much as is wanted', async () => {
+    const broker = await restarted(['old'])
+    const fetched = broker.fetch('old', 0, { minBytes: 100, maxWaitMs: 60_000 })
+    await new Promise((resolve) => setImmediate(resolve))
+    cold!.restore()
+    cold = undefined
+    expect(await isDone(fetched)).toBe(false)
+    await broker.produce('old', batchOf(['c'.repeat(100)]))
+    expect(recordsOf((await fetched).records!)).toHaveLength(3)
     await broker.stop()
   })
 

@@ -6,7 +6,7 @@
  * wait is in fetch-plan.ts.
  */
 import { inTurns, type Steps } from '../../base/steps.ts'
-import { loadSlice } from '../../platform/file-slice.ts'
+import { type FileSlice, loadSlice } from '../../platform/file-slice.ts'
 import { defineApi, type RequestOf, type ResponseInputOf } from '../../protocol/api.ts'
 import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
 import {
@@ -158,6 +158,13 @@ export const fetch: ServedApi = serve(fetchApi, {
     const limits = { ...request, allowsZstd: apiVersion >= firstVersionOfZstd }
     const answer = (entries: SessionEntry[]) => {
       const plan = new FetchPlan(broker, limits, entries)
+      if (!plan.mustCount()) return answerInTime(plan)
+      return onceLoaded(plan.coldParts(), () => {
+        plan.count()
+        return answerInTime(plan)
+      })
+    }
+    const answerInTime = (plan: FetchPlan<SessionEntry>) => {
       if (plan.isReady()) return respondOnceWarm(plan, begun)
       return broker.parking
         .park({
@@ -207,9 +214,11 @@ function respondOnceWarm(
   plan: FetchPlan<SessionEntry>,
   begun: SessionFetch,
 ): Response | Promise<Response> {
-  const cold = plan.coldParts()
-  if (cold.length === 0) return respond(plan, begun)
-  return Promise.all(cold.map(loadSlice)).then(() => respond(plan, begun))
+  return onceLoaded(plan.coldParts(), () => respond(plan, begun))
+}
+
+function onceLoaded<T>(cold: readonly FileSlice[], work: () => T | Promise<T>): T | Promise<T> {
+  return cold.length === 0 ? work() : Promise.all(cold.map(loadSlice)).then(work)
 }
 
 /** One answer per topic, also when the request names a topic several times. */

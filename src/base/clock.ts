@@ -4,8 +4,11 @@ export interface Clock {
   now(): number
   /** Milliseconds, with fractions, since some moment: what differences are taken of. */
   elapsedMs(): number
-  /** Runs `task` once after `delayMs`. The timer does not keep the process alive. */
-  after(delayMs: number, task: () => void): Timer
+  /**
+   * Runs `task` once after `delayMs`. The timer keeps the process alive only when it is told to, since
+   * somebody waits for what `task` does.
+   */
+  after(delayMs: number, task: () => void, options?: { readonly keepsAlive?: boolean }): Timer
 }
 
 export interface Timer {
@@ -15,9 +18,9 @@ export interface Timer {
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsedMs: () => performance.now(),
-  after(delayMs, task) {
+  after(delayMs, task, { keepsAlive = false } = {}) {
     const handle = setTimeout(task, delayMs)
-    handle.unref()
+    if (!keepsAlive) handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
 }

@@ -1,6 +1,6 @@
 /**
  * Batches records sent one at a time: a batch goes out when it is large enough, when it has waited
- * `lingerMs`, or on `flush`. Every `send` has its own promise, resolved with the record's offset
+ * `lingerMs`, on `flush`, or when the log is closed. Every `send` has its own promise, resolved with the record's offset
  * and the level its batch reached.
  *
  * Memory is bounded: at most one batch is being built, and it is written the moment it is full.
@@ -37,6 +37,8 @@ export interface WriterTarget {
   ): { baseOffset: Offset; lastOffset: Offset }
   /** Resolves when everything below `offset` has reached `level`. */
   settled(level: DurabilityLevel, offset: number): Promise<void>
+  /** Calls `listener` before the log closes, while it takes appends; see `Log.onClosing`. */
+  onClosing(listener: () => void): () => void
 }
 
 /** Those who wait for the records of a batch, in their order; two arrays, so that no record needs an object. */
@@ -74,6 +76,7 @@ export class LogWriter {
   #waiting = new Waiting()
   #nowMs = 0
   #timer: Timer | undefined
+  #stopListening: (() => void) | undefined
   #isScheduled = false
   #unsettled = new Set<Promise<void>>()
   #isClosed = false
@@ -134,16 +137,22 @@ export class LogWriter {
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
+    const write = (): void => this.#write()
     if (this.#settings.lingerMs > 0) {
-      this.#timer = this.#target.clock.after(this.#settings.lingerMs, () => this.#write())
+      const { clock } = this.#target
+      this.#timer = clock.after(this.#settings.lingerMs, write, { keepsAlive: true })
     } else {
-      setImmediate(() => this.#write())
+      setImmediate(write)
     }
+    // What was sent before the log is closed is written.
+    this.#stopListening = this.#target.onClosing(write)
   }
 
   #write(): void {
     this.#timer?.cancel()
     this.#timer = undefined
+    this.#stopListening?.()
+    this.#stopListening = undefined
     this.#isScheduled = false
     const waiting = this.#waiting
     if (waiting.isEmpty) return

@@ -121,6 +121,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /** A run went into a frame, and listeners were not told. */
   #hasSettled = false
   #listeners: Set<() => void> | undefined
+  #closingListeners: Set<() => void> | undefined
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
   #generation = 0
@@ -1107,6 +1108,26 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   /**
+   * Calls `listener` when the log is closed, first, while it takes appends; when it goes away otherwise,
+   * right after it; at once when it has. Once at most, and not after the returned function is called.
+   */
+  onClosing(listener: () => void): () => void {
+    if (this.#state === 'closing' || this.#state === 'closed') {
+      listener()
+      return () => {}
+    }
+    this.#closingListeners ??= new Set()
+    this.#closingListeners.add(listener)
+    return () => this.#closingListeners?.delete(listener)
+  }
+
+  #tellClosing(): void {
+    const listeners = this.#closingListeners
+    this.#closingListeners = undefined
+    if (listeners !== undefined) for (const listener of listeners) listener()
+  }
+
+  /**
    * Drops records below `to` (at most the high watermark): readers get OffsetOutOfRangeError there.
    * Segments wholly below are deleted: their names are gone on return, their space is free
    * `file.delete.delay.ms` later. Durable on return. A lower `to` than the log start changes nothing.
@@ -1281,6 +1302,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    */
   async close(): Promise<boolean> {
     if (this.#state === 'closed') return true
+    this.#tellClosing()
     if (this.#isAsStored) {
       this.#end()
       return true
@@ -1364,6 +1386,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#flusher.end()
     this.#offsets.fail(new ClosedError(`${this.name} was closed`))
     for (const segment of this.#loaded.segments) segment.close()
+    this.#tellClosing()
     if (this.#listeners !== undefined) for (const listener of this.#listeners) listener()
   }
 

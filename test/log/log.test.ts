@@ -1,4 +1,4 @@
-/** Goal: one log as its callers see it: levels, failures, cursors, followers, writers, times. */
+/** Goal: one log as its callers see it: levels, failures, cursors, followers, times. */
 import { describe, expect, it } from 'vitest'
 import type { Log } from '../../src/log/log.ts'
 import { SimFileSystem } from '../../src/platform/sim-file-system.ts'
@@ -12,7 +12,6 @@ import {
   simDisk,
   valuesIn,
 } from '../support/log-inspection.ts'
-import { SteppedClock } from '../support/stepped-clock.ts'
 
 async function openLog(config: Record<string, string> = {}, disk = simDisk()) {
   const store = await openOn(disk)
@@ -300,55 +299,6 @@ describe('following', () => {
     const next = log.follow().next()
     log.truncate(0)
     await expect(next).rejects.toMatchObject({ code: 'ERR_OFFSET_OUT_OF_RANGE' })
-  })
-})
-
-describe('a writer', () => {
-  it('sends by size, by time and on close, and fails one bad record alone', async () => {
-    const { log } = await openLog()
-    const writer = log.writer({ lingerMs: 0, batchBytes: 300 })
-    const acks = [writer.send('a'), writer.send({ value: 'b' })]
-    const bad = writer.send({ value: 12 as never })
-    const huge = writer.send('x'.repeat(2000))
-    const last = writer.send('c')
-    await expect(bad).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
-    await expect(huge).rejects.toMatchObject({ code: 'ERR_BATCH_TOO_LARGE' })
-    expect((await Promise.all(acks)).map(({ offset }) => offset)).toEqual([0, 1])
-    await writer.close()
-    expect((await last).offset).toBe(2)
-    await expect(writer.send('d')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
-  })
-
-  it.each([
-    [0, 'shares a reading of the clock among a few records of one turn', [1000, 1000, 1031, 2033]],
-    [5, 'reads the clock for every record that waits longer', [1000, 1030, 1031, 2033]],
-  ])('with lingerMs %i %s', async (lingerMs, _, expected) => {
-    const clock = new SteppedClock(1000)
-    const log = await (await openOn(simDisk(), { clock })).log('t')
-    const writer = log.writer({ lingerMs, level: 'os' })
-    const sent = []
-    for (let i = 0; i < 34; i++) {
-      sent.push(writer.send('x'))
-      clock.advance(i === 0 ? 0 : 1)
-    }
-    await writer.flush()
-    clock.advance(1000)
-    sent.push(writer.send('y'))
-    await writer.close()
-    await Promise.all(sent)
-    const times: number[] = []
-    const cursor = log.cursor()
-    while (cursor.next()) times.push(cursor.timestamp)
-    expect([times[0], times[31], times[32], times[34]]).toEqual(expected)
-  })
-
-  it('lets a record with huge headers fail alone', async () => {
-    const { log } = await openLog()
-    const writer = log.writer({ lingerMs: 0, batchBytes: 900 })
-    const first = writer.send('a')
-    const huge = writer.send({ value: 'b', headers: { h: 'x'.repeat(2000) } })
-    await expect(huge).rejects.toMatchObject({ code: 'ERR_BATCH_TOO_LARGE' })
-    expect((await first).offset).toBe(0)
   })
 })
 

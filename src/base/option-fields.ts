@@ -87,6 +87,18 @@ export function oneOfOption<const Choice extends string | number>(
   return value
 }
 
+/** Something to end a wait with. */
+export function signalOption(value: AbortSignal | undefined): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value
+  throw new InvalidOptionError({ option: 'signal', value, expected: 'an AbortSignal' })
+}
+
+/** A function, which is called later. */
+export function functionOption<F>(option: string, value: F): F {
+  if (typeof value === 'function') return value
+  throw new InvalidOptionError({ option, value, expected: 'a function' })
+}
+
 /** An object with the named methods, such as a logger or a clock. */
 export function implementationOption<Contract extends object>(
   option: string,

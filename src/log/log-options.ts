@@ -1,4 +1,5 @@
 /** What the doors of a log take and answer, and the checks of it. */
+import { InvalidOptionError } from '../base/errors.ts'
 import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
 import type { DurabilityLevel, Offset } from '../base/types.ts'
 import type { BatchBuilder } from '../record/batch-builder.ts'
@@ -107,4 +108,13 @@ export function setProducer(builder: BatchBuilder, producer: AppendProducer): vo
     producerEpoch: integerOption('producer.epoch', epoch, { ...rule, max: 0x7fff }),
     baseSequence: integerOption('producer.sequence', sequence, { ...rule, max: maxSequence }),
   })
+}
+
+/** Refuses what `Log.reached` cannot wait for. */
+export function assertAwaited(level: DurabilityLevel | 'committed', offset: number): void {
+  if (level !== 'committed' && !levels.includes(level)) {
+    const expected = `one of ${[...levels, 'committed'].join(', ')}`
+    throw new InvalidOptionError({ option: 'level', value: level, expected })
+  }
+  integerOption('offset', offset, { default: Number.NaN, min: 0 })
 }

@@ -22,7 +22,7 @@ import {
   OffsetExhaustedError,
   OffsetOutOfRangeError,
 } from '../base/errors.ts'
-import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
+import { integerOption, knownOptions, oneOfOption, signalOption } from '../base/option-fields.ts'
 import { drain, type Steps } from '../base/steps.ts'
 import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
@@ -50,6 +50,7 @@ import {
   type Ack,
   type AppendAck,
   type AppendOptions,
+  assertAwaited,
   epochOption,
   expectOption,
   type FollowOptions,
@@ -833,14 +834,28 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * replicated is when it is appended.
    *
    * Rejects with the signal's reason, OffsetOutOfRangeError when it is truncated away, LogFailedError
-   * (not for `committed`), or ClosedError.
+   * (not for `committed`), ClosedError, or InvalidOptionError.
    */
   reached(
     level: DurabilityLevel | 'committed',
     offset: number,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
-    if (level === 'committed') return this.#committed(offset, options.signal)
+    try {
+      knownOptions('reached', options, ['signal'])
+      assertAwaited(level, offset)
+      return this.#reached(level, offset, signalOption(options.signal))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #reached(
+    level: DurabilityLevel | 'committed',
+    offset: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (level === 'committed') return this.#committed(offset, signal)
     if (level === 'memory') return Promise.resolve()
     if (this.#offsets.mark(level) >= offset) return Promise.resolve()
     try {
@@ -850,15 +865,15 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     }
     if (level === 'disk' && offset > this.#offsets.logEnd) {
       // There is nothing to flush before it is written.
-      const written = this.#offsets.reached('os', offset, options.signal)
-      return written.then(() => this.reached(level, offset, options))
+      const written = this.#offsets.reached('os', offset, signal)
+      return written.then(() => this.#reached(level, offset, signal))
     }
     if (level === 'disk') {
       this.#env.commit.request(this.#flusher)
       // The journal had failed before this log was opened.
       if (this.#failure !== undefined) return Promise.reject(this.#failure)
     }
-    return this.#offsets.reached(level, offset, options.signal)
+    return this.#offsets.reached(level, offset, signal)
   }
 
   async #committed(offset: number, signal: AbortSignal | undefined): Promise<void> {
@@ -868,12 +883,12 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   settled(level: DurabilityLevel, offset: number): Promise<void> {
-    return this.reached(level, offset)
+    return this.#reached(level, offset)
   }
 
   /** Makes everything appended so far durable. */
   flush(): Promise<void> {
-    return this.reached('disk', this.#offsets.logEnd)
+    return this.#reached('disk', this.#offsets.logEnd)
   }
 
   /** A failed flush or an unrepairable write: appends stop for good, reads go on. */
@@ -905,7 +920,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     const upTo = Math.min(to, end) as Offset
     return recordStream({
       cursor,
-      signal: options.signal,
+      signal: signalOption(options.signal),
       upTo: () => upTo,
       more: () => Promise.resolve(false),
     })
@@ -914,7 +929,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /** Reads records from `from` on and waits for new ones, until aborted or the log is closed. */
   follow(options: FollowOptions = {}): RecordStream {
     knownOptions('follow', options, ['from', 'verify', 'level', 'signal'])
-    const { signal } = options
+    const signal = signalOption(options.signal)
     const level = this.#readLevelOption(options.level)
     const from = options.from === undefined ? 'end' : options.from
     const cursor = this.cursor({ ...options, from })
@@ -1089,6 +1104,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * has, and the offset at which the next one begins; (−1, −1) when it is unknown.
    */
   endOfEpoch(epoch: number): EpochEnd {
+    integerOption('epoch', epoch, { default: Number.NaN, min: -(2 ** 31) })
     const { leaderEpoch, endOffset } = this
     // The current epoch begins at the log end even before its first record is there.
     if (epoch === leaderEpoch) return { epoch, endOffset }

@@ -11,7 +11,7 @@
  * (log/group-append.ts). One log or one table alone needs no group: a batch is atomic by itself.
  */
 import { ClosedError, ConflictError, InvalidOptionError } from '../base/errors.ts'
-import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
+import { functionOption, integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
 import type { DurabilityLevel, Offset } from '../base/types.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import { appendGroup, type GroupPart } from '../log/group-append.ts'
@@ -204,6 +204,7 @@ export async function runAtomicGroup(
   collect: (tx: AtomicTransaction) => void,
   options: AtomicOptions,
 ): Promise<AtomicAck> {
+  functionOption('collect', collect)
   knownOptions('atomic', options, ['level'])
   const level = oneOfOption('level', options.level, { default: host.level, choices: levels })
   const group = new Collector(host)

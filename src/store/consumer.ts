@@ -11,14 +11,9 @@
  * its own. A commit does not go back below what is committed, unless its handle sought back: of two
  * handles the one that is behind cannot undo the other's work.
  */
-import {
-  ClosedError,
-  InvalidOptionError,
-  OffsetOutOfRangeError,
-  StaleCommitError,
-} from '../base/errors.ts'
+import { ClosedError, OffsetOutOfRangeError, StaleCommitError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
-import { integerOption, knownOptions, oneOfOption } from '../base/option-fields.ts'
+import { integerOption, knownOptions, oneOfOption, signalOption } from '../base/option-fields.ts'
 import type { DurabilityLevel, Offset } from '../base/types.ts'
 import type { Log } from '../log/log.ts'
 import type { ReadFrom } from '../log/log-options.ts'
@@ -88,10 +83,7 @@ export class Consumer implements AsyncIterable<LogRecord> {
       default: 'error',
       choices: ['error', 'start'],
     })
-    const { signal } = options
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new InvalidOptionError({ option: 'signal', value: signal, expected: 'an AbortSignal' })
-    }
+    const signal = signalOption(options.signal)
     this.name = parts.name
     this.log = parts.log
     this.#parts = parts

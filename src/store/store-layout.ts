@@ -66,7 +66,8 @@ export function checkTopicName(topic: unknown): asserts topic is string {
     !/^[a-zA-Z0-9._-]+$/.test(topic) ||
     topic.length > maxTopicLength
   ) {
-    const shown = typeof topic === 'string' ? JSON.stringify(topic.slice(0, 80)) : String(topic)
+    const shown =
+      typeof topic === 'string' ? JSON.stringify(topic.slice(0, 80)) : `of type ${typeof topic}`
     throw new InvalidTopicError(
       `topic name ${shown} is not 1–${maxTopicLength} characters of a–z A–Z 0–9 . _ -`,
     )

@@ -20,7 +20,13 @@ import {
 } from '../base/errors.ts'
 import { forEachLimited } from '../base/for-each-limited.ts'
 import { Limiter } from '../base/limiter.ts'
-import { booleanOption, integerOption, knownOptions } from '../base/option-fields.ts'
+import {
+  booleanOption,
+  functionOption,
+  integerOption,
+  knownOptions,
+  oneOfOption,
+} from '../base/option-fields.ts'
 import { drain } from '../base/steps.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import { FlushCoordinator } from '../flush/flush-coordinator.ts'
@@ -594,7 +600,7 @@ export class Store {
     return this.#changing(name, async (topic) => {
       expectNoTable(topic)
       const entry = this.#metadata.topic(name) as TopicEntry
-      const config = this.topicConfig(change(entry.config))
+      const config = this.topicConfig(functionOption('change', change)(entry.config))
       await this.#metadata.putTopic(name, { ...entry, config: config.overrides })
       // Made anew: the defaults may have changed meanwhile.
       topic.configure(this.topicConfig(config.overrides))
@@ -612,7 +618,8 @@ export class Store {
   alterTopicDefaults(scope: DefaultsScope, change: (given: Defaults) => Defaults): Promise<void> {
     const changed = this.#defaultsChange.then(async () => {
       this.#assertOpen()
-      const given = change(this.#defaults[scope])
+      oneOfOption('scope', scope, { default: scope, choices: defaultsScopes })
+      const given = functionOption('change', change)(this.#defaults[scope])
       new TopicConfig(given)
       await this.#metadata.putDefaults(scope, given)
       this.#defaults = this.#defaults.with(scope, given)
@@ -1207,6 +1214,7 @@ export class Store {
   #known(name: string): Topic {
     const topic = this.#topics.get(name)
     if (topic === undefined || this.#pendingNames.has(name)) {
+      if (typeof name !== 'string') checkTopicName(name)
       throw new UnknownTopicError(`no topic ${name}`)
     }
     return topic

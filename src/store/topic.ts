@@ -81,8 +81,9 @@ export class Topic {
   log(index: number): Log {
     const log = this.partition(index)
     if (log !== undefined) return log
+    const asked = typeof index === 'number' ? index : `of type ${typeof index}`
     throw new UnknownPartitionError(
-      `topic ${this.name} has no partition ${index}: it has ${this.#partitionCount}`,
+      `topic ${this.name} has no partition ${asked}: it has ${this.#partitionCount}`,
     )
   }
 

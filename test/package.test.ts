@@ -131,6 +131,8 @@ await broker.close()
       const program = `import { openStore } from 'stratalog'
 const log = await (await openStore('./never')).log('t')
 await log.append({ key: 1, value: 'x' })
+// For the store's own rooms.
+log.settleInFrame()
 `
       writeFileSync(join(project, 'wrong.ts'), program)
       borrowNodeTypes()
@@ -139,6 +141,9 @@ await log.append({ key: 1, value: 'x' })
       const { status, stdout } = spawn(project, process.execPath, [tsc, ...flags, 'wrong.ts'])
       expect(status).not.toBe(0)
       expect(stdout).toContain('wrong.ts(3,')
+      expect(stdout).toContain(
+        "wrong.ts(5,5): error TS2339: Property 'settleInFrame' does not exist",
+      )
     })
 
     it('has a command that npx finds', () => {

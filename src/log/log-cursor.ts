@@ -70,7 +70,7 @@ export class LogCursor {
   #at = 0
   #chunkCount = 0
 
-  /** Made by `Log.cursor`. `from` lies in `[logStart, logEnd]`. */
+  /** Made by `Log.cursor`. `from` lies in `[logStart, logEnd]`. @internal */
   constructor(source: CursorSource, from: Offset, options: CursorOptions) {
     this.#source = source
     this.#options = options
@@ -311,6 +311,8 @@ export class LogCursor {
   /**
    * What the next chunk needs and memory lacks, if anything: who loads it (`file.load`) and releases it
    * before that chunk is due does not wait for the disk then.
+   *
+   * @internal
    */
   coldAhead(): FileSlice | undefined {
     if (this.#segment === undefined || !this.#isCurrent()) return undefined

@@ -81,7 +81,7 @@ export class LogWriter {
   #unsettled = new Set<Promise<void>>()
   #isClosed = false
 
-  /** Made by `Log.writer`. */
+  /** Made by `Log.writer`. @internal */
   constructor(target: WriterTarget, settings: WriterSettings) {
     this.#target = target
     this.#settings = settings

@@ -41,9 +41,9 @@ import type { SegmentList } from '../segment/segment-list.ts'
 import { AppendRun, maxRunBytes } from './append-run.ts'
 import { type BatchRun, checkRun } from './follower-append.ts'
 import type { EpochEnd } from './leader-epochs.ts'
-import { type CursorSource, LogCursor } from './log-cursor.ts'
+import { LogCursor } from './log-cursor.ts'
 import type { LogEnvironment } from './log-environment.ts'
-import { type FlushedLog, LogFlusher } from './log-flusher.ts'
+import { LogFlusher } from './log-flusher.ts'
 import type { LoadedLog } from './log-loader.ts'
 import { LogOffsets } from './log-offsets.ts'
 import {
@@ -70,7 +70,7 @@ import {
   sliceOf,
   type TimedOffset,
 } from './log-search.ts'
-import { LogWriter, type WriterTarget } from './log-writer.ts'
+import { LogWriter } from './log-writer.ts'
 import type { ProducerEntry } from './producer-state.ts'
 import {
   type RawBatches,
@@ -111,7 +111,11 @@ const savedStateBytes = 16 * mebibyte
 /** Producers a log remembers before it looks for expired ones. */
 const firstExpiryCheckAt = 1024
 
-export class Log implements FlushedLog, CursorSource, WriterTarget {
+/**
+ * One partition's log, from `store.log`. The store opens and closes it; what is marked internal is for
+ * the store's own rooms and not in the published types.
+ */
+export class Log {
   readonly name: string
   readonly #env: LogEnvironment
   /** Use `#loaded` and `#offsets`, which first write what waits. */
@@ -139,7 +143,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   #savedBytes = 0
   #indexSeal: IndexSeal | undefined
 
-  /** Made by the store from what `loadLog` found. */
+  /** Made by the store from what `loadLog` found. @internal */
   constructor(env: LogEnvironment, loaded: LoadedLog) {
     this.name = env.name
     this.#env = env
@@ -169,17 +173,19 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   get failure(): LogFailedError | undefined {
     return this.#failure
   }
-  /** Neither failed nor closed. */
+  /** Neither failed nor closed. @internal */
   get isOpen(): boolean {
     return this.#state === 'open' || this.#state === 'closing'
   }
+  /** @internal */
   get isFailed(): boolean {
     return this.#failure !== undefined
   }
-  /** What the store's coordinator makes durable. */
+  /** What the store's coordinator makes durable. @internal */
   get flushTarget(): FlushTarget {
     return this.#flusher
   }
+  /** @internal */
   get clock(): Clock {
     return this.#env.clock
   }
@@ -229,12 +235,15 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   }
 
   // CursorSource: for cursors of this floor.
+  /** @internal */
   get segments(): SegmentList {
     return this.#loaded.segments
   }
+  /** @internal */
   get offsets(): LogOffsets {
     return this.#offsets
   }
+  /** @internal */
   get generation(): number {
     return this.#generation
   }
@@ -242,12 +251,13 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   get truncations(): number {
     return this.#truncations
   }
-  /** Store only: the names of the segments tell the next open where the log starts. */
+  /** Store only: the names of the segments tell the next open where the log starts. @internal */
   get isStartTold(): boolean {
     const { segments } = this.#loaded
     if (this.#removal.isIncomplete || segments.count === 0) return false
     return segments.first.baseOffset === this.startOffset
   }
+  /** @internal */
   get isDense(): boolean {
     return this.#env.mayHaveGaps !== true
   }
@@ -330,17 +340,23 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return { offset, lastOffset, level: 'disk', isDuplicate: false }
   }
 
-  /** Hands to the kernel what waits for it. An error is that of the appends that waited. */
+  /**
+   * Hands to the kernel what waits for it. An error is that of the appends that waited.
+   * @internal
+   */
   settle(): void {
     if (this.#settle(false)) this.#tellListeners()
   }
 
-  /** The same for a frame of the journal that the kernel gets in this turn; then calls `tellSettled`. */
+  /**
+   * The same for a frame of the journal that the kernel gets in this turn; then calls `tellSettled`.
+   * @internal
+   */
   settleInFrame(): void {
     this.#hasSettled = this.#settle(true)
   }
 
-  /** Tells those who wait for appends of those that went into a frame. */
+  /** Tells those who wait for appends of those that went into a frame. @internal */
   tellSettled(): void {
     if (!this.#hasSettled) return
     this.#hasSettled = false
@@ -390,6 +406,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    *
    * @param level  what the caller will wait for.
    * @param expect offset the first record must get, else ConflictError; undefined: any.
+   *
+   * @internal
    */
   appendBuilt(builder: BatchBuilder, level: DurabilityLevel, expect?: number): AppendedBatch {
     this.#assertWritable()
@@ -662,36 +680,36 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
 
   // ---- for atomic groups; see group-append.ts
 
-  /** Whether this coordinator, and so its store, makes the log durable. */
+  /** Whether this coordinator, and so its store, makes the log durable. @internal */
   isOf(commit: FlushCoordinator): boolean {
     return this.#env.commit === commit
   }
 
-  /** Codec that batches of this log are stored with when their writer does not say. */
+  /** Codec that batches of this log are stored with when their writer does not say. @internal */
   get storedCodec(): CodecName {
     return this.#codecOption(undefined)
   }
 
-  /** Throws ConflictError unless the next record would get offset `expect`. */
+  /** Throws ConflictError unless the next record would get offset `expect`. @internal */
   assertEnd(expect: number): void {
     const found = this.endOffset
     if (found !== expect) throw new ConflictError({ log: this.name, expected: expect, found })
   }
 
-  /** Appends a batch from `encodeForGroup` by itself. */
+  /** Appends a batch from `encodeForGroup` by itself. @internal */
   appendEncoded(batch: Buffer, level: DurabilityLevel): AppendedBatch {
     this.#assertWritable()
     return this.#store({ bytes: batch, start: 0, end: batch.length, appendTimeMs: -1 }, level)
   }
 
-  /** The batch in `builder` as bytes of its own, checked, without a place yet. */
+  /** The batch in `builder` as bytes of its own, checked, without a place yet. @internal */
   encodeForGroup(builder: BatchBuilder): Buffer {
     this.#assertWritable()
     const { bytes, start, end } = this.#finish(builder)
     return Buffer.from(bytes.subarray(start, end))
   }
 
-  /** Makes the place of `batch` final, and puts it into the batch. */
+  /** Makes the place of `batch` final, and puts it into the batch. @internal */
   placeForGroup(batch: Buffer): GroupMember {
     this.#assertWritable()
     const view = sharedView.at(batch, 0)
@@ -701,7 +719,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return this.#flusher.groupMember(batch, (logEnd + view.lastOffsetDelta + 1) as Offset)
   }
 
-  /** Writes `batch`, whose group stands in the journal's frame `sequence`. Nobody is told yet. */
+  /**
+   * Writes `batch`, whose group stands in the journal's frame `sequence`. Nobody is told yet.
+   * @internal
+   */
   writeForGroup(batch: Buffer, sequence: number): void {
     const view = sharedView.at(batch, 0)
     this.#write(view, batch, 0, batch.length, { isJournaled: true })
@@ -712,6 +733,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * Takes back the batch at `position` of the active segment, where the log ended at `end`: another
    * log could not take its part of the group, whose frame says so. A log where that fails takes no
    * more appends; what is left in its file is cut when it is opened again.
+   *
+   * @internal
    */
   undoGroup(position: number, end: Offset): void {
     this.#generation++
@@ -734,7 +757,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     }
   }
 
-  /** Tells those who wait for appends. */
+  /** Tells those who wait for appends. @internal */
   tellGroupWritten(baseOffset: Offset): void {
     this.#flusher.schedule(baseOffset)
     this.#tellListeners()
@@ -821,7 +844,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#jitterMs = Math.floor(this.#env.random() * Math.min(segmentJitterMs, segmentMs))
   }
 
-  /** The settings were changed: what was drawn or timed by the old ones is so anew. */
+  /** The settings were changed: what was drawn or timed by the old ones is so anew. @internal */
   settingsChanged(): void {
     if (this.#state !== 'open') return
     this.#drawJitter()
@@ -882,6 +905,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     await this.#offsets.reached('highWatermark', offset, signal)
   }
 
+  /** @internal */
   settled(level: DurabilityLevel, offset: number): Promise<void> {
     return this.#reached(level, offset)
   }
@@ -891,7 +915,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return this.#reached('disk', this.#offsets.logEnd)
   }
 
-  /** A failed flush or an unrepairable write: appends stop for good, reads go on. */
+  /** A failed flush or an unrepairable write: appends stop for good, reads go on. @internal */
   fail(cause: unknown): void {
     if (!this.isOpen) return
     const reason = cause instanceof Error ? cause.message : String(cause)
@@ -1010,6 +1034,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
    * it by who must not wait for the disk, and released. Undefined when nothing is known to be missing.
    *
    * @throws OffsetOutOfRangeError `from` is outside `[startOffset, endOffset]`.
+   *
+   * @internal
    */
   coldPart(from: number): FileSlice | undefined {
     this.assertReadable()
@@ -1050,7 +1076,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return bytesBetween(this.#loaded.segments, from as Offset, upTo as Offset)
   }
 
-  /** What indexes alone tell of the way from `from` to the log end; see log-search.ts. */
+  /** What indexes alone tell of the way from `from` to the log end; see log-search.ts. @internal */
   indexedDistance(from: number): { readonly bytes: number; readonly timestamp: number } {
     this.assertReadable()
     this.#assertInRange(from)
@@ -1070,13 +1096,15 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /**
    * `offsetForTimestamp` in steps: each looks at one segment, whose index may have to be read first. What
    * happens to the log between them is minded.
+   *
+   * @internal
    */
   searchTimestamp(timestampMs: number): Steps<TimedOffset | undefined> {
     const timestamp = integerOption('timestamp', timestampMs, { default: 0, min: 0 })
     return this.#search(() => findByTimestamp(this.#loaded.segments, timestamp, this.startOffset))
   }
 
-  /** `offsetOfMaxTimestamp` in steps, as `searchTimestamp`. */
+  /** `offsetOfMaxTimestamp` in steps, as `searchTimestamp`. @internal */
   searchMaxTimestamp(): Steps<TimedOffset | undefined> {
     return this.#search(() => findMaxTimestamp(this.#loaded.segments, this.startOffset))
   }
@@ -1126,6 +1154,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /**
    * Calls `listener` when the log is closed, first, while it takes appends; when it goes away otherwise,
    * right after it; at once when it has. Once at most, and not after the returned function is called.
+   *
+   * @internal
    */
   onClosing(listener: () => void): () => void {
     if (this.#state === 'closing' || this.#state === 'closed') {
@@ -1158,6 +1188,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /**
    * Store only, the first half of a trim: readers see the new start, and nothing is deleted yet.
    * @returns what is to be made durable before `freeBelow`; undefined when it is so already.
+   *
+   * @internal
    */
   raiseStart(to: number): Offset | undefined {
     this.#assertWritable()
@@ -1177,7 +1209,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     return target
   }
 
-  /** Store only, the second half: the start is durable at `start` or above, so files may go. */
+  /**
+   * Store only, the second half: the start is durable at `start` or above, so files may go.
+   * @internal
+   */
   freeBelow(start: Offset): void {
     this.#assertWritable()
     if (start > this.#durableStart) this.#durableStart = start
@@ -1191,7 +1226,10 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#env.fileSystem.syncDirectorySync(this.directory)
   }
 
-  /** `flush` on this thread, of the segments themselves. @throws StorageError, LogFailedError. */
+  /**
+   * `flush` on this thread, of the segments themselves. @throws StorageError, LogFailedError.
+   * @internal
+   */
   flushNow(): void {
     try {
       this.#flusher.syncNow()
@@ -1315,6 +1353,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /**
    * Flushes, writes indexes and producer state, and closes the files. Waiters reject.
    * @returns whether everything is on stable storage, in place: false for a failed log.
+   *
+   * @internal
    */
   async close(): Promise<boolean> {
     if (this.#state === 'closed') return true
@@ -1367,6 +1407,8 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
   /**
    * Writes what lets recovery begin near the log end, if the log has grown enough since the last
    * time. The sync that follows makes it durable. @throws StorageError: nothing is lost by it.
+   *
+   * @internal
    */
   prepareCheckpoint(): void {
     if (this.#state !== 'open') return
@@ -1384,12 +1426,15 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     this.#indexSeal = active.sealIndexes()
   }
 
-  /** Index files that recovery can begin with; undefined when it begins at a segment's start. */
+  /**
+   * Index files that recovery can begin with; undefined when it begins at a segment's start.
+   * @internal
+   */
   get indexSeal(): IndexSeal | undefined {
     return this.#indexSeal
   }
 
-  /** Closes the files without flushing, because the log is about to be deleted. */
+  /** Closes the files without flushing, because the log is about to be deleted. @internal */
   abandon(): void {
     if (this.#state === 'closed') return
     this.#env.commit.forget(this.#flusher)
@@ -1406,6 +1451,7 @@ export class Log implements FlushedLog, CursorSource, WriterTarget {
     if (this.#listeners !== undefined) for (const listener of this.#listeners) listener()
   }
 
+  /** @internal */
   assertReadable(): void {
     if (this.#state === 'closed') throw new ClosedError(`${this.name} is closed`)
   }

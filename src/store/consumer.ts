@@ -76,7 +76,7 @@ export class Consumer implements AsyncIterable<LogRecord> {
   #mayGoBack = false
   #isClosed = false
 
-  /** Made by `store.consumer`. @throws InvalidOptionError, OffsetOutOfRangeError. */
+  /** Made by `store.consumer`. @throws InvalidOptionError, OffsetOutOfRangeError. @internal */
   constructor(parts: ConsumerParts, options: ConsumerOptions) {
     knownOptions('consumer', options, ['from', 'onOutOfRange', 'level', 'verify', 'signal'])
     oneOfOption('onOutOfRange', options.onOutOfRange, {
@@ -226,7 +226,7 @@ export class Consumer implements AsyncIterable<LogRecord> {
     this.hasCommitted()
   }
 
-  /** A commit was made: the next one does not go back below it. */
+  /** A commit was made: the next one does not go back below it. @internal */
   hasCommitted(): void {
     this.#mayGoBack = false
   }

@@ -737,7 +737,7 @@ export class Store {
     return this.#metadata.nextProducerId()
   }
 
-  /** Bytes of a partition's segments; its log is not opened for that. */
+  /** Bytes of a partition's segments; its log is not opened for that. @internal */
   partitionBytes(topic: Topic, partition: number): number {
     const log = topic.openLog(partition)
     if (log !== undefined) return log.sizeBytes
@@ -962,6 +962,8 @@ export class Store {
   /**
    * The settings of a topic that sets `overrides` itself. @throws InvalidOptionError for an unknown
    * name or a value out of range.
+   *
+   * @internal
    */
   topicConfig(overrides: Readonly<Record<string, string>> = {}): TopicConfig {
     return new TopicConfig(overrides, defaultLogSettings, this.#defaults.effective)

@@ -28,7 +28,7 @@ export class Topic {
   readonly #refused = new Map<number, Error>()
   readonly #open: (topic: Topic, partition: number) => Log
 
-  /** Made by the store, which passes how a partition's log is opened. */
+  /** Made by the store, which passes how a partition's log is opened. @internal */
   constructor(
     identity: { readonly name: string; readonly id: string; readonly table?: TableCodecs },
     partitionCount: number,
@@ -87,38 +87,38 @@ export class Topic {
     )
   }
 
-  /** The log of a partition when it is open already. */
+  /** The log of a partition when it is open already. @internal */
   openLog(index: number): Log | undefined {
     return this.#logs[index]
   }
 
-  /** Logs that are open now. */
+  /** Logs that are open now. @internal */
   openLogs(): Log[] {
     return this.#logs.filter((log) => log !== undefined)
   }
 
-  /** Store only: puts a log that was recovered at open in its place. */
+  /** Store only: puts a log that was recovered at open in its place. @internal */
   adopt(index: number, log: Log): void {
     this.#logs[index] = log
   }
 
-  /** Store only: the log could not be recovered; whoever asks for it gets `error`. */
+  /** Store only: the log could not be recovered; whoever asks for it gets `error`. @internal */
   refuse(index: number, error: Error): void {
     this.#refused.set(index, error)
   }
 
-  /** Store only. */
+  /** Store only. @internal */
   place(placement: Placement): void {
     this.#placement = placement
   }
 
-  /** Store only: the logs read their settings through this object. */
+  /** Store only: the logs read their settings through this object. @internal */
   configure(config: TopicConfig): void {
     this.#config = config
     for (const log of this.openLogs()) log.settingsChanged()
   }
 
-  /** Store only. */
+  /** Store only. @internal */
   grow(partitionCount: number): void {
     this.#partitionCount = partitionCount
   }

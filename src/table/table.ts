@@ -63,6 +63,7 @@ export class Table<Key, Value> {
   readonly #snapshots: TableSnapshots
   #isClosed = false
 
+  /** @internal */
   private constructor(
     env: TableEnvironment,
     settings: TableSettings<Key, Value>,
@@ -236,6 +237,8 @@ export class Table<Key, Value> {
   /**
    * Store only, of a table that is in no group: `put`, durable on return.
    * @throws as `put` rejects.
+   *
+   * @internal
    */
   putNow(key: Key, value: Value): void {
     const changes = this.encode([{ key, value }]) as Changes
@@ -433,7 +436,10 @@ export class Table<Key, Value> {
     }
   }
 
-  /** Store only: ends watchers and a snapshot that is being written. The log is closed by others. */
+  /**
+   * Store only: ends watchers and a snapshot that is being written. The log is closed by others.
+   * @internal
+   */
   async close(): Promise<void> {
     this.#isClosed = true
     for (const watcher of this.#watchers) watcher.end()

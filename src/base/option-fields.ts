@@ -4,6 +4,8 @@
  * or throws InvalidOptionError naming option, value and accepted range. Types are checked at run
  * time too: plain JavaScript callers and parsed files come through the same doors.
  */
+import { isAbsolute, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { InvalidOptionError } from './errors.ts'
 
 /** A whole number in `[min, max]`, both inclusive; `max` defaults to 2^53 − 1. */
@@ -85,6 +87,18 @@ export function oneOfOption<const Choice extends string | number>(
     throw new InvalidOptionError({ option, value, expected: `one of ${choices}` })
   }
   return value
+}
+
+/**
+ * The absolute path that a path or a `file:` URL means now: later the process may work in another
+ * directory.
+ */
+export function pathOption(option: string, value: string | URL): string {
+  const expected = 'a path, or a URL object with file:'
+  if (value instanceof URL && value.protocol === 'file:') return fileURLToPath(value)
+  const isPath = typeof value === 'string' && /^(?!file:)[^\0]+$/s.test(value)
+  if (!isPath) throw new InvalidOptionError({ option, value, expected })
+  return isAbsolute(value) ? value : resolve(value)
 }
 
 /** Something to end a wait with. */

@@ -1,6 +1,6 @@
 /** The public door of the server: options, their defaults and bounds, and what runs. */
 import { type Clock, systemClock } from '../base/clock.ts'
-import { InvalidOptionError } from '../base/errors.ts'
+import { ClosedError, InvalidOptionError } from '../base/errors.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import {
   booleanOption,
@@ -168,13 +168,14 @@ const names: readonly (keyof ServeOptions)[] = [
 /**
  * Serves `store` over TCP until `close`. Close the server before the store.
  *
- * @throws (rejects) InvalidOptionError; ListenError when the address cannot be had;
+ * @throws (rejects) InvalidOptionError; ClosedError; ListenError when the address cannot be had;
  *         StoreFormatError, CorruptionError when what is kept of consumer groups cannot be read.
  */
 export async function serve(store: Store, options: ServeOptions = {}): Promise<LogServer> {
   if (!(store instanceof Store)) {
     throw new InvalidOptionError({ option: 'store', value: store, expected: 'an open store' })
   }
+  if (!store.isOpen) throw new ClosedError(`store ${store.path} is closed`)
   knownOptions('serve', options, names)
   const brokerCount = integerOption('brokers', options.brokers, { default: 1, min: 1, max: 100 })
   const { nodeIds } = new Cluster(checkedNodeId(store, brokerCount), brokerCount)

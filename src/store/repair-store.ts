@@ -8,7 +8,7 @@
  * in for its lost records enters it in the same rename that takes them out.
  */
 import { silentLogger } from '../base/logger.ts'
-import { booleanOption, knownOptions } from '../base/option-fields.ts'
+import { booleanOption, knownOptions, pathOption } from '../base/option-fields.ts'
 import { drain } from '../base/steps.ts'
 import type { Offset } from '../base/types.ts'
 import { indexCheckpointFileName, writeSeals } from '../flush/index-checkpoint.ts'
@@ -65,7 +65,7 @@ export type RepairReport = {
 }
 
 /**
- * Checks the data directory at `path` as `verifyStore` does and plans what makes it whole again;
+ * Checks the data directory at `directory` as `verifyStore` does and plans what makes it whole again;
  * with `apply` it is done, and the directory is checked once more.
  *
  * Batches that are whole are kept, under their offsets. Bytes that are taken out go to side files,
@@ -78,11 +78,12 @@ export type RepairReport = {
  *         directory), StorageError, InvalidOptionError.
  */
 export async function repairStore(
-  path: string,
+  directory: string | URL,
   options: RepairOptions = {},
 ): Promise<RepairReport> {
   knownOptions('repairStore', options, ['apply', 'onProgress', 'fileSystem'])
   const isApplied = booleanOption('apply', options.apply, { default: false })
+  const path = pathOption('path', directory)
   const fileSystem = fileSystemOption(options.fileSystem)
   const onProgress = options.onProgress ?? (() => {})
   return withLock(fileSystem, path, async () => {

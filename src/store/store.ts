@@ -26,6 +26,7 @@ import {
   integerOption,
   knownOptions,
   oneOfOption,
+  pathOption,
 } from '../base/option-fields.ts'
 import { drain } from '../base/steps.ts'
 import type { DurabilityLevel } from '../base/types.ts'
@@ -123,7 +124,8 @@ export type TopicSpec = {
 export const maxPartitions = 100_000
 
 /**
- * Opens the data directory at `path`, making it when it is not there.
+ * Opens the data directory at `path`, making it when it is not there. What a relative path means is
+ * settled by the call.
  *
  * After an unclean stop every log is checked from its recovery point on, and torn tails are cut;
  * `onRecovery` reports. A log with damage below that point stays closed: whoever asks for it gets
@@ -132,11 +134,12 @@ export const maxPartitions = 100_000
  * @throws (rejects) InvalidOptionError, StoreLockedError (names the holder's pid),
  *         StoreFormatError, StorageError, CorruptionError (the store's own table is damaged).
  */
-export function openStore(path: string, options: StoreOptions = {}): Promise<Store> {
+export function openStore(path: string | URL, options: StoreOptions = {}): Promise<Store> {
   return Store.open(path, options)
 }
 
 export class Store {
+  /** The data directory, absolute. */
   readonly path: string
   readonly clusterId: string
   readonly nodeId: number
@@ -248,7 +251,8 @@ export class Store {
     })
   }
 
-  static async open(path: string, options: StoreOptions): Promise<Store> {
+  static async open(directory: string | URL, options: StoreOptions): Promise<Store> {
+    const path = pathOption('path', directory)
     const settings = checkStoreOptions(options)
     // Refuses bad defaults before anything is touched.
     new TopicConfig(settings.config)
@@ -768,6 +772,11 @@ export class Store {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** `close` was not called. */
+  get isOpen(): boolean {
+    return this.#closing === undefined
   }
 
   /** Resolves when no topic is being made or changed: a half would be there, or written after the lock. */

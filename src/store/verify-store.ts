@@ -1,6 +1,6 @@
 /** Checks a whole data directory, without changing anything in it. */
 import { StoreFormatError } from '../base/errors.ts'
-import { implementationOption, knownOptions } from '../base/option-fields.ts'
+import { implementationOption, knownOptions, pathOption } from '../base/option-fields.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import { nodeFileSystem } from '../platform/node-file-system.ts'
 import type { Finding } from './finding.ts'
@@ -29,7 +29,7 @@ export type VerifyReport = {
 }
 
 /**
- * Reads every byte of the data directory at `path` and reports what is wrong: each batch (size,
+ * Reads every byte of the data directory at `directory` and reports what is wrong: each batch (size,
  * format, checksum, offsets, leader epoch, every record decompressed and decoded), the borders of
  * segments, both indexes, snapshots of producers and tables, leader epochs, checkpoints,
  * `meta.properties`, topic ids and the store's own table.
@@ -41,10 +41,11 @@ export type VerifyReport = {
  *         directory), StorageError (what belongs to all logs cannot be read), InvalidOptionError.
  */
 export async function verifyStore(
-  path: string,
+  directory: string | URL,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
   knownOptions('verifyStore', options, ['onProgress', 'fileSystem'])
+  const path = pathOption('path', directory)
   const fileSystem = fileSystemOption(options.fileSystem)
   return withLock(fileSystem, path, async () => {
     const inspection = await inspectStore(fileSystem, path, options.onProgress ?? (() => {}))

@@ -5,6 +5,7 @@ import { joinGroupApi } from '../../src/broker/api/join-group.ts'
 import { metadataApi } from '../../src/broker/api/metadata.ts'
 import { produceApi } from '../../src/broker/api/produce.ts'
 import { type LogServer, type ServeOptions, serve } from '../../src/net/serve.ts'
+import { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { errorCodes } from '../../src/protocol/error-codes.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import { batchOf, recordsOf } from '../support/broker-harness.ts'
@@ -201,6 +202,14 @@ describe('serve', () => {
     const served = serve(store, { port: 0, [option]: value })
     await expect(served).rejects.toThrow(InvalidOptionError)
     await expect(served).rejects.toThrow(message)
+  })
+
+  it('refuses a store that is closed', async () => {
+    const store = await openStore('/data', {
+      fileSystem: new SimFileSystem({ seed: 1, directories: ['/data'] }),
+    })
+    await store.close()
+    await expect(serve(store, { port: 0 })).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
   it('refuses what is no store', async () => {

@@ -8,7 +8,7 @@
  * in for its lost records enters it in the same rename that takes them out.
  */
 import { silentLogger } from '../base/logger.ts'
-import { booleanOption, knownOptions, pathOption } from '../base/option-fields.ts'
+import { booleanOption, functionOption, knownOptions, pathOption } from '../base/option-fields.ts'
 import { drain } from '../base/steps.ts'
 import type { Offset } from '../base/types.ts'
 import { indexCheckpointFileName, writeSeals } from '../flush/index-checkpoint.ts'
@@ -85,7 +85,7 @@ export async function repairStore(
   const isApplied = booleanOption('apply', options.apply, { default: false })
   const path = pathOption('path', directory)
   const fileSystem = fileSystemOption(options.fileSystem)
-  const onProgress = options.onProgress ?? (() => {})
+  const onProgress = functionOption('onProgress', options.onProgress ?? (() => {}))
   return withLock(fileSystem, path, async () => {
     const inspect = () => inspectReadable(fileSystem, path, onProgress)
     let inspection = await inspect()

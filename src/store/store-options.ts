@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../base/errors.ts'
 import { poolThreads } from '../base/for-each-limited.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import {
+  functionOption,
   implementationOption,
   integerOption,
   knownOptions,
@@ -178,8 +179,11 @@ export function checkStoreOptions(options: StoreOptions): StoreSettings {
       default: 5 * minuteMs,
       min: 1,
     }),
-    onRetentionWarning: options.onRetentionWarning ?? (() => {}),
-    onRecovery: options.onRecovery ?? (() => {}),
+    onRetentionWarning: functionOption(
+      'onRetentionWarning',
+      options.onRetentionWarning ?? (() => {}),
+    ),
+    onRecovery: functionOption('onRecovery', options.onRecovery ?? (() => {})),
     logger: implementationOption('logger', options.logger, {
       default: silentLogger,
       methods: ['debug', 'info', 'warn', 'error'],

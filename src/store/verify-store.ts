@@ -1,6 +1,11 @@
 /** Checks a whole data directory, without changing anything in it. */
 import { StoreFormatError } from '../base/errors.ts'
-import { implementationOption, knownOptions, pathOption } from '../base/option-fields.ts'
+import {
+  functionOption,
+  implementationOption,
+  knownOptions,
+  pathOption,
+} from '../base/option-fields.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import { nodeFileSystem } from '../platform/node-file-system.ts'
 import type { Finding } from './finding.ts'
@@ -47,8 +52,9 @@ export async function verifyStore(
   knownOptions('verifyStore', options, ['onProgress', 'fileSystem'])
   const path = pathOption('path', directory)
   const fileSystem = fileSystemOption(options.fileSystem)
+  const onProgress = functionOption('onProgress', options.onProgress ?? (() => {}))
   return withLock(fileSystem, path, async () => {
-    const inspection = await inspectStore(fileSystem, path, options.onProgress ?? (() => {}))
+    const inspection = await inspectStore(fileSystem, path, onProgress)
     const logs = [inspection.systemLog, ...inspection.logs]
     const segments = logs.flatMap((log) => log.segments)
     const isDamage = ({ severity }: Finding) => severity === 'damage'

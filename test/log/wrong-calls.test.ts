@@ -4,7 +4,9 @@
  */
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Log } from '../../src/log/log.ts'
-import type { Store } from '../../src/store/store.ts'
+import { repairStore } from '../../src/store/repair-store.ts'
+import { openStore, type Store } from '../../src/store/store.ts'
+import { verifyStore } from '../../src/store/verify-store.ts'
 import { openOn, simDisk } from '../support/log-inspection.ts'
 
 const wrong = (value: unknown) => value as never
@@ -57,6 +59,16 @@ describe('a call with a value of the wrong type', () => {
     const code = kind === 'topic' ? 'ERR_TOPIC_INVALID' : invalid.code
     // Thrown or rejected: a call in an async function does both alike.
     for (const call of calls) await expect((async () => call())()).rejects.toMatchObject({ code })
+  })
+
+  it('of what is to be told is refused before anything is opened', async () => {
+    const telling = [
+      () => openStore('/data', { onRecovery: wrong(5), fileSystem: simDisk() }),
+      () => openStore('/data', { onRetentionWarning: wrong('log'), fileSystem: simDisk() }),
+      () => verifyStore('/data', { onProgress: wrong({}), fileSystem: simDisk() }),
+      () => repairStore('/data', { onProgress: wrong({}), fileSystem: simDisk() }),
+    ]
+    for (const call of telling) await expect((async () => call())()).rejects.toMatchObject(invalid)
   })
 
   it('of a partition or an epoch is refused', () => {

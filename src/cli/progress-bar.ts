@@ -1,9 +1,13 @@
 /** One line on a terminal that shows how far a long job is; silent when stderr is no terminal. */
+import { isatty } from 'node:tty'
+
 const width = 30
 const redrawMs = 50
 
 export class ProgressBar {
   readonly #label: string
+  // Asking process.stderr would make a pipe non-blocking, under the server's log too.
+  readonly #isTerminal = isatty(2)
   #drawnMs = 0
   #isShown = false
 
@@ -13,7 +17,7 @@ export class ProgressBar {
 
   update(done: number, total: number, note = ''): void {
     const now = Date.now()
-    if (!process.stderr.isTTY || (now - this.#drawnMs < redrawMs && done < total)) return
+    if (!this.#isTerminal || (now - this.#drawnMs < redrawMs && done < total)) return
     this.#drawnMs = now
     this.#isShown = true
     const part = total === 0 ? 1 : Math.min(done / total, 1)

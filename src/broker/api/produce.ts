@@ -242,7 +242,7 @@ function settle(
       resolve()
     })
     for (const one of pending) {
-      one.log.reached(one.level, one.endOffset).then(
+      one.log.settled(one.level, one.endOffset).then(
         () => end(one),
         (error: unknown) => end(one, error),
       )

@@ -12,6 +12,7 @@ export type LogErrorCode =
   | 'ERR_BATCH_TOO_LARGE'
   | 'ERR_BATCH_MAGIC'
   | 'ERR_CODEC_UNSUPPORTED'
+  | 'ERR_CODEC_UNAVAILABLE'
   | 'ERR_TIMESTAMP_OUT_OF_BOUNDS'
   | 'ERR_OFFSET_OUT_OF_RANGE'
   | 'ERR_OFFSET_EXHAUSTED'
@@ -133,6 +134,24 @@ export class UnsupportedMagicError extends LogError {
 export class UnsupportedCodecError extends LogError {
   override readonly name = 'UnsupportedCodecError'
   override readonly code = 'ERR_CODEC_UNSUPPORTED'
+}
+
+/**
+ * The package of a codec does not load in this installation. It says nothing of the bytes: they may
+ * be whole.
+ */
+export class CodecUnavailableError extends LogError {
+  override readonly name = 'CodecUnavailableError'
+  override readonly code = 'ERR_CODEC_UNAVAILABLE'
+  readonly codec: string
+
+  constructor(details: { codec: string; package: string }, options?: ErrorOptions) {
+    super(
+      `codec ${details.codec} cannot be used: the package ${details.package} does not load here; install it for this platform, with its optional dependencies`,
+      options,
+    )
+    this.codec = details.codec
+  }
 }
 
 /**

@@ -9,6 +9,7 @@ const codes: Record<LogErrorCode, ErrorCode> = {
   ERR_BATCH_TOO_LARGE: errorCodes.messageTooLarge,
   ERR_BATCH_MAGIC: errorCodes.invalidRecord,
   ERR_CODEC_UNSUPPORTED: errorCodes.unsupportedCompressionType,
+  ERR_CODEC_UNAVAILABLE: errorCodes.unsupportedCompressionType,
   ERR_TIMESTAMP_OUT_OF_BOUNDS: errorCodes.invalidTimestamp,
   ERR_OFFSET_OUT_OF_RANGE: errorCodes.offsetOutOfRange,
   ERR_OFFSET_EXHAUSTED: errorCodes.kafkaStorageError,

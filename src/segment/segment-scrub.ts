@@ -10,7 +10,7 @@
  * value may look like a batch, so one is taken only if whole batches lead from it to a place known
  * to be a border: one the offset index names, the end of the file, or the recovery point.
  */
-import { LogError } from '../base/errors.ts'
+import { CodecUnavailableError, LogError } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
 import { crc32c } from '../platform/crc32c.ts'
 import type { File } from '../platform/file-system.ts'
@@ -227,8 +227,8 @@ class SegmentScrub implements ScrubbedSegment {
       while (cursor.next()) cursor.headers()
       return undefined
     } catch (error) {
-      if (error instanceof LogError) return error.message
-      throw error
+      if (error instanceof CodecUnavailableError || !(error instanceof LogError)) throw error
+      return error.message
     }
   }
 

@@ -4,7 +4,12 @@
  *
  * The directory must be locked by the caller.
  */
-import { StorageError, StoreFormatError } from '../base/errors.ts'
+import {
+  CodecUnavailableError,
+  type LogError,
+  StorageError,
+  StoreFormatError,
+} from '../base/errors.ts'
 import { silentLogger } from '../base/logger.ts'
 import type { Offset } from '../base/types.ts'
 import { indexCheckpointFileName, readSeals } from '../flush/index-checkpoint.ts'
@@ -58,7 +63,7 @@ export type StoreInspection = {
   /** Everything that was found, logs included. */
   readonly findings: readonly Finding[]
   /** Why logs are not among `logs`: a file of theirs cannot be read. */
-  readonly unreadable: readonly StorageError[]
+  readonly unreadable: readonly LogError[]
   readonly logs: readonly ScrubbedLog[]
   readonly systemLog: ScrubbedLog
   readonly table: TableContent
@@ -98,7 +103,7 @@ class Inspection {
   readonly #path: string
   readonly #onProgress: (progress: CheckProgress) => void
   readonly #findings: Finding[] = []
-  readonly #unreadable: StorageError[] = []
+  readonly #unreadable: LogError[] = []
   readonly #entries = new Map<string, unknown>()
   readonly #records = new RecordCursor()
   /** Changes of the store's table below are in the snapshot that was read. */
@@ -258,8 +263,8 @@ class Inspection {
     try {
       return await this.#scrub(facts, () => {})
     } catch (error) {
-      if (!(error instanceof StorageError) || isOutOfDescriptors(error)) throw error
-      const { path } = error
+      if (!isAboutOneLog(error)) throw error
+      const path = error instanceof StorageError ? error.path : facts.directory
       const message = error.message.replace(` ${path}`, '')
       this.#unreadable.push(error)
       this.#findings.push({
@@ -392,6 +397,12 @@ class Inspection {
     }
     return isWrong
   }
+}
+
+/** What keeps one log from being read, and says nothing of the others. */
+function isAboutOneLog(error: unknown): error is StorageError | CodecUnavailableError {
+  if (error instanceof StorageError) return !isOutOfDescriptors(error)
+  return error instanceof CodecUnavailableError
 }
 
 /** Whether the store's epoch bounds those of a topic's logs. */

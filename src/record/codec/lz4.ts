@@ -16,10 +16,9 @@
  * its raw block functions are used. Their size prefix (u32) is as long as the frame's: compressing
  * turns one into the other in place.
  */
-import { createRequire } from 'node:module'
 import { CorruptBatchError } from '../../base/errors.ts'
 import { kibibyte } from '../../base/units.ts'
-import { brokenData, type Codec, tooLarge } from './codec.ts'
+import { brokenData, type Codec, codecPackage, tooLarge } from './codec.ts'
 import { xxhash32 } from './xxhash32.ts'
 
 const writtenHeader = Buffer.from('04224d18604082', 'hex')
@@ -32,14 +31,7 @@ const prefixSize = 4
 const maxRatio = 255
 const ratioSlack = 64
 
-type Lz4 = typeof import('lz4-napi')
-let loaded: Lz4 | undefined
-
-/** The package is loaded when the first batch needs it: start-up must not pay for it. */
-function lz4(): Lz4 {
-  loaded ??= createRequire(import.meta.url)('lz4-napi') as Lz4
-  return loaded
-}
+const lz4 = codecPackage<typeof import('lz4-napi')>('lz4', 'lz4-napi')
 
 export const lz4Codec: Codec = {
   /** The package has one (fast) compressor: `level` changes nothing. */
@@ -148,9 +140,10 @@ function compressedBlock(
   const input = Buffer.allocUnsafe(prefixSize + end - start)
   input.writeUInt32LE(cap, 0)
   input.set(bytes.subarray(start, end), prefixSize)
+  const { uncompressSync } = lz4()
   let plain: Buffer
   try {
-    plain = lz4().uncompressSync(input)
+    plain = uncompressSync(input)
   } catch (error) {
     // The library stops at the cap. If the bound made it, the block was too large for the bound.
     if (cap < possible) throw tooLarge(maxBytes + 1, maxBytes)

@@ -12,11 +12,10 @@
  * A raw block begins with its uncompressed size as an unsigned varint, so the whole result is
  * known, and bounded, before anything is decompressed.
  */
-import { createRequire } from 'node:module'
 import { CorruptBatchError } from '../../base/errors.ts'
 import { kibibyte } from '../../base/units.ts'
 import { readInt32, writeInt32 } from '../int64.ts'
-import { brokenData, type Codec, tooLarge } from './codec.ts'
+import { brokenData, type Codec, codecPackage, tooLarge } from './codec.ts'
 
 const header = Buffer.from('82534e41505059000000000100000001', 'hex')
 const magicSize = 8
@@ -26,14 +25,7 @@ const magicAsLength = readInt32(header, 0)
 /** The densest element of the format makes 64 bytes of 3. */
 const maxRatio = 22
 
-type Snappy = typeof import('snappy')
-let loaded: Snappy | undefined
-
-/** The package is loaded when the first batch needs it: start-up must not pay for it. */
-function snappy(): Snappy {
-  loaded ??= createRequire(import.meta.url)('snappy') as Snappy
-  return loaded
-}
+const snappy = codecPackage<typeof import('snappy')>('snappy', 'snappy')
 
 export const snappyCodec: Codec = {
   compress(bytes) {
@@ -78,8 +70,9 @@ function isFramed(bytes: Buffer): boolean {
 }
 
 function uncompress(block: Buffer): Buffer {
+  const { uncompressSync } = snappy()
   try {
-    return snappy().uncompressSync(block) as Buffer
+    return uncompressSync(block) as Buffer
   } catch (error) {
     throw brokenData('snappy', error)
   }

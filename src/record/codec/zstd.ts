@@ -8,10 +8,9 @@
  * first (zstd-frame.ts). That measure rounds each compressed block up to 128 KiB, hence the slack
  * before it refuses, and a final exact check.
  */
-import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
 import { mebibyte } from '../../base/units.ts'
-import { brokenData, type Codec, tooLarge } from './codec.ts'
+import { brokenData, type Codec, codecPackage, tooLarge } from './codec.ts'
 import { findZstdFrames, type ZstdFrame } from './zstd-frame.ts'
 
 const defaultLevel = 3
@@ -64,14 +63,8 @@ function makeZlibCodec(implementation: ZlibWithZstd): Codec {
   }
 }
 
-type ZstdPackage = typeof import('@toondepauw/node-zstd')
-let loaded: ZstdPackage | undefined
-
-/** The package is loaded when the first batch needs it: start-up must not pay for it. */
-function zstdPackage(): ZstdPackage {
-  loaded ??= createRequire(import.meta.url)('@toondepauw/node-zstd') as ZstdPackage
-  return loaded
-}
+const packageName = '@toondepauw/node-zstd'
+const zstdPackage = codecPackage<typeof import('@toondepauw/node-zstd')>('zstd', packageName)
 
 /** Levels −7 … 22; lower ones count as −7. */
 export const packageZstdCodec: Codec = {

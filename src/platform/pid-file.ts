@@ -94,10 +94,20 @@ export function readText(path: string): string | undefined {
   try {
     return fs.readFileSync(path, 'latin1')
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    // /proc answers ESRCH when a process ends between open and read.
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
+  }
+}
+
+/**
+ * The same for what the system says of itself. Undefined where it does not: on another system, of a
+ * process that has just ended, or in a sandbox that shows no /proc.
+ */
+function readProc(path: string): string | undefined {
+  try {
+    return fs.readFileSync(path, 'latin1')
+  } catch {
+    return undefined
   }
 }
 
@@ -116,14 +126,14 @@ function isZombie(pid: number): boolean {
 
 /** Ticks since boot at which a process started, and which boot; undefined outside Linux. */
 function startTimeOf(pid: number): string | undefined {
-  const bootId = readText('/proc/sys/kernel/random/boot_id')
+  const bootId = readProc('/proc/sys/kernel/random/boot_id')
   const ticks = statFields(pid)?.[19]
   return ticks === undefined || bootId === undefined ? undefined : `${ticks}@${bootId.trim()}`
 }
 
 /** `/proc/<pid>/stat` from field 3, the state, on (proc(5)); undefined outside Linux. */
 function statFields(pid: number): string[] | undefined {
-  const stat = readText(`/proc/${pid}/stat`)
+  const stat = readProc(`/proc/${pid}/stat`)
   // The command name before them, in parentheses, may hold anything.
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
 }

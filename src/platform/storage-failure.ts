@@ -14,6 +14,8 @@ export function storageFailure(operation: string, path: string, error: unknown):
 function errnoOf(error: Partial<NodeJS.ErrnoException> | undefined): string | undefined {
   const code = error?.code
   if (typeof code !== 'string') return undefined
+  // Node's permission model, which asks before any system call.
+  if (code === 'ERR_ACCESS_DENIED') return 'EACCES'
   if (/^E(?!RR_)[A-Z0-9]+$/.test(code)) return code
   // libuv has no name for some, EDQUOT and ESTALE among them: "Unknown system error -122".
   if (!code.startsWith('Unknown system error') || error?.errno === undefined) return undefined

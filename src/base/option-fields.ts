@@ -101,9 +101,14 @@ export function pathOption(option: string, value: string | URL): string {
   return isAbsolute(value) ? value : resolve(value)
 }
 
-/** Something to end a wait with. */
+/** Something to end a wait with, whoever made the class: as in Node itself, what it can do counts. */
 export function signalOption(value: AbortSignal | undefined): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value
+  if (value === undefined) return value
+  const isSignal =
+    typeof value === 'object' &&
+    typeof value?.aborted === 'boolean' &&
+    typeof value.addEventListener === 'function'
+  if (isSignal) return value
   throw new InvalidOptionError({ option: 'signal', value, expected: 'an AbortSignal' })
 }
 

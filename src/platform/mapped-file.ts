@@ -1,7 +1,11 @@
 import { Buffer } from 'node:buffer'
+import type { NativeBinding } from '../native/binding.ts'
 import { binding } from '../native/load-binding.ts'
+import { portableBinding } from '../native/portable.ts'
 import type { MappedFile } from './file-system.ts'
 import { storageFailure } from './storage-failure.ts'
+
+type Mapper = Pick<NativeBinding, 'map' | 'unmap'>
 
 /**
  * One mapped region of the real disk. The region is unmapped by `unmap`, or by the garbage
@@ -10,21 +14,37 @@ import { storageFailure } from './storage-failure.ts'
 class NodeMappedFile implements MappedFile {
   readonly bytes: Buffer
   readonly #region: ArrayBuffer
+  readonly #mapper: Mapper
 
-  constructor(region: ArrayBuffer) {
-    this.#region = region
-    this.bytes = Buffer.from(region)
+  constructor(mapper: Mapper, fd: number, sizeBytes: number) {
+    this.#mapper = mapper
+    this.#region = mapper.map(fd, sizeBytes)
+    this.bytes = Buffer.from(this.#region)
   }
 
   unmap(): void {
-    binding.unmap(this.#region)
+    this.#mapper.unmap(this.#region)
   }
 }
 
-/** Maps `[0, sizeBytes)` of `fd`. Throws StorageError when the file is shorter or mapping fails. */
-export function mapFile(fd: number, path: string, sizeBytes: number): MappedFile {
+/**
+ * Maps `[0, sizeBytes)` of `fd`; where the process may have no more mappings (vm.max_map_count), or a
+ * runtime lets JavaScript see no memory of others, as Electron does, the bytes are read into memory.
+ * Throws StorageError when the file is shorter or cannot be read.
+ */
+export function mapFile(
+  fd: number,
+  path: string,
+  sizeBytes: number,
+  mapper: Mapper = binding,
+): MappedFile {
   try {
-    return new NodeMappedFile(binding.map(fd, sizeBytes))
+    try {
+      return new NodeMappedFile(mapper, fd, sizeBytes)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOMEM') throw error
+      return new NodeMappedFile(portableBinding, fd, sizeBytes)
+    }
   } catch (error) {
     throw storageFailure('map', path, error)
   }

@@ -19,7 +19,7 @@ export type ParkedFetch<W extends Watched> = {
   readonly watched: Iterable<W>
   readonly waitMs: number
   readonly signal: AbortSignal
-  /** Whether the fetch should be answered, now that `changed` has changed. Must not throw. */
+  /** Whether the fetch should be answered, now that `changed` has changed. */
   readonly isReady: (changed: W) => boolean
 }
 
@@ -36,12 +36,15 @@ export class ParkingLot {
     return this.#count
   }
 
-  /** Resolves when the fetch should be answered. The caller has seen that it is not ready yet. */
+  /**
+   * Resolves when the fetch should be answered. The caller has seen that it is not ready yet.
+   * @throws (rejects) what `isReady` throws: that is this fetch's failure and nobody else's.
+   */
   park<W extends Watched>(fetch: ParkedFetch<W>): Promise<void> {
     const { watched, waitMs, signal, isReady } = fetch
     if (signal.aborted || this.#count >= maxParked) return Promise.resolve()
     this.#count++
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const unwatch: (() => void)[] = []
       let isOver = false
       const end = (): void => {
@@ -59,7 +62,13 @@ export class ParkingLot {
       for (const log of watched) {
         unwatch.push(
           log.onAppend(() => {
-            if (!isOver && isReady(log)) end()
+            if (isOver) return
+            try {
+              if (isReady(log)) end()
+            } catch (error) {
+              reject(error)
+              end()
+            }
           }),
         )
       }

@@ -22,7 +22,13 @@ import {
   OffsetExhaustedError,
   OffsetOutOfRangeError,
 } from '../base/errors.ts'
-import { integerOption, knownOptions, oneOfOption, signalOption } from '../base/option-fields.ts'
+import {
+  functionOption,
+  integerOption,
+  knownOptions,
+  oneOfOption,
+  signalOption,
+} from '../base/option-fields.ts'
 import { drain, type Steps } from '../base/steps.ts'
 import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
@@ -562,7 +568,7 @@ export class Log {
   }
 
   #tellListeners(): void {
-    if (this.#listeners !== undefined) for (const listener of this.#listeners) listener()
+    if (this.#listeners !== undefined) for (const listener of this.#listeners) tell(listener)
   }
 
   // ---- for the embedder's own consensus: topics created with `replicated`
@@ -1144,8 +1150,12 @@ export class Log {
     return this.#loaded.epochs.epochOf(offset)
   }
 
-  /** Calls `listener` after every append and when more is committed, until the returned function is called. */
+  /**
+   * Calls `listener` after every append and when more is committed, until the returned function is called.
+   * What it throws is an uncaught exception, as from an event listener, and no failure of the append.
+   */
   onAppend(listener: () => void): () => void {
+    functionOption('listener', listener)
     this.#listeners ??= new Set()
     this.#listeners.add(listener)
     return () => this.#listeners?.delete(listener)
@@ -1448,7 +1458,7 @@ export class Log {
     this.#offsets.fail(new ClosedError(`${this.name} was closed`))
     for (const segment of this.#loaded.segments) segment.close()
     this.#tellClosing()
-    if (this.#listeners !== undefined) for (const listener of this.#listeners) listener()
+    if (this.#listeners !== undefined) for (const listener of this.#listeners) tell(listener)
   }
 
   /** @internal */
@@ -1486,5 +1496,16 @@ export class Log {
     const { compression } = this.#env.settings
     const preset = compression === 'producer' ? 'none' : compression
     return oneOfOption('compression', codec, { default: preset, choices: codecNames })
+  }
+}
+
+/** A listener's error is its own: what it is told of has happened, and who did it has not failed. */
+function tell(listener: () => void): void {
+  try {
+    listener()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

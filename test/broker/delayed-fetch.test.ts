@@ -77,6 +77,16 @@ describe('the parking lot', () => {
     expect(changed).toEqual([logs[1], logs[0]])
   })
 
+  it('fails a fetch whose readiness cannot be told, and not who appended', async () => {
+    const { logs, park, isEmpty } = setUp()
+    const parked = park(() => {
+      throw new Error('a bug')
+    })
+    expect(() => logs[0].append()).not.toThrow()
+    await expect(parked).rejects.toThrow('a bug')
+    expect(isEmpty()).toBe(true)
+  })
+
   it('does not park what is aborted already, nor more than it has places for', async () => {
     const { abort, park, lot, clock } = setUp()
     const parked = Array.from({ length: maxParked }, () => park(() => false))

@@ -2,7 +2,7 @@
  * Goal: a call that cannot mean anything is refused with a typed error, at once; it does not wait for
  * ever, and leaves nothing behind.
  */
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Log } from '../../src/log/log.ts'
 import { repairStore } from '../../src/store/repair-store.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
@@ -37,6 +37,31 @@ describe('a wait for a mark', () => {
     await expect(log.reached('os', 5, options)).rejects.toMatchObject(invalid)
     expect(() => log.read(options)).toThrow(expect.objectContaining(invalid))
     expect(() => log.follow(options)).toThrow(expect.objectContaining(invalid))
+  })
+})
+
+describe('a listener that throws', () => {
+  it('fails nobody but itself', async () => {
+    const uncaught: unknown[] = []
+    const later = vi.spyOn(globalThis, 'queueMicrotask')
+    const told: string[] = []
+    log.onAppend(() => {
+      throw new Error('a listener of ours')
+    })
+    log.onAppend(() => told.push('the next one'))
+    later.mockImplementation((work) => {
+      try {
+        work()
+      } catch (error) {
+        uncaught.push(error)
+      }
+    })
+    const acked = log.append('a', { level: 'os' })
+    later.mockRestore()
+    expect((await acked).offset).toBe(0)
+    expect(told).toEqual(['the next one'])
+    expect(uncaught.map(String)).toEqual(['Error: a listener of ours'])
+    expect(() => log.onAppend(wrong({}))).toThrow(expect.objectContaining(invalid))
   })
 })
 

@@ -5,7 +5,9 @@
  *
  * Bound: `maxParked` fetches; one more does not wait and is answered with what there is.
  */
+
 import type { Clock } from '../base/clock.ts'
+import { onAbort } from '../base/on-abort.ts'
 
 export const maxParked = 10_000
 
@@ -52,13 +54,13 @@ export class ParkingLot {
         isOver = true
         this.#count--
         timer.cancel()
-        signal.removeEventListener('abort', end)
+        forget()
         for (const stop of unwatch) stop()
         // The listener ran inside somebody's append: the answer is made after it.
         resolve()
       }
       const timer = this.#clock.after(waitMs, end)
-      signal.addEventListener('abort', end)
+      const forget = onAbort(signal, end)
       for (const log of watched) {
         unwatch.push(
           log.onAppend(() => {

@@ -17,7 +17,9 @@
  * The high watermark is the log end, unless the log is replicated: then it is where its embedder
  * says that records are committed, and goes back only when a truncation takes them.
  */
+
 import { assert } from '../base/assert.ts'
+import { onAbort } from '../base/on-abort.ts'
 import type { Offset } from '../base/types.ts'
 
 const markNames = ['os', 'disk', 'highWatermark'] as const
@@ -173,15 +175,15 @@ export class LogOffsets {
         offset,
         place,
         resolve: () => {
-          signal?.removeEventListener('abort', stop)
+          forget?.()
           resolve()
         },
         reject: (error) => {
-          signal?.removeEventListener('abort', stop)
+          forget?.()
           reject(error)
         },
       }
-      signal?.addEventListener('abort', stop, { once: true })
+      const forget = signal === undefined ? undefined : onAbort(signal, stop)
       waiters.add(waiter)
     })
   }

@@ -7,7 +7,6 @@
  * `maxQueuedBytes` of unsent answers (each may be passed by one request, never by two); then the
  * socket is not read until there is room, and TCP makes the peer wait.
  */
-import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
@@ -98,8 +97,6 @@ export class Connection {
     this.#decoder = new FrameDecoder(options.limits.maxRequestBytes, options.memory)
     const socket = this.#openReceiver(accepted)
     this.#socket = socket
-    // Every parked request of the connection listens, and their number has a bound of its own.
-    setMaxListeners(0, this.#abort.signal)
     this.#context = { listener: options.listener, peer: this.peer, signal: this.#abort.signal }
     this.#lastActivityMs = options.clock.elapsedMs()
     this.#writer = new ResponseWriter(socket, {

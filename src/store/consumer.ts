@@ -11,8 +11,10 @@
  * its own. A commit does not go back below what is committed, unless its handle sought back: of two
  * handles the one that is behind cannot undo the other's work.
  */
+
 import { ClosedError, OffsetOutOfRangeError, StaleCommitError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
+import { onAbort } from '../base/on-abort.ts'
 import { integerOption, knownOptions, oneOfOption, signalOption } from '../base/option-fields.ts'
 import type { DurabilityLevel, Offset } from '../base/types.ts'
 import type { Log } from '../log/log.ts'
@@ -94,11 +96,11 @@ export class Consumer implements AsyncIterable<LogRecord> {
     )
     // The other options are checked now too, not when the first record is asked for.
     this.#open(this.log.startOffset)
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (signal?.aborted === true) this.#stop.abort()
+    else if (signal !== undefined) this.#forgetSignal = onAbort(signal, () => this.#stop.abort())
   }
 
-  readonly #onAbort = (): void => this.#stop.abort()
+  #forgetSignal: (() => void) | undefined
 
   #resume(from: ReadFrom): Offset {
     const entry = this.#entry()
@@ -269,7 +271,7 @@ export class Consumer implements AsyncIterable<LogRecord> {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#forgetSignal?.()
     this.#stop.abort()
     this.#parts.onClose(this)
   }

@@ -1,5 +1,7 @@
 /** Those who are told of the changes of a table, each with a buffer of its own. */
+
 import { WatchOverflowError } from '../base/errors.ts'
+import { onAbort } from '../base/on-abort.ts'
 import type { Offset } from '../base/types.ts'
 import { isInRange, type KeyRange } from './key-range.ts'
 
@@ -33,12 +35,14 @@ export class TableWatcher<Key, Value> implements AsyncIterableIterator<TableChan
   }[] = []
   #failure: { readonly error: unknown } | undefined
   #hasEnded = false
-  readonly #abort = (): void => this.end()
+  #forgetSignal: (() => void) | undefined
 
   constructor(options: WatcherOptions<TableWatcher<Key, Value>>) {
     this.#options = options
-    options.signal?.addEventListener('abort', this.#abort)
     if (options.signal?.aborted === true) this.end()
+    else if (options.signal !== undefined) {
+      this.#forgetSignal = onAbort(options.signal, () => this.end())
+    }
   }
 
   [Symbol.asyncIterator](): this {
@@ -91,7 +95,7 @@ export class TableWatcher<Key, Value> implements AsyncIterableIterator<TableChan
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#buffered = []
-    this.#options.signal?.removeEventListener('abort', this.#abort)
+    this.#forgetSignal?.()
     for (const { resolve } of this.#waiting) resolve({ done: true, value: undefined })
     this.#waiting = []
     this.#options.onEnd(this)

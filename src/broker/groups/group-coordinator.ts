@@ -5,9 +5,11 @@
  * There is one node, so it coordinates every group. Until the table is read, requests are answered
  * that it is being loaded; clients ask again.
  */
+
 import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'
+import { onAbort } from '../../base/on-abort.ts'
 import type { DurabilityLevel } from '../../base/types.ts'
 import { type ErrorCode, errorCodes } from '../../protocol/error-codes.ts'
 import type { Commit, OffsetEntry } from './committed-offsets.ts'
@@ -252,10 +254,9 @@ export class GroupCoordinator implements GroupHost {
     if (answer !== undefined) return (answer as { result: Result }).result
     return new Promise((resolve) => {
       // The group keeps the request: whoever joined waits for its generation, heard or not.
-      const onAbort = (): void => resolve(aborted)
-      signal.addEventListener('abort', onAbort)
+      const forget = onAbort(signal, () => resolve(aborted))
       settle = (result) => {
-        signal.removeEventListener('abort', onAbort)
+        forget()
         resolve(result)
       }
     })

@@ -94,11 +94,21 @@ export function oneOfOption<const Choice extends string | number>(
  * directory.
  */
 export function pathOption(option: string, value: string | URL): string {
-  const expected = 'a path, or a URL object with file:'
-  if (value instanceof URL && value.protocol === 'file:') return fileURLToPath(value)
-  const isPath = typeof value === 'string' && /^(?!file:)[^\0]+$/s.test(value)
-  if (!isPath) throw new InvalidOptionError({ option, value, expected })
-  return isAbsolute(value) ? value : resolve(value)
+  const path = typeof value === 'string' && !value.startsWith('file:') ? value : pathOfUrl(value)
+  if (path === undefined || path === '' || path.includes('\0')) {
+    const expected = 'a path, or a URL object with file:'
+    throw new InvalidOptionError({ option, value, expected })
+  }
+  return isAbsolute(path) ? path : resolve(path)
+}
+
+/** Undefined for the text of a URL, which is no path, and for what names none on this machine. */
+function pathOfUrl(value: string | URL): string | undefined {
+  try {
+    return typeof value === 'string' ? undefined : fileURLToPath(value)
+  } catch {
+    return undefined
+  }
 }
 
 /** Something to end a wait with, whoever made the class: as in Node itself, what it can do counts. */

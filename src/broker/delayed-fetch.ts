@@ -5,7 +5,6 @@
  *
  * Bound: `maxParked` fetches; one more does not wait and is answered with what there is.
  */
-
 import type { Clock } from '../base/clock.ts'
 import { onAbort } from '../base/on-abort.ts'
 

@@ -17,7 +17,6 @@
  * The high watermark is the log end, unless the log is replicated: then it is where its embedder
  * says that records are committed, and goes back only when a truncation takes them.
  */
-
 import { assert } from '../base/assert.ts'
 import { onAbort } from '../base/on-abort.ts'
 import type { Offset } from '../base/types.ts'

@@ -1,7 +1,7 @@
 /**
  * Batches records sent one at a time: a batch goes out when it is large enough, when it has waited
- * `lingerMs`, on `flush`, or when the log is closed. Every `send` has its own promise, resolved with the record's offset
- * and the level its batch reached.
+ * `lingerMs`, on `flush`, or when the log is closed. Every `send` has its own promise, resolved with
+ * the record's offset and the level its batch reached.
  *
  * Memory is bounded: at most one batch is being built, and it is written the moment it is full.
  */

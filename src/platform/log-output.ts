@@ -13,7 +13,7 @@ export class LogOutput {
   /** The output ends within a line. */
   #isCut = false
 
-  /** @param write writes some of the bytes, at least one, and returns how many, or throws. */
+  /** @param write writes some of the bytes and returns how many, or throws. */
   constructor(fd: number, write: (fd: number, bytes: Uint8Array) => number = writeSync) {
     this.#fd = fd
     this.#write = write
@@ -43,6 +43,7 @@ export class LogOutput {
     let rest: Uint8Array = Buffer.from(this.#isCut ? `\n${line}` : line)
     while (rest.length > 0) {
       const count = this.#write(this.#fd, rest)
+      if (count === 0) throw new Error('nothing was taken of a line')
       rest = rest.subarray(count)
       this.#isCut = rest.length > 0
     }

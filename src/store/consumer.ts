@@ -11,7 +11,6 @@
  * its own. A commit does not go back below what is committed, unless its handle sought back: of two
  * handles the one that is behind cannot undo the other's work.
  */
-
 import { ClosedError, OffsetOutOfRangeError, StaleCommitError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { onAbort } from '../base/on-abort.ts'

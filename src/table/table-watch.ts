@@ -1,5 +1,4 @@
 /** Those who are told of the changes of a table, each with a buffer of its own. */
-
 import { WatchOverflowError } from '../base/errors.ts'
 import { onAbort } from '../base/on-abort.ts'
 import type { Offset } from '../base/types.ts'

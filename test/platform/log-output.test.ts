@@ -65,6 +65,11 @@ describe('LogOutput', () => {
     expect(next).toBe('{"b":2}')
   })
 
+  it('does not wait for an output that takes nothing', () => {
+    const output = new LogOutput(2, () => 0)
+    expect(() => output.write('{"a":1}\n')).not.toThrow()
+  })
+
   it('counts on when there is no room to say what was lost', () => {
     const disk = new Disk()
     disk.room = 0

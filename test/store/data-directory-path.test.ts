@@ -33,6 +33,9 @@ describe('the path of a data directory', () => {
     ['a NUL character', 'a\0b'],
     ['the text of a URL', 'file:///tmp/data'],
     ['a URL of another kind', new URL('https://log.test/data')],
+    ['a URL of another machine', new URL('file://log.test/data')],
+    ['a URL with a NUL character', new URL('file:///tmp/a%00b')],
+    ['a URL with an escaped slash', new URL('file:///tmp/a%2Fb')],
     ['an object', {}],
   ])('is not %s', async (_, path) => {
     const refused = { code: 'ERR_OPTION_INVALID', option: 'path' }

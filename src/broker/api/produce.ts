@@ -13,7 +13,6 @@
  * record formats that are gone: they are advertised (librdkafka before 2.11.1 looks for them) and
  * answered with UNSUPPORTED_VERSION.
  */
-
 import { InvalidBatchError, TimestampError } from '../../base/errors.ts'
 import type { DurabilityLevel } from '../../base/types.ts'
 import type { Log } from '../../log/log.ts'

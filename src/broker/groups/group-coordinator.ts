@@ -5,7 +5,6 @@
  * There is one node, so it coordinates every group. Until the table is read, requests are answered
  * that it is being loaded; clients ask again.
  */
-
 import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/logger.ts'

@@ -11,7 +11,6 @@ import {
   CorruptBatchError,
   CorruptionError,
   type LogError,
-  OffsetOutOfRangeError,
   UnsupportedCodecError,
 } from '../base/errors.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
@@ -21,21 +20,8 @@ import { BatchView, measureBatch } from '../record/batch-view.ts'
 import type { LogRecord, RecordHeader } from '../record/record.ts'
 import { RecordCursor } from '../record/record-cursor.ts'
 import type { Segment } from '../segment/segment.ts'
-import type { SegmentList } from '../segment/segment-list.ts'
-import type { LogOffsets } from './log-offsets.ts'
 import { locateBatch } from './log-search.ts'
-
-/** What a cursor sees of its log. */
-export interface CursorSource {
-  readonly name: string
-  readonly segments: SegmentList
-  readonly offsets: LogOffsets
-  /** Grows with every truncation and trim: places found before it may be gone. */
-  readonly generation: number
-  /** No offset is missing between the log's start and its end. */
-  readonly isDense: boolean
-  assertReadable(): void
-}
+import { assertInRange, type LogSource } from './log-source.ts'
 
 export type CursorOptions = {
   /** Check each batch's CRC before handing out its records. */
@@ -48,7 +34,7 @@ const firstChunkBytes = 16 * kibibyte
 const chunkBytes = 256 * kibibyte
 
 export class LogCursor {
-  readonly #source: CursorSource
+  readonly #source: LogSource
   readonly #options: CursorOptions
   readonly #records: RecordCursor
   readonly #batch: BatchView = new BatchView()
@@ -71,7 +57,7 @@ export class LogCursor {
   #chunkCount = 0
 
   /** Made by `Log.cursor`. `from` lies in `[logStart, logEnd]`. @internal */
-  constructor(source: CursorSource, from: Offset, options: CursorOptions) {
+  constructor(source: LogSource, from: Offset, options: CursorOptions) {
     this.#source = source
     this.#options = options
     this.#next = from
@@ -178,7 +164,7 @@ export class LogCursor {
     if (this.#generation !== this.#source.generation) {
       this.#isInBatch = this.#isHeld = false
       // Also when nothing is wanted of it yet: the log may grow past the place with other records.
-      this.#assertInRange()
+      assertInRange(this.#source, this.#next)
     }
     for (;;) {
       while (this.#isInBatch && this.#next < upTo) {
@@ -334,24 +320,13 @@ export class LogCursor {
       this.#segment = following
       return 0
     }
-    this.#assertInRange()
+    assertInRange(this.#source, this.#next)
     const found = locateBatch(segments, this.#next)
     if (found === undefined) return undefined
     this.#segment = found.segment
     this.#generation = generation
     this.#isSought = true
     return found.place.position
-  }
-
-  #assertInRange(): void {
-    const { name, offsets } = this.#source
-    if (this.#next >= offsets.logStart && this.#next <= offsets.logEnd) return
-    throw new OffsetOutOfRangeError({
-      log: name,
-      offset: this.#next,
-      logStartOffset: offsets.logStart,
-      logEndOffset: offsets.logEnd,
-    })
   }
 
   /** `at`: where in the chunk the batch at fault begins. */

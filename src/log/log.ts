@@ -20,7 +20,6 @@ import {
   LogError,
   LogFailedError,
   OffsetExhaustedError,
-  OffsetOutOfRangeError,
 } from '../base/errors.ts'
 import {
   functionOption,
@@ -36,18 +35,17 @@ import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import type { FlushTarget, GroupMember } from '../flush/flush-target.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
 import type { BatchBuilder } from '../record/batch-builder.ts'
-import { validateProduced } from '../record/batch-validator.ts'
 import { assignOffset, BatchView } from '../record/batch-view.ts'
 import { type CodecName, codecNames } from '../record/codec-name.ts'
-import { rebuildBatch } from '../record/rebuild-batch.ts'
 import type { RecordInput } from '../record/record.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
 import { maxRelativeOffset, maxSegmentBytes, Segment } from '../segment/segment.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
 import { AppendRun, maxRunBytes } from './append-run.ts'
+import { type CheckedBatch, checkProduced, finishBatch } from './batch-intake.ts'
 import { type BatchRun, checkRun } from './follower-append.ts'
 import type { EpochEnd } from './leader-epochs.ts'
-import { LogCursor } from './log-cursor.ts'
+import type { LogCursor } from './log-cursor.ts'
 import type { LogEnvironment } from './log-environment.ts'
 import { LogFlusher } from './log-flusher.ts'
 import type { LoadedLog } from './log-loader.ts'
@@ -66,6 +64,7 @@ import {
   setProducer,
   type WriterOptions,
 } from './log-options.ts'
+import { followRecords, openCursor, readRecords, searchInSteps } from './log-reads.ts'
 import {
   bytesBetween,
   coldPartOf,
@@ -76,6 +75,7 @@ import {
   sliceOf,
   type TimedOffset,
 } from './log-search.ts'
+import { assertInRange, outOfRange } from './log-source.ts'
 import { LogWriter } from './log-writer.ts'
 import type { ProducerEntry } from './producer-state.ts'
 import {
@@ -85,16 +85,8 @@ import {
   readRaw,
   readRawAt,
 } from './raw-read.ts'
-import { type RecordStream, recordStream } from './record-stream.ts'
+import type { RecordStream } from './record-stream.ts'
 import { SegmentRemoval } from './segment-removal.ts'
-
-/** A valid batch at `bytes[start, end)`, to be placed and written before the caller yields. */
-type CheckedBatch = {
-  readonly bytes: Buffer
-  readonly start: number
-  readonly end: number
-  readonly appendTimeMs: number
-}
 
 export type AppendedBatch = {
   readonly baseOffset: Offset
@@ -240,7 +232,7 @@ export class Log {
     return bytes
   }
 
-  // CursorSource: for cursors of this floor.
+  // LogSource: for readers of this floor.
   /** @internal */
   get segments(): SegmentList {
     return this.#loaded.segments
@@ -262,6 +254,10 @@ export class Log {
     const { segments } = this.#loaded
     if (this.#removal.isIncomplete || segments.count === 0) return false
     return segments.first.baseOffset === this.startOffset
+  }
+  /** @internal */
+  get maxDecompressedBytes(): number {
+    return this.#env.settings.maxDecompressedBytes
   }
   /** @internal */
   get isDense(): boolean {
@@ -325,7 +321,7 @@ export class Log {
 
   async #appendToRun(builder: BatchBuilder): Promise<AppendAck> {
     if (this.#state !== 'open') this.#assertWritable()
-    const batch = this.#finish(builder)
+    const batch = finishBatch(builder, this.#env)
     const { bytes, start, end } = batch
     const sizeBytes = end - start
     const { recordCount, maxTimestamp } = sharedView.at(bytes, start)
@@ -417,28 +413,7 @@ export class Log {
    */
   appendBuilt(builder: BatchBuilder, level: DurabilityLevel, expect?: number): AppendedBatch {
     this.#assertWritable()
-    return this.#store(this.#finish(builder), level, expect)
-  }
-
-  #finish(builder: BatchBuilder): CheckedBatch {
-    const { settings } = this.#env
-    if (builder.sizeBytes > settings.maxDecompressedBytes) {
-      const limitBytes = settings.maxDecompressedBytes
-      throw new BatchTooLargeError({
-        sizeBytes: builder.sizeBytes,
-        limitBytes,
-        limit: 'decompressed',
-      })
-    }
-    const batch = builder.finish()
-    if (batch.length > settings.maxBatchBytes) {
-      const limitBytes = settings.maxBatchBytes
-      throw new BatchTooLargeError({ sizeBytes: batch.length, limitBytes, limit: 'message' })
-    }
-    if (settings.requiresKeys || settings.timestampType === 'append') {
-      return this.#check(batch, 0, batch.length, true)
-    }
-    return { bytes: batch, start: 0, end: batch.length, appendTimeMs: -1 }
+    return this.#store(finishBatch(builder, this.#env), level, expect)
   }
 
   /**
@@ -465,35 +440,8 @@ export class Log {
   ): AppendedBatch {
     this.#assertWritable()
     const expect = expectOption(options.expect)
-    const batch = this.#check(bytes, start, end, options.allowZstd)
+    const batch = checkProduced(bytes, start, end, options.allowZstd, this.#env)
     return this.#store(batch, options.level ?? 'os', expect)
-  }
-
-  #check(bytes: Buffer, start: number, end: number, allowZstd: boolean): CheckedBatch {
-    const { settings, clock } = this.#env
-    const { maxBatchBytes, maxDecompressedBytes, timestampType } = settings
-    const nowMs = clock.now()
-    const checked = validateProduced(bytes, start, end, {
-      maxBatchBytes,
-      maxDecompressedBytes,
-      requiresKeys: settings.requiresKeys,
-      timestampType,
-      beforeMaxMs: settings.timestampBeforeMaxMs,
-      afterMaxMs: settings.timestampAfterMaxMs,
-      nowMs,
-      codec: settings.compression,
-      allowZstd,
-    })
-    const appendTimeMs = timestampType === 'append' ? nowMs : -1
-    if (checked.action === 'keep') return { bytes, start, end, appendTimeMs }
-    const rebuilt = rebuildBatch(bytes, start, {
-      codec: checked.targetCodec,
-      timestampType,
-      nowMs,
-      maxBatchBytes,
-      maxDecompressedBytes,
-    })
-    return { bytes: rebuilt, start: 0, end: rebuilt.length, appendTimeMs }
   }
 
   /** Gives a valid batch its place and writes it. The one way into the active segment. */
@@ -711,7 +659,7 @@ export class Log {
   /** The batch in `builder` as bytes of its own, checked, without a place yet. @internal */
   encodeForGroup(builder: BatchBuilder): Buffer {
     this.#assertWritable()
-    const { bytes, start, end } = this.#finish(builder)
+    const { bytes, start, end } = finishBatch(builder, this.#env)
     return Buffer.from(bytes.subarray(start, end))
   }
 
@@ -943,62 +891,17 @@ export class Log {
    *         the position was trimmed away. @throws CorruptionError during iteration.
    */
   read(options: ReadOptions = {}): RecordStream {
-    knownOptions('read', options, ['from', 'to', 'verify', 'level', 'signal'])
-    const cursor = this.cursor(options)
-    const end = this.#visibleEnd(this.#readLevelOption(options.level))
-    const to = integerOption('read.to', options.to, { default: end, min: 0 })
-    const upTo = Math.min(to, end) as Offset
-    return recordStream({
-      cursor,
-      signal: signalOption(options.signal),
-      upTo: () => upTo,
-      more: () => Promise.resolve(false),
-    })
+    return readRecords(this, options)
   }
 
   /** Reads records from `from` on and waits for new ones, until aborted or the log is closed. */
   follow(options: FollowOptions = {}): RecordStream {
-    knownOptions('follow', options, ['from', 'verify', 'level', 'signal'])
-    const signal = signalOption(options.signal)
-    const level = this.#readLevelOption(options.level)
-    const from = options.from === undefined ? 'end' : options.from
-    const cursor = this.cursor({ ...options, from })
-    const more = async (): Promise<boolean> => {
-      try {
-        this.assertReadable()
-        this.#assertInRange(cursor.nextOffset)
-        const { nextOffset } = cursor
-        if (level === 'disk') {
-          await this.#offsets.reached('disk', nextOffset + 1, signal, nextOffset)
-        }
-        await this.#offsets.reached('highWatermark', nextOffset + 1, signal, nextOffset)
-        return true
-      } catch (error) {
-        if (signal?.aborted === true || error instanceof ClosedError) return false
-        throw error
-      }
-    }
-    const upTo = (): Offset => this.#visibleEnd(level)
-    return recordStream({ cursor, signal, upTo, more, endsOnClose: true })
-  }
-
-  #visibleEnd(level: DurabilityLevel): Offset {
-    const { highWatermark, disk } = this.#offsets
-    return level === 'disk' && disk < highWatermark ? disk : highWatermark
-  }
-
-  #readLevelOption(level: DurabilityLevel | undefined): DurabilityLevel {
-    return levelOption(level, 'os')
+    return followRecords(this, options)
   }
 
   /** A cursor for reading without allocation; see LogCursor. */
   cursor(options: { readonly from?: ReadFrom; readonly verify?: boolean } = {}): LogCursor {
-    this.assertReadable()
-    const from = this.#fromOption(options.from === undefined ? 'start' : options.from)
-    return new LogCursor(this, from, {
-      verify: options.verify ?? true,
-      maxDecompressedBytes: this.#env.settings.maxDecompressedBytes,
-    })
+    return openCursor(this, options)
   }
 
   /** Batches records sent one at a time; see LogWriter. */
@@ -1028,7 +931,7 @@ export class Log {
     options: { readonly upTo: number; readonly minOneBatch: boolean },
   ): LogSlice | undefined {
     this.assertReadable()
-    this.#assertInRange(from)
+    assertInRange(this, from)
     return sliceOf(this.#loaded.segments, from as Offset, maxBytes, {
       upTo: options.upTo as Offset,
       minOneBatch: options.minOneBatch,
@@ -1045,7 +948,7 @@ export class Log {
    */
   coldPart(from: number): FileSlice | undefined {
     this.assertReadable()
-    this.#assertInRange(from)
+    assertInRange(this, from)
     return coldPartOf(this.#loaded.segments, from as Offset)
   }
 
@@ -1078,14 +981,14 @@ export class Log {
   /** Bytes readable from the batch that holds `from` up to offset `upTo`. */
   availableBytes(from: number, upTo: number): number {
     this.assertReadable()
-    this.#assertInRange(from)
+    assertInRange(this, from)
     return bytesBetween(this.#loaded.segments, from as Offset, upTo as Offset)
   }
 
   /** What indexes alone tell of the way from `from` to the log end; see log-search.ts. @internal */
   indexedDistance(from: number): { readonly bytes: number; readonly timestamp: number } {
     this.assertReadable()
-    this.#assertInRange(from)
+    assertInRange(this, from)
     return indexedDistance(this.#loaded.segments, from as Offset)
   }
 
@@ -1107,30 +1010,14 @@ export class Log {
    */
   searchTimestamp(timestampMs: number): Steps<TimedOffset | undefined> {
     const timestamp = integerOption('timestamp', timestampMs, { default: 0, min: 0 })
-    return this.#search(() => findByTimestamp(this.#loaded.segments, timestamp, this.startOffset))
+    return searchInSteps(this, () =>
+      findByTimestamp(this.#loaded.segments, timestamp, this.startOffset),
+    )
   }
 
   /** `offsetOfMaxTimestamp` in steps, as `searchTimestamp`. @internal */
   searchMaxTimestamp(): Steps<TimedOffset | undefined> {
-    return this.#search(() => findMaxTimestamp(this.#loaded.segments, this.startOffset))
-  }
-
-  *#search(begin: () => Steps<TimedOffset | undefined>): Steps<TimedOffset | undefined> {
-    this.assertReadable()
-    for (;;) {
-      const generation = this.#generation
-      const search = begin()
-      do {
-        const step = search.next()
-        if (step.done === true) return this.#ifCommitted(step.value)
-        yield
-        this.assertReadable()
-      } while (generation === this.#generation)
-    }
-  }
-
-  #ifCommitted(found: TimedOffset | undefined): TimedOffset | undefined {
-    return found !== undefined && found.offset < this.highWatermark ? found : undefined
+    return searchInSteps(this, () => findMaxTimestamp(this.#loaded.segments, this.startOffset))
   }
 
   /**
@@ -1321,7 +1208,7 @@ export class Log {
     this.#offsets.truncated(end)
     this.#cutsAt = Infinity
     if (end < this.#durableStart) this.#durableStart = end
-    this.#offsets.failTruncated(previousEnd, this.#outOfRange(previousEnd))
+    this.#offsets.failTruncated(previousEnd, outOfRange(this, previousEnd))
   }
 
   /** Drops what is at `end` and behind it, which is at `position` of `last` or in no segment. */
@@ -1471,25 +1358,6 @@ export class Log {
     if (this.#state === 'open') return
     if (this.#state === 'failed') throw this.#failure
     throw new ClosedError(`${this.name} is ${this.#state}`)
-  }
-
-  #assertInRange(offset: number): void {
-    const { logStart, logEnd } = this.#offsets
-    if (offset < logStart || offset > logEnd) throw this.#outOfRange(offset)
-  }
-
-  #outOfRange(offset: number): OffsetOutOfRangeError {
-    const { logStart, logEnd } = this.#offsets
-    const bounds = { logStartOffset: logStart, logEndOffset: logEnd }
-    return new OffsetOutOfRangeError({ log: this.name, offset, ...bounds })
-  }
-
-  #fromOption(from: ReadFrom): Offset {
-    if (from === 'start') return this.startOffset
-    if (from === 'end') return this.highWatermark
-    const offset = integerOption('from', from, { default: 0, min: 0 })
-    this.#assertInRange(offset)
-    return offset as Offset
   }
 
   #codecOption(codec: CodecName | undefined): CodecName {

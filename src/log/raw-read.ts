@@ -2,14 +2,14 @@
  * Batches as they stand in a log, for those who store or send them as they are: by offset, or by
  * place, which costs no search when one range follows the other.
  */
-import { type CorruptionError, InvalidOptionError, OffsetOutOfRangeError } from '../base/errors.ts'
+import { type CorruptionError, InvalidOptionError } from '../base/errors.ts'
 import { booleanOption, integerOption, knownOptions } from '../base/option-fields.ts'
 import type { FilePosition, Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
 import { BatchView, measureBatch } from '../record/batch-view.ts'
 import type { BatchPlace, Segment } from '../segment/segment.ts'
-import type { CursorSource } from './log-cursor.ts'
 import { bytesFrom, locateBatch } from './log-search.ts'
+import { assertInRange, type LogSource, outOfRange } from './log-source.ts'
 
 export type RawReadBounds = {
   /** Most bytes wanted, but one batch is returned whole whatever its size. Default 1,048,576. */
@@ -49,16 +49,15 @@ export type RawBatches = {
   readonly position: FilePosition
 }
 
-export function readRaw(source: CursorSource, options: RawReadOptions): RawBatches | undefined {
+export function readRaw(source: LogSource, options: RawReadOptions): RawBatches | undefined {
   knownOptions('readRaw', options, ['from', 'maxBytes', 'upTo', 'verify'])
-  const { logStart, logEnd } = source.offsets
   const from = required('from', options.from)
-  if (from < logStart || from > logEnd) throw outOfRange(source, from)
-  const found = from < logEnd ? locateBatch(source.segments, from) : undefined
+  assertInRange(source, from)
+  const found = from < source.offsets.logEnd ? locateBatch(source.segments, from) : undefined
   return found === undefined ? undefined : read(source, found.segment, found.place, options)
 }
 
-export function readRawAt(source: CursorSource, options: RawReadAtOptions): RawBatches | undefined {
+export function readRawAt(source: LogSource, options: RawReadAtOptions): RawBatches | undefined {
   knownOptions('readRawAt', options, ['segment', 'position', 'maxBytes', 'upTo', 'verify'])
   const { segments, offsets } = source
   const base = required('segment', options.segment)
@@ -82,7 +81,7 @@ export function readRawAt(source: CursorSource, options: RawReadAtOptions): RawB
 
 /** The first place behind `segment` that has a batch. */
 function startAfter(
-  { segments }: CursorSource,
+  { segments }: LogSource,
   segment: Segment,
 ): { segment: Segment; position: number } | undefined {
   let next = segments.after(segment)
@@ -91,7 +90,7 @@ function startAfter(
 }
 
 function read(
-  source: CursorSource,
+  source: LogSource,
   segment: Segment,
   place: BatchPlace,
   bounds: RawReadBounds,
@@ -111,7 +110,7 @@ function read(
 
 /** Walks the batches in `bytes`. @returns the offset after them. */
 function endOfBatches(
-  source: CursorSource,
+  source: LogSource,
   segment: Segment,
   { bytes, place, verify }: { bytes: Buffer; place: BatchPlace; verify: boolean },
 ): Offset {
@@ -134,10 +133,4 @@ function endOfBatches(
 
 function required(option: string, value: number): Offset {
   return integerOption(option, value, { default: Number.NaN, min: 0 }) as Offset
-}
-
-function outOfRange(source: CursorSource, offset: number): OffsetOutOfRangeError {
-  const { logStart, logEnd } = source.offsets
-  const bounds = { logStartOffset: logStart, logEndOffset: logEnd }
-  return new OffsetOutOfRangeError({ log: source.name, offset, ...bounds })
 }

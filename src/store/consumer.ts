@@ -18,6 +18,8 @@ import { integerOption, knownOptions, oneOfOption, signalOption } from '../base/
 import type { DurabilityLevel, Offset } from '../base/types.ts'
 import type { Log } from '../log/log.ts'
 import type { ReadFrom } from '../log/log-options.ts'
+import { fromOption } from '../log/log-reads.ts'
+import { assertInRange } from '../log/log-source.ts'
 import type { RecordStream } from '../log/record-stream.ts'
 import type { LogRecord } from '../record/record.ts'
 import {
@@ -103,7 +105,7 @@ export class Consumer implements AsyncIterable<LogRecord> {
 
   #resume(from: ReadFrom): Offset {
     const entry = this.#entry()
-    if (entry === undefined) return this.#placeOf(from)
+    if (entry === undefined) return fromOption(this.log, from)
     const offset = validOffset(entry, this.log)
     if (offset < entry.offset) {
       const fields = { consumer: this.name, log: this.log.name, committed: entry.offset, offset }
@@ -189,7 +191,7 @@ export class Consumer implements AsyncIterable<LogRecord> {
   /** Reads on at `to`, from the next record on. @throws OffsetOutOfRangeError, ClosedError. */
   seek(to: ReadFrom): void {
     this.#assertOpen()
-    this.#position = this.#placeOf(to)
+    this.#position = fromOption(this.log, to)
     const { committed } = this
     this.#mayGoBack = committed !== undefined && this.#position < committed
     const stream = this.#stream
@@ -198,13 +200,6 @@ export class Consumer implements AsyncIterable<LogRecord> {
     if (stream === undefined || this.#stop.signal.aborted) return
     this.#stop.abort()
     this.#stop = new AbortController()
-  }
-
-  #placeOf(to: ReadFrom): Offset {
-    const { startOffset, highWatermark } = this.log
-    if (to === 'start') return startOffset
-    if (to === 'end') return highWatermark
-    return this.#inRange(integerOption('from', to, { default: 0, min: 0 }))
   }
 
   /**
@@ -239,7 +234,8 @@ export class Consumer implements AsyncIterable<LogRecord> {
    */
   encodeCommit(offset: number = this.#position): EncodedCommit {
     this.#assertOpen()
-    const checked = this.#inRange(integerOption('offset', offset, { default: 0, min: 0 }))
+    const checked = integerOption('offset', offset, { default: 0, min: 0 })
+    assertInRange(this.log, checked)
     const { committed } = this
     if (committed !== undefined && checked < committed && !this.#mayGoBack) {
       const { name, log } = this
@@ -247,13 +243,6 @@ export class Consumer implements AsyncIterable<LogRecord> {
     }
     const { table, topicId } = this.#parts
     return { table, key: this.#key, value: positionOf(this.log, topicId, checked) }
-  }
-
-  #inRange(offset: number): Offset {
-    const { name, startOffset, endOffset } = this.log
-    if (offset >= startOffset && offset <= endOffset) return offset as Offset
-    const bounds = { logStartOffset: startOffset, logEndOffset: endOffset }
-    throw new OffsetOutOfRangeError({ log: name, offset, ...bounds })
   }
 
   /**

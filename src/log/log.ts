@@ -12,7 +12,6 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import {
-  BatchTooLargeError,
   ClosedError,
   ConflictError,
   FencedEpochError,
@@ -30,7 +29,6 @@ import {
 } from '../base/option-fields.ts'
 import { drain, type Steps } from '../base/steps.ts'
 import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
-import { mebibyte } from '../base/units.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import type { FlushTarget, GroupMember } from '../flush/flush-target.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
@@ -39,7 +37,6 @@ import { assignOffset, BatchView } from '../record/batch-view.ts'
 import { type CodecName, codecNames } from '../record/codec-name.ts'
 import type { RecordInput } from '../record/record.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
-import { maxRelativeOffset, maxSegmentBytes, Segment } from '../segment/segment.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
 import { AppendRun, maxRunBytes } from './append-run.ts'
 import { type CheckedBatch, checkProduced, finishBatch } from './batch-intake.ts'
@@ -75,7 +72,9 @@ import {
   sliceOf,
   type TimedOffset,
 } from './log-search.ts'
-import { assertInRange, outOfRange } from './log-source.ts'
+import { assertInRange } from './log-source.ts'
+import { LogStart } from './log-start.ts'
+import { LogTruncation } from './log-truncation.ts'
 import { LogWriter } from './log-writer.ts'
 import type { ProducerEntry } from './producer-state.ts'
 import {
@@ -86,7 +85,8 @@ import {
   readRawAt,
 } from './raw-read.ts'
 import type { RecordStream } from './record-stream.ts'
-import { SegmentRemoval } from './segment-removal.ts'
+import { SavedState } from './saved-state.ts'
+import { SegmentRoller } from './segment-roller.ts'
 
 export type AppendedBatch = {
   readonly baseOffset: Offset
@@ -102,9 +102,6 @@ export type LogState = 'open' | 'closing' | 'failed' | 'closed'
 
 /** Looks at one batch at a time, within one call: one for all logs. */
 const sharedView: BatchView = new BatchView()
-
-/** How far the active segment grows before a checkpoint writes its indexes again. */
-const savedStateBytes = 16 * mebibyte
 
 /** Producers a log remembers before it looks for expired ones. */
 const firstExpiryCheckAt = 1024
@@ -128,18 +125,13 @@ export class Log {
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
   #generation = 0
-  #truncations = 0
-  /** Where a truncation is about to cut: no checkpoint may say any more that more is durable. */
-  #cutsAt = Infinity
-  #jitterMs = 0
   #expiryCheckAt = firstExpiryCheckAt
   readonly #flusher: LogFlusher
-  readonly #removal: SegmentRemoval
-  /** The log start that a crash keeps; below it at most until the start is written. */
-  #durableStart: Offset
-  /** Size of the active segment when indexes and producer state were written last. */
-  #savedBytes = 0
-  #indexSeal: IndexSeal | undefined
+  readonly #roller: SegmentRoller
+  readonly #start: LogStart
+  readonly #saved: SavedState
+  /** Made with the first cut: most logs never see one. */
+  #truncation: LogTruncation | undefined
 
   /** Made by the store from what `loadLog` found. @internal */
   constructor(env: LogEnvironment, loaded: LoadedLog) {
@@ -149,10 +141,9 @@ export class Log {
     const { logStart, recoveryPoint, logEnd, committed } = loaded
     this.#marks = new LogOffsets(logStart, recoveryPoint, logEnd, committed)
     this.#flusher = new LogFlusher(env, loaded, this.#marks, this)
-    this.#removal = new SegmentRemoval(env)
-    this.#durableStart = loaded.logStart
-    this.#drawJitter()
-    this.#sealIndexes()
+    this.#roller = new SegmentRoller(env, loaded, this.#flusher, this)
+    this.#start = new LogStart(env, loaded, this.#marks, this.#flusher)
+    this.#saved = new SavedState(loaded)
   }
 
   get #loaded(): LoadedLog {
@@ -213,7 +204,7 @@ export class Log {
   }
   /** Everything below is on stable storage in its segment, exclusive: recovery begins here. */
   get recoveryPoint(): Offset {
-    return Math.min(this.#offsets.synced, this.#cutsAt) as Offset
+    return Math.min(this.#offsets.synced, this.#truncation?.cutsAt ?? Infinity) as Offset
   }
   /** Epoch that appends are stamped with: the store's, or a replicated log's own latest. */
   get leaderEpoch(): number {
@@ -247,13 +238,11 @@ export class Log {
   }
   /** Store only: how often it was truncated. Other records may stand where some were read before. */
   get truncations(): number {
-    return this.#truncations
+    return this.#truncation?.count ?? 0
   }
   /** Store only: the names of the segments tell the next open where the log starts. @internal */
   get isStartTold(): boolean {
-    const { segments } = this.#loaded
-    if (this.#removal.isIncomplete || segments.count === 0) return false
-    return segments.first.baseOffset === this.startOffset
+    return this.#start.isTold
   }
   /** @internal */
   get maxDecompressedBytes(): number {
@@ -330,7 +319,7 @@ export class Log {
     const lastOffset = (offset + recordCount - 1) as Offset
     const runBytes = waitingBytes + sizeBytes
     const isOver = runBytes > maxRunBytes || lastOffset >= maxOffset
-    if (isOver || this.#isRollDue(runBytes, lastOffset, maxTimestamp)) {
+    if (isOver || this.#roller.isDue(runBytes, lastOffset, maxTimestamp)) {
       return this.#acked(this.#store(batch, 'disk'), 'disk')
     }
     const run = (this.#run ??= new AppendRun(offset, this.#env.leaderEpoch))
@@ -683,32 +672,9 @@ export class Log {
     this.#flusher.wroteGroup(batch.length, sequence)
   }
 
-  /**
-   * Takes back the batch at `position` of the active segment, where the log ended at `end`: another
-   * log could not take its part of the group, whose frame says so. A log where that fails takes no
-   * more appends; what is left in its file is cut when it is opened again.
-   *
-   * @internal
-   */
+  /** Takes back the batch of a group that was written last; see `LogTruncation.undoGroup`. @internal */
   undoGroup(position: number, end: Offset): void {
-    this.#generation++
-    this.#flusher.undoing()
-    const { epochs, segments } = this.#loaded
-    const { latest } = epochs
-    try {
-      this.#announceCut(end)
-    } catch (error) {
-      this.#lowerEnd(end)
-      this.fail(error)
-      return
-    }
-    try {
-      this.#cutBack(segments.active, position, end)
-      // The epoch that began before the group goes on.
-      if (this.isReplicated && latest > epochs.latest) epochs.assign(latest, end)
-    } catch (error) {
-      if (error !== this.#failure) throw error
-    }
+    this.#truncating.undoGroup(position, end)
   }
 
   /** Tells those who wait for appends. @internal */
@@ -732,76 +698,21 @@ export class Log {
     this.#expiryCheckAt = Math.max(firstExpiryCheckAt, 2 * producers.producerCount)
   }
 
-  #rollIfDue(batchBytes: number, lastOffset: Offset, maxTimestamp: number): void {
-    const limitBytes = Math.min(this.#env.settings.segmentBytes, maxSegmentBytes)
-    if (batchBytes > limitBytes) {
-      throw new BatchTooLargeError({ sizeBytes: batchBytes, limitBytes, limit: 'segment' })
-    }
-    if (this.#isRollDue(batchBytes, lastOffset, maxTimestamp)) this.roll()
-  }
-
-  /** Whether so many bytes belong into a new segment. */
-  #isRollDue(sizeBytes: number, lastOffset: Offset, maxTimestamp: number): boolean {
-    const { settings, clock } = this.#env
-    const { active } = this.#parts.segments
-    const isOverflow = lastOffset - active.baseOffset > maxRelativeOffset
-    if (active.sizeBytes === 0 && !isOverflow) return false
-    const limitBytes = Math.min(settings.segmentBytes, maxSegmentBytes)
-    const first = active.firstTimestamp ?? -1
-    const waitedMs = first >= 0 ? maxTimestamp - first : clock.now() - active.createdMs
-    return (
-      isOverflow ||
-      active.sizeBytes > limitBytes - sizeBytes ||
-      waitedMs > settings.segmentMs - this.#jitterMs ||
-      active.areIndexesFull
-    )
+  #rollIfDue(sizeBytes: number, lastOffset: Offset, maxTimestamp: number): void {
+    this.#roller.assertFits(sizeBytes)
+    if (this.#roller.isDue(sizeBytes, lastOffset, maxTimestamp)) this.roll()
   }
 
   /** Seals the active segment and starts the next one at the log end. Flushed in the background. */
   roll(): void {
     this.#assertWritable()
-    const { segments, snapshots, producers } = this.#loaded
-    const previous = segments.active
-    if (previous.sizeBytes === 0 && previous.baseOffset === this.#offsets.logEnd) return
-    this.#flusher.rolling()
-    const next = Segment.create(this.#env, this.#offsets.logEnd)
-    try {
-      producers.endOffset = this.#offsets.logEnd
-      snapshots.save(producers, segments)
-      // Last: it is sealed or goes on as it was, and needs no more of the disk for either.
-      previous.seal()
-    } catch (error) {
-      this.#discard(next)
-      throw error
-    }
-    segments.push(next)
-    this.#savedBytes = 0
-    this.#drawJitter()
-    this.#flusher.rolled(previous)
-  }
-
-  /**
-   * Deletes a segment that was made in vain, durably. Left behind, or come back after a loss of power, it
-   * would look like a hole in the log, or like its beginning.
-   */
-  #discard(segment: Segment): void {
-    try {
-      segment.delete()
-      this.#env.fileSystem.syncDirectorySync(this.directory)
-    } catch (error) {
-      this.fail(error)
-    }
-  }
-
-  #drawJitter(): void {
-    const { segmentJitterMs, segmentMs } = this.#env.settings
-    this.#jitterMs = Math.floor(this.#env.random() * Math.min(segmentJitterMs, segmentMs))
+    if (this.#roller.roll(this.#offsets.logEnd)) this.#saved.restart()
   }
 
   /** The settings were changed: what was drawn or timed by the old ones is so anew. @internal */
   settingsChanged(): void {
     if (this.#state !== 'open') return
-    this.#drawJitter()
+    this.#roller.drawJitter()
     this.#flusher.settingsChanged()
   }
 
@@ -1095,13 +1006,12 @@ export class Log {
       min: 0,
       max: this.highWatermark,
     }) as Offset
-    if (target <= this.#durableStart) return undefined
+    if (!this.#start.isBelow(target)) return undefined
     if (target > this.startOffset) {
       // An offset below the start was durable, or it could be given out again after a crash.
       if (target > this.durableOffset) this.flushNow()
-      this.#flusher.raisingStart()
-      this.#offsets.trimmed(target)
-      this.#generation++
+      this.#start.raise(target)
+      this.moved()
     }
     return target
   }
@@ -1112,15 +1022,7 @@ export class Log {
    */
   freeBelow(start: Offset): void {
     this.#assertWritable()
-    if (start > this.#durableStart) this.#durableStart = start
-    const { segments, snapshots, epochs } = this.#loaded
-    epochs.cutStart(start)
-    if (segments.count === 1 || this.#secondBase() > start) return
-    while (segments.count > 1 && this.#secondBase() <= start) {
-      this.#removal.take(segments.shift())
-    }
-    snapshots.prune(segments)
-    this.#env.fileSystem.syncDirectorySync(this.directory)
+    this.#start.freeBelow(start)
   }
 
   /**
@@ -1133,10 +1035,6 @@ export class Log {
     } catch (error) {
       throw this.#failure ?? error
     }
-  }
-
-  #secondBase(): Offset {
-    return (this.#loaded.segments.after(this.#loaded.segments.first) as Segment).baseOffset
   }
 
   /**
@@ -1153,98 +1051,30 @@ export class Log {
   truncate(to: number, epoch?: number): void {
     this.#assertWritable()
     let target = integerOption('to', to, { default: Number.NaN, min: 0 }) as Offset
-    const { segments, epochs } = this.#loaded
+    const { epochs } = this.#loaded
     const previousEnd = this.endOffset
     if (epoch !== undefined && epochOption(epoch) < epochs.latest) {
       target = Math.min(target, epochs.endOf(epoch, previousEnd).endOffset) as Offset
     }
-    if (target >= previousEnd) {
-      // An epoch that began and has no record ends too: the leader may send records of one before.
-      epochs.cutEnd(previousEnd)
-      return
-    }
-    const last = segments.floor(target)
-    const place = last?.locate(target)
-    // Whole batches go, so that the offsets that are left stay dense.
-    const end = Math.min(place?.baseOffset ?? target, target) as Offset
-    if (!this.isReplicated) this.#env.raiseLeaderEpoch()
-    this.#announceCut(end)
-    this.#truncations++
+    // An epoch that began and has no record ends too: the leader may send records of one before.
+    if (target >= previousEnd) epochs.cutEnd(previousEnd)
+    else this.#truncating.truncate(target)
+  }
+
+  get #truncating(): LogTruncation {
+    this.#truncation ??= new LogTruncation(this, {
+      env: this.#env,
+      loaded: this.#parts,
+      flusher: this.#flusher,
+      start: this.#start,
+      saved: this.#saved,
+    })
+    return this.#truncation
+  }
+
+  /** Places found in it before may be gone. @internal */
+  moved(): void {
     this.#generation++
-    try {
-      // A start that goes back does so first: no crash may leave a log that ends before it begins.
-      if (end < this.startOffset) {
-        this.#offsets.startLowered(end)
-        this.#env.onRecoveryPointLowered()
-      }
-      // Nothing that the journal holds may bring back what goes.
-      this.#flusher.cut(last ?? segments.first, place?.position ?? 0, end)
-    } catch (error) {
-      // Nobody knows whether a crash brings back what was to go: it counts as gone.
-      this.#lowerEnd(end)
-      this.fail(error)
-      throw this.#failure
-    }
-    this.#cutBack(last, place?.position, end)
-  }
-
-  /**
-   * Has recovery look at everything from `end` on, so that a crash in the middle has what is left of
-   * the tail checked. Before anything is cut: a disk without room for it leaves the log as it was.
-   */
-  #announceCut(end: Offset): void {
-    this.#indexSeal = undefined
-    this.#cutsAt = end
-    try {
-      this.#env.onRecoveryPointLowered()
-    } catch (error) {
-      this.#cutsAt = Infinity
-      throw error
-    }
-  }
-
-  #lowerEnd(end: Offset): void {
-    const previousEnd = this.endOffset
-    this.#offsets.truncated(end)
-    this.#cutsAt = Infinity
-    if (end < this.#durableStart) this.#durableStart = end
-    this.#offsets.failTruncated(previousEnd, outOfRange(this, previousEnd))
-  }
-
-  /** Drops what is at `end` and behind it, which is at `position` of `last` or in no segment. */
-  #cutBack(last: Segment | undefined, position: number | undefined, end: Offset): void {
-    this.#lowerEnd(end)
-    try {
-      this.#cutFiles(last, position, end)
-      this.#rebuildState(end)
-    } catch (error) {
-      this.fail(error)
-      throw this.#failure
-    }
-    this.#savedBytes = 0
-    this.#flusher.truncated()
-  }
-
-  /** Deletes the segments after `last`, or all, and cuts it at `position`. Durable on return. */
-  #cutFiles(last: Segment | undefined, position: number | undefined, end: Offset): void {
-    const { segments } = this.#loaded
-    while (segments.count > 0 && segments.active !== last) segments.pop().delete()
-    if (last === undefined) segments.push(Segment.create(this.#env, end))
-    else {
-      if (last.state === 'sealed') last.activate()
-      if (position !== undefined) last.truncate(position, end)
-    }
-    // Neither old segments nor their snapshots may come back behind what is appended next.
-    this.#loaded.snapshots.removeAbove(end)
-    this.#env.fileSystem.syncDirectorySync(this.directory)
-  }
-
-  #rebuildState(end: Offset): void {
-    const { segments, epochs, producers, snapshots } = this.#loaded
-    epochs.cutEnd(end)
-    const rebuilt = snapshots.rebuild(segments, this.startOffset, end)
-    producers.clear(end)
-    for (const entry of rebuilt.entries()) producers.load(entry)
   }
 
   /**
@@ -1265,7 +1095,7 @@ export class Log {
       this.#state = 'closing'
       try {
         this.#loaded.segments.active.releaseReserved()
-        this.#saveState()
+        this.#save()
         isSaved = true
       } catch (error) {
         if (!(error instanceof LogError)) throw error
@@ -1274,7 +1104,7 @@ export class Log {
       }
       await this.#env.commit.sync(this.#flusher)
     }
-    await this.#removal.finish()
+    await this.#start.finishRemoval()
     const { logEnd, synced } = this.#offsets
     const isClean = isSaved && this.#state === 'closing' && synced === logEnd
     this.#end()
@@ -1291,13 +1121,8 @@ export class Log {
     return true
   }
 
-  #saveState(): void {
-    const { segments, snapshots, producers } = this.#loaded
-    segments.active.saveIndexes()
-    producers.endOffset = this.endOffset
-    snapshots.save(producers, segments)
-    snapshots.prune(segments)
-    this.#savedBytes = segments.active.sizeBytes
+  #save(): void {
+    this.#saved.write(this.endOffset)
     this.#flusher.touchedNames()
   }
 
@@ -1308,19 +1133,9 @@ export class Log {
    * @internal
    */
   prepareCheckpoint(): void {
-    if (this.#state !== 'open') return
-    const { active } = this.#loaded.segments
-    if (active.sizeBytes - this.#savedBytes < savedStateBytes) return
-    this.#saveState()
-    this.#sealIndexes()
-  }
-
-  /** The index files of the active segment are as they are in memory. */
-  #sealIndexes(): void {
-    const { active } = this.#loaded.segments
-    if (active.sizeBytes < savedStateBytes) return
-    this.#savedBytes = active.sizeBytes
-    this.#indexSeal = active.sealIndexes()
+    if (this.#state !== 'open' || !this.#saved.isDue) return
+    this.#save()
+    this.#saved.seal()
   }
 
   /**
@@ -1328,14 +1143,14 @@ export class Log {
    * @internal
    */
   get indexSeal(): IndexSeal | undefined {
-    return this.#indexSeal
+    return this.#saved.indexSeal
   }
 
   /** Closes the files without flushing, because the log is about to be deleted. @internal */
   abandon(): void {
     if (this.#state === 'closed') return
     this.#env.commit.forget(this.#flusher)
-    this.#removal.cancel()
+    this.#start.cancelRemoval()
     this.#end()
   }
 

@@ -1,0 +1,89 @@
+/**
+ * Where one log begins, and the segments that it leaves behind when that is raised.
+ *
+ * Readers see a new start at once; files go only when a crash would keep it. Between the two the store
+ * makes it durable, for many logs at a time.
+ */
+import type { Offset } from '../base/types.ts'
+import type { Segment } from '../segment/segment.ts'
+import type { LogEnvironment } from './log-environment.ts'
+import type { LogFlusher } from './log-flusher.ts'
+import type { LoadedLog } from './log-loader.ts'
+import type { LogOffsets } from './log-offsets.ts'
+import { SegmentRemoval } from './segment-removal.ts'
+
+export class LogStart {
+  readonly #env: LogEnvironment
+  readonly #loaded: LoadedLog
+  readonly #offsets: LogOffsets
+  readonly #flusher: LogFlusher
+  /** The start that a crash keeps; below the log's at most until that is written. */
+  #durable: Offset
+  /** Made when the first segment goes: most logs of many never see one. */
+  #removal: SegmentRemoval | undefined
+
+  constructor(env: LogEnvironment, loaded: LoadedLog, offsets: LogOffsets, flusher: LogFlusher) {
+    this.#env = env
+    this.#loaded = loaded
+    this.#offsets = offsets
+    this.#flusher = flusher
+    this.#durable = loaded.logStart
+  }
+
+  /** Whether a start at `target` would be news to a crash. */
+  isBelow(target: Offset): boolean {
+    return this.#durable < target
+  }
+
+  /** The names of the segments tell the next open where the log starts. */
+  get isTold(): boolean {
+    const { segments } = this.#loaded
+    if (this.#removal?.isIncomplete === true || segments.count === 0) return false
+    return segments.first.baseOffset === this.#offsets.logStart
+  }
+
+  /** Readers see `target`, below which all is durable, as the start. @throws StorageError. */
+  raise(target: Offset): void {
+    this.#flusher.raisingStart()
+    this.#offsets.trimmed(target)
+  }
+
+  /** The start is durable at `start` or above: deletes segments wholly below, durably. @throws StorageError. */
+  freeBelow(start: Offset): void {
+    if (start > this.#durable) this.#durable = start
+    const { segments, snapshots, epochs } = this.#loaded
+    epochs.cutStart(start)
+    if (!hasSegmentBelow(segments, start)) return
+    this.#removal ??= new SegmentRemoval(this.#env)
+    while (hasSegmentBelow(segments, start)) this.#removal.take(segments.shift())
+    snapshots.prune(segments)
+    this.#env.fileSystem.syncDirectorySync(this.#env.directory)
+  }
+
+  /** A truncation reaches below the start: readers may see what was trimmed and is still there. */
+  lower(target: Offset): void {
+    if (target >= this.#offsets.logStart) return
+    this.#offsets.startLowered(target)
+    this.#env.onRecoveryPointLowered()
+  }
+
+  /** The log ends at `end` now. */
+  endLowered(end: Offset): void {
+    if (end < this.#durable) this.#durable = end
+  }
+
+  /** Removes what still waits for `file.delete.delay.ms`. */
+  async finishRemoval(): Promise<void> {
+    await this.#removal?.finish()
+  }
+
+  /** Leaves it where it is: the directory goes as a whole. */
+  cancelRemoval(): void {
+    this.#removal?.cancel()
+  }
+}
+
+function hasSegmentBelow(segments: LoadedLog['segments'], start: Offset): boolean {
+  if (segments.count === 1) return false
+  return (segments.after(segments.first) as Segment).baseOffset <= start
+}

@@ -4,7 +4,8 @@ export * from './base/errors.ts'
 export type { Logger } from './base/logger.ts'
 export type { DurabilityLevel, FilePosition, Offset } from './base/types.ts'
 export type { EpochEnd } from './log/leader-epochs.ts'
-export type { AppendedBatch, Log } from './log/log.ts'
+export type { Log } from './log/log.ts'
+export type { AppendedBatch } from './log/log-appender.ts'
 export type { LogCursor } from './log/log-cursor.ts'
 export type {
   Ack,

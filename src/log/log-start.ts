@@ -19,8 +19,7 @@ export class LogStart {
   readonly #flusher: LogFlusher
   /** The start that a crash keeps; below the log's at most until that is written. */
   #durable: Offset
-  /** Made when the first segment goes: most logs of many never see one. */
-  #removal: SegmentRemoval | undefined
+  readonly #removal: SegmentRemoval
 
   constructor(env: LogEnvironment, loaded: LoadedLog, offsets: LogOffsets, flusher: LogFlusher) {
     this.#env = env
@@ -28,6 +27,7 @@ export class LogStart {
     this.#offsets = offsets
     this.#flusher = flusher
     this.#durable = loaded.logStart
+    this.#removal = new SegmentRemoval(env)
   }
 
   /** Whether a start at `target` would be news to a crash. */
@@ -35,11 +35,9 @@ export class LogStart {
     return this.#durable < target
   }
 
-  /** The names of the segments tell the next open where the log starts. */
-  get isTold(): boolean {
-    const { segments } = this.#loaded
-    if (this.#removal?.isIncomplete === true || segments.count === 0) return false
-    return segments.first.baseOffset === this.#offsets.logStart
+  /** A segment that went could not be taken away: its file may still have the name of one of the log. */
+  get isRemovalIncomplete(): boolean {
+    return this.#removal.isIncomplete
   }
 
   /** Readers see `target`, below which all is durable, as the start. @throws StorageError. */
@@ -54,7 +52,6 @@ export class LogStart {
     const { segments, snapshots, epochs } = this.#loaded
     epochs.cutStart(start)
     if (!hasSegmentBelow(segments, start)) return
-    this.#removal ??= new SegmentRemoval(this.#env)
     while (hasSegmentBelow(segments, start)) this.#removal.take(segments.shift())
     snapshots.prune(segments)
     this.#env.fileSystem.syncDirectorySync(this.#env.directory)
@@ -73,13 +70,13 @@ export class LogStart {
   }
 
   /** Removes what still waits for `file.delete.delay.ms`. */
-  async finishRemoval(): Promise<void> {
-    await this.#removal?.finish()
+  finishRemoval(): Promise<void> {
+    return this.#removal.finish()
   }
 
   /** Leaves it where it is: the directory goes as a whole. */
   cancelRemoval(): void {
-    this.#removal?.cancel()
+    this.#removal.cancel()
   }
 }
 

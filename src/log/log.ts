@@ -1,24 +1,20 @@
 /**
  * One log: a topic-partition. Append at the end, read from anywhere, in dense ascending offsets.
  *
- * An append validates or builds one batch, gives it its offset, writes it to the active segment
- * and moves the marks; whoever asked for level `disk` then waits for the next group flush. All of
- * it up to level `os` happens on the calling thread without yielding, so appends are in call order.
+ * This is its door: what users may ask for, in which state, with which options. The rooms behind it each
+ * know one thing: log-appender.ts puts batches at the end, segment-roller.ts begins segments,
+ * log-start.ts and log-truncation.ts take records off either end, log-flusher.ts makes them durable,
+ * log-reads.ts and log-search.ts find them.
  *
- * Past 500 lines because everything that changes a log, append, roll, trim, truncate and close,
- * shares the one rule of what is written, marked and told in which order. How bytes become durable
- * is log-flusher.ts.
+ * Past 500 lines because the door is one: half of it is what its users read.
  */
-import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import {
   ClosedError,
-  ConflictError,
   FencedEpochError,
   InvalidOptionError,
   LogError,
   LogFailedError,
-  OffsetExhaustedError,
 } from '../base/errors.ts'
 import {
   functionOption,
@@ -28,20 +24,19 @@ import {
   signalOption,
 } from '../base/option-fields.ts'
 import { drain, type Steps } from '../base/steps.ts'
-import { type DurabilityLevel, maxOffset, type Offset } from '../base/types.ts'
+import type { DurabilityLevel, Offset } from '../base/types.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import type { FlushTarget, GroupMember } from '../flush/flush-target.ts'
 import type { FileSlice } from '../platform/file-slice.ts'
 import type { BatchBuilder } from '../record/batch-builder.ts'
-import { assignOffset, BatchView } from '../record/batch-view.ts'
 import { type CodecName, codecNames } from '../record/codec-name.ts'
 import type { RecordInput } from '../record/record.ts'
 import type { IndexSeal } from '../segment/index-seal.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
-import { AppendRun, maxRunBytes } from './append-run.ts'
-import { type CheckedBatch, checkProduced, finishBatch } from './batch-intake.ts'
-import { type BatchRun, checkRun } from './follower-append.ts'
+import { checkProduced, finishBatch } from './batch-intake.ts'
+import { checkRun } from './follower-append.ts'
 import type { EpochEnd } from './leader-epochs.ts'
+import { type AppendedBatch, LogAppender, type LogState } from './log-appender.ts'
 import type { LogCursor } from './log-cursor.ts'
 import type { LogEnvironment } from './log-environment.ts'
 import { LogFlusher } from './log-flusher.ts'
@@ -88,24 +83,6 @@ import type { RecordStream } from './record-stream.ts'
 import { SavedState } from './saved-state.ts'
 import { SegmentRoller } from './segment-roller.ts'
 
-export type AppendedBatch = {
-  readonly baseOffset: Offset
-  readonly lastOffset: Offset
-  /** When the log stamped the batch, or −1 when it keeps its producers' timestamps. */
-  readonly appendTimeMs: number
-  /** The batch was in the log already: `baseOffset` is where. */
-  readonly isDuplicate: boolean
-}
-
-/** `closing`: it takes no more appends, and what it took is on its way to stable storage. */
-export type LogState = 'open' | 'closing' | 'failed' | 'closed'
-
-/** Looks at one batch at a time, within one call: one for all logs. */
-const sharedView: BatchView = new BatchView()
-
-/** Producers a log remembers before it looks for expired ones. */
-const firstExpiryCheckAt = 1024
-
 /**
  * One partition's log, from `store.log`. The store opens and closes it; what is marked internal is for
  * the store's own rooms and not in the published types.
@@ -116,21 +93,17 @@ export class Log {
   /** Use `#loaded` and `#offsets`, which first write what waits. */
   readonly #parts: LoadedLog
   readonly #marks: LogOffsets
-  /** What waits to be handed to the kernel. */
-  #run: AppendRun | undefined
-  /** A run went into a frame, and listeners were not told. */
-  #hasSettled = false
   #listeners: Set<() => void> | undefined
   #closingListeners: Set<() => void> | undefined
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
   #generation = 0
-  #expiryCheckAt = firstExpiryCheckAt
   readonly #flusher: LogFlusher
   readonly #roller: SegmentRoller
-  readonly #start: LogStart
+  readonly #appender: LogAppender
   readonly #saved: SavedState
-  /** Made with the first cut: most logs never see one. */
+  /** Both made when they are needed: most logs are never cut. */
+  #start: LogStart | undefined
   #truncation: LogTruncation | undefined
 
   /** Made by the store from what `loadLog` found. @internal */
@@ -141,17 +114,17 @@ export class Log {
     const { logStart, recoveryPoint, logEnd, committed } = loaded
     this.#marks = new LogOffsets(logStart, recoveryPoint, logEnd, committed)
     this.#flusher = new LogFlusher(env, loaded, this.#marks, this)
-    this.#roller = new SegmentRoller(env, loaded, this.#flusher, this)
-    this.#start = new LogStart(env, loaded, this.#marks, this.#flusher)
     this.#saved = new SavedState(loaded)
+    this.#roller = new SegmentRoller(this, env, loaded, this.#flusher, this.#saved)
+    this.#appender = new LogAppender(this, env, loaded, this.#marks, this.#flusher, this.#roller)
   }
 
   get #loaded(): LoadedLog {
-    if (this.#run !== undefined) this.settle()
+    if (this.#appender.isUnsettled) this.#appender.settle()
     return this.#parts
   }
   get #offsets(): LogOffsets {
-    if (this.#run !== undefined) this.settle()
+    if (this.#appender.isUnsettled) this.#appender.settle()
     return this.#marks
   }
 
@@ -242,7 +215,9 @@ export class Log {
   }
   /** Store only: the names of the segments tell the next open where the log starts. @internal */
   get isStartTold(): boolean {
-    return this.#start.isTold
+    const { segments } = this.#loaded
+    if (this.#start?.isRemovalIncomplete === true || segments.count === 0) return false
+    return segments.first.baseOffset === this.startOffset
   }
   /** @internal */
   get maxDecompressedBytes(): number {
@@ -279,21 +254,13 @@ export class Log {
       else
         throw new InvalidOptionError({ option: 'records', value: input, expected: 'one or more' })
       if (options.producer !== undefined) setProducer(builder, options.producer)
-      else if (level === 'disk' && expect === undefined && this.#isInRun) {
-        return this.#appendToRun(builder)
+      else if (level === 'disk' && expect === undefined && this.#appender.takesRuns) {
+        return this.#appender.appendToRun(builder)
       }
-      return this.#acked(this.appendBuilt(builder, level, expect), level)
+      return this.#appender.acked(this.appendBuilt(builder, level, expect), level)
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  async #acked(appended: AppendedBatch, asked: DurabilityLevel): Promise<AppendAck> {
-    const { baseOffset: offset, lastOffset, isDuplicate } = appended
-    if (asked === 'disk') await this.settled(asked, lastOffset + 1)
-    // A batch is handed to the kernel at once, so `memory` is never the level reached.
-    const level = asked === 'memory' ? 'os' : asked
-    return { offset, lastOffset, level, isDuplicate }
   }
 
   async #reachedBy(offset: Offset, lastOffset: Offset, level: DurabilityLevel): Promise<Ack> {
@@ -301,94 +268,17 @@ export class Log {
     return { offset, lastOffset, level: level === 'memory' ? 'os' : level }
   }
 
-  /** Whether what is appended for the disk now may wait for the next frame of the journal. */
-  get #isInRun(): boolean {
-    if (this.#run !== undefined) return true
-    if (this.isReplicated || this.#parts.segments.active.sizeBytes === 0) return false
-    return this.#flusher.canCapture(0)
-  }
-
-  async #appendToRun(builder: BatchBuilder): Promise<AppendAck> {
-    if (this.#state !== 'open') this.#assertWritable()
-    const batch = finishBatch(builder, this.#env)
-    const { bytes, start, end } = batch
-    const sizeBytes = end - start
-    const { recordCount, maxTimestamp } = sharedView.at(bytes, start)
-    const waitingBytes = this.#run?.sizeBytes ?? 0
-    const offset = this.#run?.endOffset ?? this.#marks.logEnd
-    const lastOffset = (offset + recordCount - 1) as Offset
-    const runBytes = waitingBytes + sizeBytes
-    const isOver = runBytes > maxRunBytes || lastOffset >= maxOffset
-    if (isOver || this.#roller.isDue(runBytes, lastOffset, maxTimestamp)) {
-      return this.#acked(this.#store(batch, 'disk'), 'disk')
-    }
-    const run = (this.#run ??= new AppendRun(offset, this.#env.leaderEpoch))
-    assignOffset(bytes, start, offset, run.leaderEpoch)
-    this.#parts.segments.active.wait(bytes, start, end)
-    run.add(sizeBytes, lastOffset, maxTimestamp)
-    this.#env.commit.request(this.#flusher)
-    await run.durable
-    return { offset, lastOffset, level: 'disk', isDuplicate: false }
-  }
-
-  /**
-   * Hands to the kernel what waits for it. An error is that of the appends that waited.
-   * @internal
-   */
+  /** Hands to the kernel what waits for it. @internal */
   settle(): void {
-    if (this.#settle(false)) this.#tellListeners()
+    this.#appender.settle()
   }
-
-  /**
-   * The same for a frame of the journal that the kernel gets in this turn; then calls `tellSettled`.
-   * @internal
-   */
+  /** @internal */
   settleInFrame(): void {
-    this.#hasSettled = this.#settle(true)
+    this.#appender.settleInFrame()
   }
-
-  /** Tells those who wait for appends of those that went into a frame. @internal */
+  /** @internal */
   tellSettled(): void {
-    if (!this.#hasSettled) return
-    this.#hasSettled = false
-    this.#tellListeners()
-  }
-
-  #settle(isInFrame: boolean): boolean {
-    const run = this.#run
-    if (run === undefined) return false
-    this.#run = undefined
-    try {
-      if (!this.isOpen) this.#assertWritable()
-      this.#writeRun(run, isInFrame)
-      run.written(this.#marks)
-      return true
-    } catch (error) {
-      this.#parts.segments.active.dropWaiting()
-      run.fail(error)
-      return false
-    }
-  }
-
-  #writeRun(run: AppendRun, isInFrame: boolean): void {
-    const { sizeBytes, batches, baseOffset, endOffset, leaderEpoch } = run
-    const { segments, producers, epochs } = this.#parts
-    const { active } = segments
-    epochs.note(leaderEpoch, baseOffset)
-    const isKept = isInFrame && this.#flusher.canCapture(sizeBytes) && active.canKeepWaiting()
-    const bytes = active.waiting
-    let position: number
-    try {
-      position = active.appendWaiting(batches, isKept)
-    } catch (error) {
-      if (active.isTorn) this.fail(error)
-      throw error
-    }
-    producers.endOffset = endOffset
-    this.#marks.written(endOffset)
-    const isCaptured = this.#flusher.wrote(bytes, 0, bytes.length, position, true)
-    assert(isCaptured || !isKept, 'what is not in the file is in the frame')
-    this.#flusher.schedule(baseOffset)
+    this.#appender.tellSettled()
   }
 
   /**
@@ -401,8 +291,8 @@ export class Log {
    * @internal
    */
   appendBuilt(builder: BatchBuilder, level: DurabilityLevel, expect?: number): AppendedBatch {
-    this.#assertWritable()
-    return this.#store(finishBatch(builder, this.#env), level, expect)
+    this.assertWritable()
+    return this.#appender.store(finishBatch(builder, this.#env), level, expect)
   }
 
   /**
@@ -427,84 +317,14 @@ export class Log {
       readonly expect?: number
     },
   ): AppendedBatch {
-    this.#assertWritable()
+    this.assertWritable()
     const expect = expectOption(options.expect)
     const batch = checkProduced(bytes, start, end, options.allowZstd, this.#env)
-    return this.#store(batch, options.level ?? 'os', expect)
+    return this.#appender.store(batch, options.level ?? 'os', expect)
   }
 
-  /** Gives a valid batch its place and writes it. The one way into the active segment. */
-  #store(batch: CheckedBatch, level: DurabilityLevel, expect?: number): AppendedBatch {
-    const { bytes, start, end, appendTimeMs } = batch
-    const { producers } = this.#loaded
-    const view = sharedView.at(bytes, start)
-    if (view.producerId >= 0) {
-      const known = producers.check(view)
-      if (known !== undefined) {
-        return {
-          baseOffset: (known.lastOffset - known.offsetDelta) as Offset,
-          lastOffset: known.lastOffset,
-          appendTimeMs: appendTimeMs < 0 ? -1 : known.timestamp,
-          isDuplicate: true,
-        }
-      }
-    }
-    if (expect !== undefined) this.assertEnd(expect)
-    this.#makeRoom(view)
-    const baseOffset = this.#offsets.logEnd
-    const position = this.#write(view, bytes, start, end, { isJournaled: false })
-    this.#flusher.wrote(bytes, start, end, position, level === 'disk')
-    this.#flusher.schedule(baseOffset)
-    this.#tellListeners()
-    const lastOffset = (this.#offsets.logEnd - 1) as Offset
-    return { baseOffset, lastOffset, appendTimeMs, isDuplicate: false }
-  }
-
-  /** Begins a new segment if the batch needs one. */
-  #makeRoom(view: BatchView): void {
-    const { logEnd } = this.#offsets
-    const lastOffset = (logEnd + view.lastOffsetDelta) as Offset
-    if (lastOffset >= maxOffset) {
-      throw new OffsetExhaustedError(`${this.name} has no offsets left after ${logEnd}`)
-    }
-    this.#rollIfDue(view.sizeBytes, lastOffset, view.maxTimestamp)
-  }
-
-  /**
-   * Writes the batch that `view` stands on to the active segment and moves the marks.
-   * @param isJournaled the kernel has it in a frame of the journal.
-   */
-  #write(
-    view: BatchView,
-    bytes: Buffer,
-    start: number,
-    end: number,
-    { isJournaled }: { readonly isJournaled: boolean },
-  ): number {
-    const { segments, producers, epochs } = this.#loaded
-    const baseOffset = this.#offsets.logEnd
-    const lastOffset = (baseOffset + view.lastOffsetDelta) as Offset
-    const { maxTimestamp } = view
-    const { leaderEpoch } = this
-    epochs.note(leaderEpoch, baseOffset)
-    assignOffset(bytes, start, baseOffset, leaderEpoch)
-    const { active } = segments
-    let position: number
-    try {
-      position = isJournaled
-        ? active.appendJournaled(bytes, start, end, lastOffset, maxTimestamp)
-        : active.append(bytes, start, end, lastOffset, maxTimestamp)
-    } catch (error) {
-      if (segments.active.isTorn) this.fail(error)
-      throw error
-    }
-    producers.note(view)
-    if (producers.producerCount > this.#expiryCheckAt) this.#expireProducers()
-    this.#offsets.written((lastOffset + 1) as Offset)
-    return position
-  }
-
-  #tellListeners(): void {
+  /** @internal */
+  tellListeners(): void {
     if (this.#listeners !== undefined) for (const listener of this.#listeners) tell(listener)
   }
 
@@ -532,7 +352,7 @@ export class Log {
   ): Promise<Ack> {
     try {
       this.#assertReplicated('appendAt')
-      this.#assertWritable()
+      this.assertWritable()
       knownOptions('appendAt', options, ['level'])
       const level = levelOption(options.level, this.#env.settings.level)
       const run = checkRun(batches, {
@@ -543,34 +363,11 @@ export class Log {
         latestEpoch: this.#loaded.epochs.latest,
         isDense: this.isDense,
       })
-      this.#storeRun(run, level)
+      this.#appender.storeRun(run, level)
       return this.#reachedBy(run.baseOffset, run.lastOffset, level)
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  #storeRun({ bytes, batches, lastOffset, maxTimestamp }: BatchRun, level: DurabilityLevel): void {
-    const { segments, epochs, producers } = this.#loaded
-    const previousEnd = this.endOffset
-    this.#rollIfDue(bytes.length, lastOffset, maxTimestamp)
-    let position: number
-    try {
-      for (const { leaderEpoch, baseOffset } of batches) epochs.note(leaderEpoch, baseOffset)
-      // Recovery knows the epochs by the file: a new one stands there before its first record.
-      epochs.save()
-      position = segments.active.appendRun(bytes, batches)
-    } catch (error) {
-      epochs.cutEnd(previousEnd)
-      if (segments.active.isTorn) this.fail(error)
-      throw error
-    }
-    for (const { at } of batches) producers.note(sharedView.at(bytes, at))
-    if (producers.producerCount > this.#expiryCheckAt) this.#expireProducers()
-    this.#offsets.written((lastOffset + 1) as Offset)
-    this.#flusher.wrote(bytes, 0, bytes.length, position, level === 'disk')
-    this.#flusher.schedule(previousEnd)
-    this.#tellListeners()
   }
 
   /**
@@ -582,7 +379,7 @@ export class Log {
    */
   beginEpoch(epoch: number): void {
     this.#assertReplicated('beginEpoch')
-    this.#assertWritable()
+    this.assertWritable()
     const { epochs } = this.#loaded
     const { latest } = epochs
     if (epochOption(epoch) < latest) {
@@ -611,7 +408,7 @@ export class Log {
     this.assertReadable()
     const rule = { default: Number.NaN, min: 0, max: this.endOffset }
     if (this.#offsets.committed(integerOption('committed', offset, rule) as Offset)) {
-      this.#tellListeners()
+      this.tellListeners()
     }
   }
 
@@ -635,31 +432,28 @@ export class Log {
 
   /** Throws ConflictError unless the next record would get offset `expect`. @internal */
   assertEnd(expect: number): void {
-    const found = this.endOffset
-    if (found !== expect) throw new ConflictError({ log: this.name, expected: expect, found })
+    this.settle()
+    this.#appender.assertEnd(expect)
   }
 
   /** Appends a batch from `encodeForGroup` by itself. @internal */
   appendEncoded(batch: Buffer, level: DurabilityLevel): AppendedBatch {
-    this.#assertWritable()
-    return this.#store({ bytes: batch, start: 0, end: batch.length, appendTimeMs: -1 }, level)
+    this.assertWritable()
+    const checked = { bytes: batch, start: 0, end: batch.length, appendTimeMs: -1 }
+    return this.#appender.store(checked, level)
   }
 
   /** The batch in `builder` as bytes of its own, checked, without a place yet. @internal */
   encodeForGroup(builder: BatchBuilder): Buffer {
-    this.#assertWritable()
+    this.assertWritable()
     const { bytes, start, end } = finishBatch(builder, this.#env)
     return Buffer.from(bytes.subarray(start, end))
   }
 
   /** Makes the place of `batch` final, and puts it into the batch. @internal */
   placeForGroup(batch: Buffer): GroupMember {
-    this.#assertWritable()
-    const view = sharedView.at(batch, 0)
-    this.#makeRoom(view)
-    const { logEnd } = this.#offsets
-    assignOffset(batch, 0, logEnd, this.leaderEpoch)
-    return this.#flusher.groupMember(batch, (logEnd + view.lastOffsetDelta + 1) as Offset)
+    this.assertWritable()
+    return this.#appender.placeForGroup(batch)
   }
 
   /**
@@ -667,9 +461,7 @@ export class Log {
    * @internal
    */
   writeForGroup(batch: Buffer, sequence: number): void {
-    const view = sharedView.at(batch, 0)
-    this.#write(view, batch, 0, batch.length, { isJournaled: true })
-    this.#flusher.wroteGroup(batch.length, sequence)
+    this.#appender.writeForGroup(batch, sequence)
   }
 
   /** Takes back the batch of a group that was written last; see `LogTruncation.undoGroup`. @internal */
@@ -679,8 +471,7 @@ export class Log {
 
   /** Tells those who wait for appends. @internal */
   tellGroupWritten(baseOffset: Offset): void {
-    this.#flusher.schedule(baseOffset)
-    this.#tellListeners()
+    this.#appender.tellGroupWritten(baseOffset)
   }
 
   /**
@@ -691,22 +482,10 @@ export class Log {
     return [...this.#loaded.producers.entries()]
   }
 
-  /** Keeps the producers remembered within twice those that are not expired. */
-  #expireProducers(): void {
-    const { producers } = this.#loaded
-    producers.expire(this.#env.clock.now() - this.#env.settings.producerExpiryMs)
-    this.#expiryCheckAt = Math.max(firstExpiryCheckAt, 2 * producers.producerCount)
-  }
-
-  #rollIfDue(sizeBytes: number, lastOffset: Offset, maxTimestamp: number): void {
-    this.#roller.assertFits(sizeBytes)
-    if (this.#roller.isDue(sizeBytes, lastOffset, maxTimestamp)) this.roll()
-  }
-
   /** Seals the active segment and starts the next one at the log end. Flushed in the background. */
   roll(): void {
-    this.#assertWritable()
-    if (this.#roller.roll(this.#offsets.logEnd)) this.#saved.restart()
+    this.assertWritable()
+    this.#roller.roll(this.#offsets.logEnd)
   }
 
   /** The settings were changed: what was drawn or timed by the old ones is so anew. @internal */
@@ -747,7 +526,7 @@ export class Log {
     if (level === 'memory') return Promise.resolve()
     if (this.#offsets.mark(level) >= offset) return Promise.resolve()
     try {
-      this.#assertWritable()
+      this.assertWritable()
     } catch (error) {
       return Promise.reject(error)
     }
@@ -1000,17 +779,17 @@ export class Log {
    * @internal
    */
   raiseStart(to: number): Offset | undefined {
-    this.#assertWritable()
+    this.assertWritable()
     const target = integerOption('to', to, {
       default: 0,
       min: 0,
       max: this.highWatermark,
     }) as Offset
-    if (!this.#start.isBelow(target)) return undefined
+    if (!this.#trimming.isBelow(target)) return undefined
     if (target > this.startOffset) {
       // An offset below the start was durable, or it could be given out again after a crash.
       if (target > this.durableOffset) this.flushNow()
-      this.#start.raise(target)
+      this.#trimming.raise(target)
       this.moved()
     }
     return target
@@ -1021,8 +800,13 @@ export class Log {
    * @internal
    */
   freeBelow(start: Offset): void {
-    this.#assertWritable()
-    this.#start.freeBelow(start)
+    this.assertWritable()
+    this.#trimming.freeBelow(start)
+  }
+
+  get #trimming(): LogStart {
+    this.#start ??= new LogStart(this.#env, this.#parts, this.#marks, this.#flusher)
+    return this.#start
   }
 
   /**
@@ -1049,7 +833,7 @@ export class Log {
    *         half-way, and the log takes no more appends.
    */
   truncate(to: number, epoch?: number): void {
-    this.#assertWritable()
+    this.assertWritable()
     let target = integerOption('to', to, { default: Number.NaN, min: 0 }) as Offset
     const { epochs } = this.#loaded
     const previousEnd = this.endOffset
@@ -1066,7 +850,7 @@ export class Log {
       env: this.#env,
       loaded: this.#parts,
       flusher: this.#flusher,
-      start: this.#start,
+      start: this.#trimming,
       saved: this.#saved,
     })
     return this.#truncation
@@ -1104,7 +888,7 @@ export class Log {
       }
       await this.#env.commit.sync(this.#flusher)
     }
-    await this.#start.finishRemoval()
+    await this.#start?.finishRemoval()
     const { logEnd, synced } = this.#offsets
     const isClean = isSaved && this.#state === 'closing' && synced === logEnd
     this.#end()
@@ -1150,7 +934,7 @@ export class Log {
   abandon(): void {
     if (this.#state === 'closed') return
     this.#env.commit.forget(this.#flusher)
-    this.#start.cancelRemoval()
+    this.#start?.cancelRemoval()
     this.#end()
   }
 
@@ -1168,8 +952,9 @@ export class Log {
     if (this.#state === 'closed') throw new ClosedError(`${this.name} is closed`)
   }
 
-  #assertWritable(): void {
-    if (this.#run !== undefined) this.settle()
+  /** Settles, and throws unless the log takes appends. @internal */
+  assertWritable(): void {
+    if (this.#appender.isUnsettled) this.#appender.settle()
     if (this.#state === 'open') return
     if (this.#state === 'failed') throw this.#failure
     throw new ClosedError(`${this.name} is ${this.#state}`)

@@ -7,19 +7,28 @@ import { maxRelativeOffset, maxSegmentBytes, Segment } from '../segment/segment.
 import type { LogEnvironment } from './log-environment.ts'
 import type { FlushedLog, LogFlusher } from './log-flusher.ts'
 import type { LoadedLog } from './log-loader.ts'
+import type { SavedState } from './saved-state.ts'
 
 export class SegmentRoller {
   readonly #env: LogEnvironment
   readonly #loaded: LoadedLog
   readonly #flusher: LogFlusher
+  readonly #saved: SavedState
   readonly #log: FlushedLog
   /** How much earlier than by the settings, so that many logs do not roll at once. */
   #jitterMs = 0
 
-  constructor(env: LogEnvironment, loaded: LoadedLog, flusher: LogFlusher, log: FlushedLog) {
+  constructor(
+    log: FlushedLog,
+    env: LogEnvironment,
+    loaded: LoadedLog,
+    flusher: LogFlusher,
+    saved: SavedState,
+  ) {
     this.#env = env
     this.#loaded = loaded
     this.#flusher = flusher
+    this.#saved = saved
     this.#log = log
     this.drawJitter()
   }
@@ -29,14 +38,19 @@ export class SegmentRoller {
     this.#jitterMs = Math.floor(this.#env.random() * Math.min(segmentJitterMs, segmentMs))
   }
 
-  /** @throws BatchTooLargeError no segment takes an append of so many bytes. */
-  assertFits(sizeBytes: number): void {
-    const { limitBytes } = this
-    if (sizeBytes <= limitBytes) return
-    throw new BatchTooLargeError({ sizeBytes, limitBytes, limit: 'segment' })
+  /**
+   * Begins a new segment at the log end if the append of so many bytes, which ends in offset
+   * `lastOffset`, needs one. @throws BatchTooLargeError no segment takes them; as `roll`.
+   */
+  rollIfDue(sizeBytes: number, lastOffset: Offset, maxTimestamp: number, logEnd: Offset): void {
+    const limitBytes = this.#limitBytes
+    if (sizeBytes > limitBytes) {
+      throw new BatchTooLargeError({ sizeBytes, limitBytes, limit: 'segment' })
+    }
+    if (this.isDue(sizeBytes, lastOffset, maxTimestamp)) this.roll(logEnd)
   }
 
-  get limitBytes(): number {
+  get #limitBytes(): number {
     return Math.min(this.#env.settings.segmentBytes, maxSegmentBytes)
   }
 
@@ -50,20 +64,20 @@ export class SegmentRoller {
     const waitedMs = first >= 0 ? maxTimestamp - first : clock.now() - active.createdMs
     return (
       isOverflow ||
-      active.sizeBytes > this.limitBytes - sizeBytes ||
+      active.sizeBytes > this.#limitBytes - sizeBytes ||
       waitedMs > settings.segmentMs - this.#jitterMs ||
       active.areIndexesFull
     )
   }
 
   /**
-   * Seals the active segment and begins the next one at `logEnd`. False: it is empty and begins there.
+   * Seals the active segment and begins the next one at `logEnd`, unless it is empty and begins there.
    * @throws StorageError: the old one goes on as it was. LogFailedError.
    */
-  roll(logEnd: Offset): boolean {
+  roll(logEnd: Offset): void {
     const { segments, snapshots, producers } = this.#loaded
     const previous = segments.active
-    if (previous.sizeBytes === 0 && previous.baseOffset === logEnd) return false
+    if (previous.sizeBytes === 0 && previous.baseOffset === logEnd) return
     this.#flusher.rolling()
     const next = Segment.create(this.#env, logEnd)
     try {
@@ -76,9 +90,9 @@ export class SegmentRoller {
       throw error
     }
     segments.push(next)
+    this.#saved.restart()
     this.drawJitter()
     this.#flusher.rolled(previous)
-    return true
   }
 
   /**

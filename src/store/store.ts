@@ -8,13 +8,9 @@
  * Past 500 lines because opening, creating and deleting must agree on one order of table entries,
  * directories and checkpoints: what a crash leaves of one is what the next has to understand.
  */
-import type { Timer } from '../base/clock.ts'
 import {
   ClosedError,
-  CorruptionError,
   InvalidTopicError,
-  StorageError,
-  StoreFormatError,
   TopicExistsError,
   UnknownTopicError,
 } from '../base/errors.ts'
@@ -28,21 +24,15 @@ import {
   oneOfOption,
   pathOption,
 } from '../base/option-fields.ts'
-import { drain } from '../base/steps.ts'
 import type { DurabilityLevel } from '../base/types.ts'
 import { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import { journalSizesFor } from '../flush/flush-policy.ts'
-import type { FlushTarget } from '../flush/flush-target.ts'
 import { JournalReplay, removeJournal } from '../flush/journal-replay.ts'
-import { LeaderEpochs } from '../log/leader-epochs.ts'
-import { Log } from '../log/log.ts'
-import type { LogEnvironment } from '../log/log-environment.ts'
-import { type LoadedLog, loadLog } from '../log/log-loader.ts'
-import { defaultLogSettings, type LogSettings } from '../log/log-settings.ts'
+import type { Log } from '../log/log.ts'
+import { defaultLogSettings } from '../log/log-settings.ts'
 import { SharedBuilders } from '../log/shared-builders.ts'
 import type { DirectoryLock } from '../platform/file-system.ts'
 import { SheddingFileSystem } from '../platform/shedding-file-system.ts'
-import type { WholeFrames } from '../record/group-mark.ts'
 import { SegmentFiles } from '../segment/segment-files.ts'
 import type { Table } from '../table/table.ts'
 import type { CodecChoice, CodecValue } from '../table/table-codec.ts'
@@ -54,35 +44,26 @@ import {
   type GroupHost,
   runAtomicGroup,
 } from './atomic-group.ts'
+import { CheckpointRuns } from './checkpoint-runs.ts'
 import { Checkpoints } from './checkpoints.ts'
+import { leaveCleanMarker, takeCleanMarker } from './clean-marker.ts'
 import type { Consumer, ConsumerOptions } from './consumer.ts'
 import { type PositionTable, positionsSpec } from './consumer-position.ts'
-import {
-  bytesToRecover,
-  type FoundDirectories,
-  findLogDirectories,
-  segmentBytes,
-} from './log-directories.ts'
-import { loadMetaProperties, readTopicId } from './meta-properties.ts'
-import {
-  PartitionEnvironment,
-  type SettingsSource,
-  type SharedEnvironment,
-  TopicEnvironment,
-} from './partition-environment.ts'
+import { type FoundDirectories, findLogDirectories, segmentBytes } from './log-directories.ts'
+import { LogOpener } from './log-opener.ts'
+import { recoverLogs } from './log-recovery.ts'
+import { loadMetaProperties } from './meta-properties.ts'
+import type { TopicEnvironment } from './partition-environment.ts'
 import { SpareSpace } from './spare-space.ts'
 import { type ConsumerReport, StoreConsumers } from './store-consumers.ts'
 import {
   checkTopicName,
-  cleanShutdownFileName,
   clusterTopic,
-  deletedDirectoryName,
   groupsTopic,
   isSameTopicName,
   isStoreTopic,
   logDirectoryName,
   parseLogDirectoryName,
-  partitionMetadataFileName,
   positionsTopic,
   systemTopic,
 } from './store-layout.ts'
@@ -96,6 +77,7 @@ import {
 import { type RetentionReport, StoreRetention } from './store-retention.ts'
 import { expectNoTable, StoreTables, tableConfig } from './store-tables.ts'
 import { type Placement, type ReplicaAssignments, type TableCodecs, Topic } from './topic.ts'
+import { adoptTopics } from './topic-adoption.ts'
 import { levelName, TopicConfig } from './topic-config.ts'
 import {
   type Defaults,
@@ -103,8 +85,9 @@ import {
   defaultsScopes,
   TopicDefaults,
 } from './topic-defaults.ts'
-import { makeTopicDirectories, removeLogDirectory } from './topic-directories.ts'
-import { idToHex, randomId } from './uuid.ts'
+import { makeTopicDirectories } from './topic-directories.ts'
+import { TopicRemoval } from './topic-removal.ts'
+import { randomId } from './uuid.ts'
 
 export type TopicSpec = {
   /** Default 1. */
@@ -147,6 +130,9 @@ export class Store {
   readonly #lock: DirectoryLock
   readonly #wasClean: boolean
   readonly #checkpoints: Checkpoints
+  readonly #checkpointRuns: CheckpointRuns
+  readonly #opener: LogOpener
+  readonly #removal: TopicRemoval
   readonly #spare: SpareSpace
   readonly #commit: FlushCoordinator
   readonly #groupHost: GroupHost
@@ -168,19 +154,11 @@ export class Store {
   readonly #retention: StoreRetention
   #metadata!: StoreMetadata
   #systemLog!: Log
-  #leaderEpoch = 0
   #defaults: TopicDefaults
   #defaultsChange: Promise<void> = Promise.resolve()
-  #shared: SharedEnvironment | undefined
   #recovery: RecoveryReport | undefined
-  #lastFrame: WholeFrames | undefined
   /** Every log was recovered: false when damage kept one from it. */
   #isRecovered = true
-  #checkpointTimer: Timer | undefined
-  #checkpointing: Promise<void> | undefined
-  /** Somebody waits for the checkpoint that is under way. */
-  #isCheckpointUrgent = false
-  #removals: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
 
   private constructor(path: string, settings: StoreSettings, lock: DirectoryLock) {
@@ -202,7 +180,7 @@ export class Store {
     const meta = loadMetaProperties(fileSystem, path, settings)
     this.clusterId = meta.clusterId
     this.nodeId = meta.nodeId
-    this.#wasClean = this.#takeCleanMarker()
+    this.#wasClean = takeCleanMarker(fileSystem, path)
     this.#spare = new SpareSpace(fileSystem, path, logger)
     this.#checkpoints = new Checkpoints(fileSystem, path, logger, this.#spare)
     const { journalBytes, checkpointBytes } = settings
@@ -216,10 +194,47 @@ export class Store {
       },
       checkpointBytes,
       random: settings.random,
-      onCheckpointDue: () => this.#checkpointSoon(),
+      onCheckpointDue: () => this.#checkpointRuns.soon(),
       onFailure: (error) => {
         for (const log of this.#openLogs()) log.flushTarget.fail(error)
       },
+    })
+    const { clock, random } = settings
+    this.#checkpointRuns = new CheckpointRuns({
+      commit: this.#commit,
+      checkpoints: this.#checkpoints,
+      clock,
+      logger,
+      intervalMs: settings.checkpointIntervalMs,
+      openLogs: () => this.#openLogs(),
+      assertOpen: () => this.#assertOpen(),
+    })
+    const writeStarts = (): void => {
+      this.#checkpoints.write(this.#openLogs(), { makesRoom: true })
+    }
+    this.#opener = new LogOpener({
+      shared: {
+        path,
+        fileSystem,
+        files: this.#files,
+        clock,
+        logger,
+        random,
+        commit: this.#commit,
+        builders: this.#builders,
+        onRecoveryPointLowered: writeStarts,
+      },
+      checkpoints: this.#checkpoints,
+      logger,
+      wasClean: this.#wasClean,
+      metadata: () => this.#metadata,
+    })
+    this.#removal = new TopicRemoval({
+      fileSystem,
+      path,
+      logger,
+      checkpoints: this.#checkpoints,
+      metadata: () => this.#metadata,
     })
     this.#groupHost = {
       commit: this.#commit,
@@ -235,18 +250,17 @@ export class Store {
       logger,
     })
     this.#retention = new StoreRetention({
-      clock: settings.clock,
+      clock,
       logger,
       intervalMs: settings.retentionIntervalMs,
       onWarning: settings.onRetentionWarning,
       topics: () => this.#topics.values(),
       isThere: (topic) => this.#topics.get(topic.name) === topic,
       environment: (topic, partition) => {
-        const shared = this.#topicEnvironment(topic.name, topic)
-        return new PartitionEnvironment(this.#sharedEnvironment(), shared, partition)
+        return this.#opener.environment(this.#opener.topicEnvironment(topic.name, topic), partition)
       },
       logStart: (name) => this.#checkpoints.logStart(name),
-      writeStarts: () => this.#checkpoints.write(this.#openLogs(), { makesRoom: true }),
+      writeStarts,
       positions: () => this.#consumers.positions(),
     })
   }
@@ -295,7 +309,7 @@ export class Store {
    * such a log, and never goes back.
    */
   get leaderEpoch(): number {
-    return this.#leaderEpoch
+    return this.#opener.leaderEpoch
   }
 
   /** Changes the store has made of itself: topics, settings and the like. Grows, also over restarts. */
@@ -421,8 +435,8 @@ export class Store {
   /** A topic whose directories could not be made must not appear at the next open. */
   async #undoCreate(name: string, entry: TopicEntry): Promise<void> {
     await this.#metadata.deleteTopic(name, entry.id)
-    const { renamed, isWhole } = await this.#setAsideIfPossible(name, entry.partitions)
-    this.#removeInBackground(renamed, isWhole ? [entry.id] : [])
+    const { renamed, isWhole } = await this.#removal.setAsideIfPossible(name, entry.partitions)
+    this.#removal.removeInBackground(renamed, isWhole ? [entry.id] : [])
   }
 
   /**
@@ -443,48 +457,10 @@ export class Store {
   async #makeDirectories(name: string, entry: TopicEntry, first: number): Promise<void> {
     const added = Array.from({ length: entry.partitions - first }, (_, i) => first + i)
     await this.#makers.run(async () => {
-      const left = this.#setAsideDeleted(name, added, entry.id)
+      const left = this.#removal.setAsideDeleted(name, added, entry.id)
       await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
-      if (left.length > 0) this.#removeInBackground(left, [])
+      if (left.length > 0) this.#removal.removeInBackground(left, [])
     })
-  }
-
-  /**
-   * Sets aside which of these partitions say that they are of a deleted topic. `ownId` is of the one that
-   * has the name: it is marked as deleted too when a crash cut its deletion short.
-   */
-  #setAsideDeleted(
-    name: string,
-    partitions: Iterable<number>,
-    ownId: string | undefined,
-  ): string[] {
-    const renamed: string[] = []
-    if (this.#metadata.deletedIds().length === 0) return renamed
-    for (const partition of partitions) {
-      const directory = `${this.path}/${logDirectoryName(name, partition)}`
-      const id = readTopicId(this.#settings.fileSystem, `${directory}/${partitionMetadataFileName}`)
-      if (id === undefined || id === ownId || !this.#metadata.isDeleted(id)) continue
-      renamed.push(...this.#setAside(name, partition, 1))
-    }
-    return renamed
-  }
-
-  /**
-   * Renames the directories of `count` partitions from `first` on, as far as they are there, to names
-   * that are removed at every open.
-   */
-  #setAside(name: string, first: number, count: number): string[] {
-    const { fileSystem } = this.#settings
-    const renamed: string[] = []
-    for (let partition = first; partition < first + count; partition++) {
-      const directoryName = logDirectoryName(name, partition)
-      if (fileSystem.stat(`${this.path}/${directoryName}`) === undefined) continue
-      const target = deletedDirectoryName(directoryName, idToHex(randomId()))
-      fileSystem.rename(`${this.path}/${directoryName}`, `${this.path}/${target}`)
-      this.#checkpoints.forget(directoryName)
-      renamed.push(target)
-    }
-    return renamed
   }
 
   /** Waits until no other change of the topic is under way. */
@@ -524,43 +500,11 @@ export class Store {
     this.#topics.delete(name)
     this.#topicsById.delete(topic.id)
     for (const log of topic.openLogs()) log.abandon()
-    const { renamed, isWhole } = await this.#setAsideIfPossible(name, partitions)
+    const { renamed, isWhole } = await this.#removal.setAsideIfPossible(name, partitions)
     await this.#settings.fileSystem.syncDirectory(this.path)
     // What is left goes at the next open, or when its place is wanted: its id stays marked as deleted.
-    this.#removeInBackground(renamed, isWhole ? [topic.id] : [])
+    this.#removal.removeInBackground(renamed, isWhole ? [topic.id] : [])
     await this.#consumers.topicDeleted()
-  }
-
-  /** The topic is deleted, durably: a directory that cannot be renamed costs its space, and no more. */
-  async #setAsideIfPossible(
-    name: string,
-    count: number,
-  ): Promise<{ renamed: string[]; isWhole: boolean }> {
-    const renamed: string[] = []
-    let isWhole = true
-    for (let partition = 0; partition < count; partition++) {
-      try {
-        renamed.push(...this.#setAside(name, partition, 1))
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error
-        isWhole = false
-        const fields = { topic: name, partition, error: error.message }
-        this.#settings.logger.error(fields, 'files of a deleted topic stay until the next start')
-        await this.#keepId(logDirectoryName(name, partition))
-      }
-    }
-    return { renamed, isWhole }
-  }
-
-  /** The topic id in a directory, which says that it is of a deleted one, must be there after a crash. */
-  async #keepId(directoryName: string): Promise<void> {
-    const { fileSystem, logger } = this.#settings
-    try {
-      await fileSystem.syncDirectory(`${this.path}/${directoryName}`)
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error
-      logger.error({ error: error.message }, 'the id of a deleted topic may be lost in a crash')
-    }
   }
 
   /** Grows a topic to `total` partitions, durably; `assignments` are then of all of them. */
@@ -785,19 +729,17 @@ export class Store {
   }
 
   async #close(): Promise<void> {
-    this.#checkpointTimer?.cancel()
-    this.#isCheckpointUrgent = true
+    this.#checkpointRuns.stop()
     try {
       await this.#noChanges()
-      await this.#removals
+      await this.#removal.idle()
       await this.#retention.stop()
       this.#consumers.closeAll()
       await this.#tables.closeAll()
       await this.#metadata.close()
       const logs = [...this.#openLogs()]
       const failed = logs.filter((log) => log.failure !== undefined)
-      // Whoever asked for it was told how it ended.
-      await this.#checkpointing?.catch(() => {})
+      await this.#checkpointRuns.idle()
       const isClean = (await closeAll(logs, this.#settings.syncsAtOnce)) && this.#isRecovered
       await this.#commit.idle()
       await this.#files.idle()
@@ -809,7 +751,7 @@ export class Store {
       await this.#commit.close(isClean)
       if (isClean) {
         this.#checkpoints.write(logs, { isLast: true })
-        this.#leaveCleanMarker()
+        leaveCleanMarker(this.#settings.fileSystem, this.path)
       }
     } finally {
       // What failed may have kept the journal open; the next open of this process replays it.
@@ -822,7 +764,7 @@ export class Store {
     const { fileSystem, clock, logger } = this.#settings
     const startedMs = clock.elapsedMs()
     const replay = this.#readJournal()
-    this.#lastFrame = replay.lastFrame
+    this.#opener.lastFrame = replay.lastFrame
     await replay.replay(logDirectoryName(systemTopic, 0), {
       topicId: '',
       logStart: this.#checkpoints.logStart(logDirectoryName(systemTopic, 0)),
@@ -831,31 +773,28 @@ export class Store {
     await this.#openSystemLog(found.hasSystemLog)
     await this.#replayTopics(replay)
     const isFresh = !found.hasSystemLog && found.topics.size === 0
-    this.#leaderEpoch = this.#metadata.leaderEpoch
-    if (!this.#wasClean && !isFresh) {
-      this.#leaderEpoch++
-      await this.#metadata.setLeaderEpoch(this.#leaderEpoch)
-    }
+    this.#opener.leaderEpoch = this.#metadata.leaderEpoch
+    if (!this.#wasClean && !isFresh) await this.#setLeaderEpoch(this.leaderEpoch + 1)
     const leftovers = await this.#adopt(found)
     for (const [name, entry] of this.#metadata.topics()) {
-      await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
+      await makeTopicDirectories(fileSystem, this.path, name, entry)
       this.#register(name, entry)
     }
     if (!this.#wasClean && !isFresh) {
-      const checkedBytes = await this.#recoverAll()
+      const checkedBytes = await this.#recoverLogs()
       const elapsedMs = Math.round(clock.elapsedMs() - startedMs)
       this.#recovery = { replayedBytes: replay.replayedBytes, checkedBytes, elapsedMs }
       logger.info(this.#recovery, 'recovered after an unclean stop')
     }
     // Only now: until every log was recovered the journal tells which groups are torn.
     replay.finish(logger)
-    this.#lastFrame = undefined
+    this.#opener.lastFrame = undefined
     this.#commit.enableJournal()
     // A topic whose deletion was cut short is here still: its mark belongs to the next try.
     const deletedIds = this.#metadata.deletedIds().filter((id) => !this.#topicsById.has(id))
-    this.#removeInBackground([...found.deleted, ...leftovers], deletedIds)
+    this.#removal.removeInBackground([...found.deleted, ...leftovers], deletedIds)
     this.#spare.keep(this.#logCount())
-    this.#scheduleCheckpoint()
+    this.#checkpointRuns.start()
     this.#retention.start()
   }
 
@@ -882,9 +821,9 @@ export class Store {
       fileSystem.makeDirectory(directory)
       await fileSystem.syncDirectory(this.path)
     }
-    const topic = this.#topicEnvironment(systemTopic, { config: { settings: defaultLogSettings } })
-    const env = new PartitionEnvironment(this.#sharedEnvironment(), topic, 0)
-    this.#systemLog = this.#openLog(env)
+    const source = { config: { settings: defaultLogSettings } }
+    const topic = this.#opener.topicEnvironment(systemTopic, source)
+    this.#systemLog = this.#opener.open(this.#opener.environment(topic, 0))
     const environment = this.#tableEnvironment(this.#systemLog, () => 'disk')
     this.#metadata = await StoreMetadata.open(environment, this.#spare)
     for (const scope of defaultsScopes) {
@@ -892,58 +831,26 @@ export class Store {
     }
   }
 
-  /** Takes over topics that have directories but no entry; returns directories to be removed. */
-  async #adopt(found: FoundDirectories): Promise<string[]> {
-    const leftovers: string[] = []
-    let foundEpoch = -1
-    for (const [name, topic] of found.topics) {
-      const entry = this.#metadata.topic(name)
-      // Without a readable id the directory was never durably used: its name decides.
-      const isStale =
-        entry === undefined &&
-        (topic.id === undefined
-          ? this.#metadata.isDeletedName(name)
-          : this.#metadata.isDeleted(topic.id))
-      if (isStale) {
-        leftovers.push(...this.#setAside(name, 0, Math.max(...topic.partitions) + 1))
-        continue
-      }
-      // Also those beyond the partitions that a topic has now: it may be grown to them.
-      leftovers.push(...this.#setAsideDeleted(name, topic.partitions, entry?.id))
-      if (entry === undefined) {
-        const partitions = Math.max(...topic.partitions) + 1
-        this.#settings.logger.info({ topic: name, partitions }, 'adopting a topic found on disk')
-        foundEpoch = Math.max(foundEpoch, this.#latestEpochOf(name, topic.partitions))
-        await this.#metadata.putTopic(name, {
-          id: topic.id ?? randomId(),
-          partitions,
-          config: {},
-          isAdopted: true,
-        })
-      }
-    }
+  /** @returns directories to be removed. */
+  async #adopt(found: FoundDirectories): Promise<readonly string[]> {
+    const { fileSystem, logger } = this.#settings
+    const { leftovers, latestEpoch } = await adoptTopics(found, {
+      fileSystem,
+      path: this.path,
+      logger,
+      metadata: this.#metadata,
+      removal: this.#removal,
+    })
     // Epochs never go back, whoever led before.
-    if (foundEpoch >= this.#leaderEpoch) {
-      this.#leaderEpoch = foundEpoch + (this.#wasClean ? 0 : 1)
-      await this.#metadata.setLeaderEpoch(this.#leaderEpoch)
+    if (latestEpoch >= this.leaderEpoch) {
+      await this.#setLeaderEpoch(latestEpoch + (this.#wasClean ? 0 : 1))
     }
     return leftovers
   }
 
-  #latestEpochOf(name: string, partitions: ReadonlySet<number>): number {
-    let latest = -1
-    for (const partition of partitions) {
-      const directory = `${this.path}/${logDirectoryName(name, partition)}`
-      const epochs = new LeaderEpochs({ fileSystem: this.#settings.fileSystem, directory })
-      try {
-        epochs.load()
-      } catch (error) {
-        // Loading the log finds its epochs in the batches.
-        if (!(error instanceof StoreFormatError)) throw error
-      }
-      latest = Math.max(latest, epochs.latest)
-    }
-    return latest
+  async #setLeaderEpoch(epoch: number): Promise<void> {
+    this.#opener.leaderEpoch = epoch
+    await this.#metadata.setLeaderEpoch(epoch)
   }
 
   #register(name: string, entry: TopicEntry): Topic {
@@ -958,8 +865,8 @@ export class Store {
         this.#assertOpen()
         // The files may be those of a new topic of that name.
         if (this.#topics.get(name) !== self) throw new UnknownTopicError(`${name} is deleted`)
-        shared ??= this.#topicEnvironment(name, self)
-        return this.#openLog(new PartitionEnvironment(this.#sharedEnvironment(), shared, index))
+        shared ??= this.#opener.topicEnvironment(name, self)
+        return this.#opener.open(this.#opener.environment(shared, index))
       },
     )
     topic.place(entry)
@@ -978,128 +885,15 @@ export class Store {
     return new TopicConfig(overrides, defaultLogSettings, this.#defaults.effective)
   }
 
-  /** What the partitions of a topic share; their settings are those of the moment. */
-  #topicEnvironment(name: string, source: SettingsSource): TopicEnvironment {
-    const entry = name === systemTopic ? undefined : this.#metadata.topic(name)
-    const facts = {
-      name,
-      topicId: entry?.id ?? '',
-      isReplicated: entry?.isReplicated === true,
-      mayHaveGaps: this.#mayHaveGaps(name, source.config.settings),
-    }
-    return new TopicEnvironment(facts, source)
-  }
-
-  /** What all logs share. The leader epoch is known when the first topic's log opens. */
-  #sharedEnvironment(): SharedEnvironment {
-    const { fileSystem, clock, logger, random } = this.#settings
-    const { path } = this
-    const leaderEpoch = this.#leaderEpoch
-    if (this.#shared?.leaderEpoch === leaderEpoch) return this.#shared
-    this.#shared = {
-      path,
-      fileSystem,
-      files: this.#files,
-      clock,
-      logger,
-      random,
-      commit: this.#commit,
-      leaderEpoch,
-      builders: this.#builders,
-      onRecoveryPointLowered: () => this.#checkpoints.write(this.#openLogs(), { makesRoom: true }),
-      raiseLeaderEpoch: () => this.#raiseLeaderEpoch(),
-    }
-    return this.#shared
-  }
-
-  #raiseLeaderEpoch(): void {
-    const epoch = this.#leaderEpoch + 1
-    // Durable before a record has it: recovery takes a batch of a higher epoch for damage.
-    this.#metadata.setLeaderEpochNow(epoch)
-    this.#leaderEpoch = epoch
-    if (this.#shared !== undefined) this.#shared.leaderEpoch = epoch
-  }
-
-  #mayHaveGaps(topic: string, settings: LogSettings): boolean {
-    // Nobody names records of the store's own table by offset: a repair may leave some out.
-    if (topic === systemTopic) return true
-    const entry = this.#metadata.topic(topic)
-    return settings.requiresKeys || entry?.isAdopted === true || entry?.hasHoles === true
-  }
-
-  /** Opens one log at once: after a clean stop, or a small one. */
-  #openLog(env: LogEnvironment): Log {
-    return this.#opened(env, drain(this.#loading(env)))
-  }
-
-  #loading(env: LogEnvironment): Generator<number, LoadedLog> {
-    return loadLog(env, {
-      isClean: this.#wasClean,
-      recoveryPoint: this.#checkpoints.recoveryPoint(env.name),
-      indexSeal: this.#checkpoints.indexSeal(env.name),
-      lastFrame: this.#lastFrame,
-      logStart: this.#checkpoints.logStart(env.name),
-      highWatermark: this.#checkpoints.highWatermark(env.name),
-    })
-  }
-
-  /** As `#loading`, but one damaged log must not keep the others from being served. */
-  *#loadingUnlessDamaged(env: LogEnvironment): Generator<number, LoadedLog | CorruptionError> {
-    try {
-      return yield* this.#loading(env)
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error
-      this.#isRecovered = false
-      const { logger } = this.#settings
-      logger.error({ log: env.name, error: error.message }, 'log is damaged and stays closed')
-      return error
-    }
-  }
-
-  #opened(env: LogEnvironment, loaded: LoadedLog): Log {
-    if (loaded.cut !== undefined) this.#settings.logger.warn(loaded.cut, 'cut a damaged tail')
-    return new Log(env, loaded)
-  }
-
-  /** Recovers every log, giving the event loop a turn now and then. @returns bytes checked. */
-  async #recoverAll(): Promise<number> {
+  /** @returns bytes checked. */
+  async #recoverLogs(): Promise<number> {
     const { fileSystem, onRecovery } = this.#settings
-    const work: { env: LogEnvironment; topic: Topic; partition: number; bytes: number }[] = []
-    for (const topic of this.#topics.values()) {
-      const shared = this.#topicEnvironment(topic.name, topic)
-      for (let partition = 0; partition < topic.partitionCount; partition++) {
-        const env = new PartitionEnvironment(this.#sharedEnvironment(), shared, partition)
-        const recoveryPoint = this.#checkpoints.recoveryPoint(env.name)
-        const indexSeal = this.#checkpoints.indexSeal(env.name)
-        const bytes = bytesToRecover(fileSystem, env.directory, { recoveryPoint, indexSeal })
-        work.push({ env, topic, partition, bytes })
-      }
-    }
-    const totalBytes = work.reduce((sum, { bytes }) => sum + bytes, 0)
-    let doneBytes = 0
-    let lookedAtBytes = 0
-    for (const { env, topic, partition, bytes } of work) {
-      let checkedBytes = doneBytes
-      const loading = this.#loadingUnlessDamaged(env)
-      for (let step = loading.next(); ; step = loading.next()) {
-        if (step.done === true) {
-          if (step.value instanceof CorruptionError) topic.refuse(partition, step.value)
-          else {
-            lookedAtBytes += step.value.checkedBytes
-            topic.adopt(partition, this.#opened(env, step.value))
-          }
-          break
-        }
-        checkedBytes += step.value
-        onRecovery({ log: env.name, checkedBytes, totalBytes })
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-      doneBytes += bytes
-      onRecovery({ log: env.name, checkedBytes: doneBytes, totalBytes })
-    }
+    const parts = { fileSystem, checkpoints: this.#checkpoints, onRecovery }
+    const { checkedBytes, isWhole } = await recoverLogs(this.#topics.values(), this.#opener, parts)
+    this.#isRecovered = isWhole
     // Before anything is appended: what was cut below a recovery point is not durable any more.
     this.#checkpoints.write(this.#openLogs())
-    return lookedAtBytes
+    return checkedBytes
   }
 
   /** Logs of all topics, opened or not. */
@@ -1122,104 +916,8 @@ export class Store {
    * A log that fails meanwhile is left out; see `Log.failure`. @throws (rejects) StorageError: the
    * old recovery points still hold. ClosedError.
    */
-  async checkpoint(): Promise<void> {
-    this.#assertOpen()
-    this.#isCheckpointUrgent = true
-    // One that is under way may be past what was written last. Who asked for it is told how it ends.
-    await this.#checkpointing?.catch(() => {})
-    this.#assertOpen()
-    this.#isCheckpointUrgent = true
-    await (this.#checkpointing ?? this.#startCheckpoint())
-  }
-
-  #startCheckpoint(): Promise<void> {
-    this.#checkpointing = this.#runCheckpoint().finally(() => {
-      this.#checkpointing = undefined
-      this.#isCheckpointUrgent = false
-      // So much was written meanwhile that the next one is due, which nobody says again.
-      if (this.#commit.checkpointShare >= 1) this.#checkpointSoon()
-    })
-    return this.#checkpointing
-  }
-
-  async #runCheckpoint(): Promise<void> {
-    this.#commit.checkpointed()
-    const logs = [...this.#openLogs()]
-    const targets = this.#preparedForCheckpoint(logs)
-    const isUrgent = () => this.#isCheckpointUrgent || this.#commit.checkpointShare >= 1 / 4
-    await this.#commit.syncGently(targets, isUrgent)
-    this.#checkpoints.write(this.#openLogs())
-  }
-
-  *#preparedForCheckpoint(logs: readonly Log[]): Generator<FlushTarget> {
-    for (const log of logs) {
-      if (!log.isOpen || log.recoveryPoint >= log.endOffset) continue
-      this.#prepare(log)
-      yield log.flushTarget
-    }
-  }
-
-  #prepare(log: Log): void {
-    try {
-      log.prepareCheckpoint()
-    } catch (error) {
-      // Recovery begins further back in this log then.
-      if (!(error instanceof StorageError)) throw error
-      this.#settings.logger.warn({ log: log.name, error: error.message }, 'indexes not written')
-    }
-  }
-
-  #checkpointSoon(): void {
-    if (this.#closing !== undefined || this.#checkpointing !== undefined) return
-    this.#startCheckpoint().catch((error: unknown) => {
-      // The old checkpoint still holds: a later start checks more than it had to.
-      this.#settings.logger.error({ error: String(error) }, 'the checkpoint failed')
-    })
-  }
-
-  #scheduleCheckpoint(): void {
-    const { clock, checkpointIntervalMs } = this.#settings
-    this.#checkpointTimer = clock.after(checkpointIntervalMs, () => {
-      this.#checkpointSoon()
-      this.#scheduleCheckpoint()
-    })
-  }
-
-  #removeInBackground(directories: readonly string[], deletedIds: readonly string[]): void {
-    const { fileSystem, logger } = this.#settings
-    this.#removals = this.#removals.then(async () => {
-      try {
-        for (const name of directories) await removeLogDirectory(fileSystem, `${this.path}/${name}`)
-        await fileSystem.syncDirectory(this.path)
-        for (const id of deletedIds) await this.#metadata.forgetDeleted(id)
-      } catch (error) {
-        // Tried again at the next open: the names stay marked as deleted.
-        logger.error({ error: String(error) }, 'files of a deleted topic could not be removed')
-      }
-    })
-  }
-
-  /** Whether the marker of a clean stop was there; it is gone, durably, before any log opens. */
-  #takeCleanMarker(): boolean {
-    const { fileSystem } = this.#settings
-    const path = `${this.path}/${cleanShutdownFileName}`
-    const isThere = fileSystem.stat(path) !== undefined
-    if (isThere) fileSystem.remove(path)
-    // Also when it is not: one that was killed here may have removed it, and not durably.
-    fileSystem.syncDirectorySync(this.path)
-    return isThere
-  }
-
-  #leaveCleanMarker(): void {
-    const { fileSystem } = this.#settings
-    const file = fileSystem.open(`${this.path}/${cleanShutdownFileName}`, 'open-or-create')
-    try {
-      file.write(Buffer.from('{"version":0,"brokerEpoch":-1}'), 0)
-      file.flushSync()
-    } finally {
-      file.close()
-    }
-    fileSystem.syncDirectorySync(this.path)
+  checkpoint(): Promise<void> {
+    return this.#checkpointRuns.run()
   }
 
   #known(name: string): Topic {

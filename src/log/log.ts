@@ -862,12 +862,13 @@ export class Log {
   }
 
   /**
-   * Flushes, writes indexes and producer state, and closes the files. Waiters reject.
+   * Flushes, writes indexes and producer state, and closes the files. Waiters reject. A log is open as
+   * long as its store is, and so has no `close`, which would leave others a log that is closed.
    * @returns whether everything is on stable storage, in place: false for a failed log.
    *
    * @internal
    */
-  async close(): Promise<boolean> {
+  async closeWithStore(): Promise<boolean> {
     if (this.#state === 'closed') return true
     this.#tellClosing()
     if (this.#isAsStored) {

@@ -64,7 +64,7 @@ export class StoreMetadata {
 
   /** Ends the snapshot that is being written, if one is. */
   close(): Promise<void> {
-    return this.#table.close()
+    return this.#table.closeWithStore()
   }
 
   get leaderEpoch(): number {

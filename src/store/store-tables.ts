@@ -113,7 +113,7 @@ export class StoreTables {
 async function closeOpened({ table: opening }: Opening): Promise<void> {
   // One that could not be opened was reported to who wanted it.
   const table = await opening.catch(() => undefined)
-  await table?.close()
+  await table?.closeWithStore()
 }
 
 function expectCodecs(

@@ -941,7 +941,7 @@ export class Store {
 async function closeAll(logs: readonly Log[], atOnce: number): Promise<boolean> {
   let isClean = true
   await forEachLimited(logs, atOnce, async (log) => {
-    isClean = (await log.close()) && isClean
+    isClean = (await log.closeWithStore()) && isClean
   })
   return isClean
 }

@@ -440,7 +440,7 @@ export class Table<Key, Value> {
    * Store only: ends watchers and a snapshot that is being written. The log is closed by others.
    * @internal
    */
-  async close(): Promise<void> {
+  async closeWithStore(): Promise<void> {
     this.#isClosed = true
     for (const watcher of this.#watchers) watcher.end()
     const queue = this.#queue

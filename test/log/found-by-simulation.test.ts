@@ -368,7 +368,7 @@ describe('a log', () => {
     let closed: Promise<boolean> | undefined
     disk.onOperation = ({ kind, path }) => {
       if (kind !== 'flush' || !path.endsWith('.log') || closed !== undefined) return
-      closed = Promise.resolve().then(() => log.close())
+      closed = Promise.resolve().then(() => log.closeWithStore())
     }
     await log.flush()
     expect(await closed).toBe(true)

@@ -86,10 +86,16 @@ describe('levels and group commit', () => {
     expect(valuesIn(await (await openOn(disk.processCrash())).log('t'))).toEqual(['a'])
   })
 
+  it('has nothing called close: it is open as long as its store', async () => {
+    const { store, log } = await openLog()
+    const table = await store.table('table', { key: 'string', value: 'string' })
+    for (const one of [log, table]) expect(one).not.toHaveProperty('close')
+  })
+
   it('takes nothing more while it closes, so that the stop is clean', async () => {
     const { disk, store, log } = await openLog()
     await log.append('in time', { level: 'os' })
-    const closing = log.close()
+    const closing = log.closeWithStore()
     await expect(log.append('late', { level: 'os' })).rejects.toMatchObject({ code: 'ERR_CLOSED' })
     expect(await closing).toBe(true)
     await store.close()

@@ -38,8 +38,8 @@ export type LogCheckpoint = {
   readonly recoveryPoint: Offset
   /** Index files to begin recovery with, if the last checkpoint kept any. */
   readonly indexSeal: IndexSeal | undefined
-  /** The journal's last whole frame, for batches of atomic groups. */
-  readonly lastFrame: WholeFrames | undefined
+  /** Which groups count that batches are of. */
+  readonly wholeFrames: readonly WholeFrames[]
   /** First offset readers may see; segments may begin below it. */
   readonly logStart: Offset
   /** What was committed, exclusive; of a replicated log only. */
@@ -343,7 +343,7 @@ function* recover(
   segments: SegmentList,
   epochs: LeaderEpochs,
   snapshots: ProducerStateFiles,
-  { recoveryPoint, logStart, indexSeal, lastFrame }: LogCheckpoint,
+  { recoveryPoint, logStart, indexSeal, wholeFrames }: LogCheckpoint,
 ): Generator<number, Pick<LoadedLog, 'cut' | 'checkedBytes'>> {
   const all = [...segments]
   const suspects = all.filter((_, i) => isSuspect(all, i, recoveryPoint))
@@ -353,7 +353,7 @@ function* recover(
   // epochs in the file before it has their first records.
   const latestEpoch = env.isReplicated === true ? epochs.latest : env.leaderEpoch - 1
   const maxLeaderEpoch = Math.max(0, latestEpoch)
-  const rules = { trustedBelow: recoveryPoint, indexSeal, lastFrame, isDense, maxLeaderEpoch }
+  const rules = { trustedBelow: recoveryPoint, indexSeal, wholeFrames, isDense, maxLeaderEpoch }
   let expected: Offset | undefined
   // Snapshots past the recovery point may be torn or describe records that are gone.
   snapshots.removeAbove(Math.max(recoveryPoint, suspects[0]?.baseOffset ?? 0) as Offset)

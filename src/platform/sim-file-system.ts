@@ -93,6 +93,8 @@ export class SimFileSystem implements FileSystem {
   onOperation: ((operation: SimOperation) => void) | undefined
   /** Asked at every operation whether it shall fail; `failOperation` goes first. */
   planFault: ((operation: SimOperation) => SimFault | undefined) | undefined
+  /** The same for reads, `failRead` going first. */
+  planReadFault: ((path: string) => SimFault | undefined) | undefined
 
   constructor(options: SimOptions) {
     const { seed, directories = [] } = options
@@ -396,7 +398,7 @@ export class SimFileSystem implements FileSystem {
 
   #beginRead(operation: string, path: string): void {
     this.#assertRunning()
-    const fault = this.#readFaults.get(++this.#reads)
+    const fault = this.#readFaults.get(++this.#reads) ?? this.planReadFault?.(path)
     if (fault !== undefined) throw simFailure(operation, path, fault.errno)
   }
 

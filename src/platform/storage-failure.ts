@@ -24,6 +24,14 @@ function errnoOf(error: Partial<NodeJS.ErrnoException> | undefined): string | un
   return known?.[0] ?? `errno ${number}`
 }
 
+/** What stands at that place of the disk cannot be had, whoever asks: other files may be whole. */
+export function isMediaFailure(error: unknown): error is StorageError {
+  return error instanceof StorageError && mediaErrnos.has(error.errno)
+}
+
+/** A bad sector, or metadata that the file system takes for damaged (EUCLEAN, EBADMSG). */
+const mediaErrnos: ReadonlySet<string> = new Set(['EIO', 'EUCLEAN', 'EBADMSG'])
+
 /** The process, or the system, can open nothing more: nothing else went wrong, and it may be over soon. */
 export function isOutOfDescriptors(error: unknown): boolean {
   return error instanceof StorageError && (error.errno === 'EMFILE' || error.errno === 'ENFILE')

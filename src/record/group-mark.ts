@@ -18,7 +18,7 @@ export type GroupMark = {
   readonly sequence: number
 }
 
-/** Which frames of the journal count, as recovery finds it. */
+/** Which frames of a journal count, as recovery finds it. */
 export type WholeFrames = {
   readonly journalId: number
   /** The last frame that is whole. */
@@ -41,10 +41,14 @@ export function markGroup(bytes: Buffer, { journalId, sequence }: GroupMark): vo
 /**
  * Whether `batch` is of a group whose frame is not whole, or that was taken back.
  *
- * @param last undefined when there was no journal.
+ * @param journals those that the batch may be older than; of others all frames count.
  */
-export function isOfTornGroup(batch: BatchView, last: WholeFrames | undefined): boolean {
-  if (last === undefined || batch.producerId !== firstGroupId - last.journalId) return false
+export function isOfTornGroup(batch: BatchView, journals: readonly WholeFrames[]): boolean {
+  return journals.some((frames) => isTornIn(frames, batch))
+}
+
+function isTornIn(last: WholeFrames, batch: BatchView): boolean {
+  if (batch.producerId !== firstGroupId - last.journalId) return false
   for (const sequence of last.takenBack) {
     if (((batch.baseSequence - sequence) & sequenceMask) === 0) return true
   }

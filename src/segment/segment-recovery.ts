@@ -36,8 +36,8 @@ export type RecoveryRules = {
   readonly indexSeal: IndexSeal | undefined
   /** No offset may be missing: false for logs that were compacted. */
   readonly isDense: boolean
-  /** The journal's last whole frame, for batches of atomic groups. */
-  readonly lastFrame: WholeFrames | undefined
+  /** Which groups count that batches are of. */
+  readonly wholeFrames: readonly WholeFrames[]
   /** Every batch of a dense log has a leader epoch from 0 to this. */
   readonly maxLeaderEpoch: number
 }
@@ -133,7 +133,7 @@ function findFault(
   const { nextOffset } = before
   const isTrusted = nextOffset < rules.trustedBelow
   if (!isTrusted && !batch.hasValidCrc()) return 'checksum mismatch'
-  if (!isTrusted && isOfTornGroup(batch, rules.lastFrame))
+  if (!isTrusted && isOfTornGroup(batch, rules.wholeFrames))
     return 'part of a group that is not whole'
   if (batch.lastOffsetDelta < 0) return 'negative last offset delta'
   if (batch.maxTimestamp < -1) return 'negative timestamp'

@@ -48,7 +48,7 @@ export type ScrubRules = {
   /** Records below were durable, so what is wrong with them is damage; Infinity: all of them. */
   readonly durableBelow: number
   /** The journal's last whole frame, for batches of atomic groups that were not durable. */
-  readonly lastFrame: WholeFrames | undefined
+  readonly wholeFrames: readonly WholeFrames[]
   /** Epoch of the last batch before this segment, −1 when there is none. */
   readonly previousEpoch: number
   /** Largest leader epoch there was; Infinity when unknown. */
@@ -160,7 +160,7 @@ class SegmentScrub implements ScrubbedSegment {
     const at = this.#window.at(position, size)
     const { bytes } = this.#window
     const stated = readInt64OrNaN(bytes, at + baseOffsetAt)
-    const isTorn = isOfTornGroup(this.#view.at(bytes, at), this.#rules.lastFrame)
+    const isTorn = isOfTornGroup(this.#view.at(bytes, at), this.#rules.wholeFrames)
     if (isTorn && this.#isUnrecovered('part of a group that is not whole', stated)) return
     const fixes: Fix[] = lengthFix === undefined ? [] : [lengthFix]
     if (bytes[at + magicAt] !== currentMagic) {

@@ -2,13 +2,14 @@
  * Opens the logs of a store: what each is given, what the last stop left of it, and what is said when
  * something had to be cut, or cannot be known.
  */
-import { CorruptionError } from '../base/errors.ts'
+import { CorruptionError, type LogError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import { drain } from '../base/steps.ts'
 import { Log } from '../log/log.ts'
 import type { LogEnvironment } from '../log/log-environment.ts'
 import { type LoadedLog, loadLog } from '../log/log-loader.ts'
 import type { LogSettings } from '../log/log-settings.ts'
+import { isMediaFailure } from '../platform/storage-failure.ts'
 import type { WholeFrames } from '../record/group-mark.ts'
 import type { Checkpoints } from './checkpoints.ts'
 import {
@@ -34,8 +35,8 @@ export class LogOpener {
   readonly #parts: OpenerParts
   #leaderEpoch = 0
   #shared: SharedEnvironment | undefined
-  /** The journal's last whole frame, until every log was recovered. */
-  lastFrame: WholeFrames | undefined
+  /** Which groups count; none are asked for once every log was recovered. */
+  wholeFrames: readonly WholeFrames[] = []
 
   constructor(parts: OpenerParts) {
     this.#parts = parts
@@ -96,23 +97,23 @@ export class LogOpener {
       isClean: wasClean,
       recoveryPoint: checkpoints.recoveryPoint(env.name),
       indexSeal: checkpoints.indexSeal(env.name),
-      lastFrame: this.lastFrame,
+      wholeFrames: this.wholeFrames,
       logStart: checkpoints.logStart(env.name),
       highWatermark: checkpoints.highWatermark(env.name),
     })
   }
 
   /**
-   * `loadLog` in its steps, for `opened`; or what is wrong with the log: one that is damaged must not keep
-   * the others from being served.
+   * `loadLog` in its steps, for `opened`; or what is wrong with the log: one that is damaged, or stands on
+   * a bad sector, must not keep the others from being served.
    */
-  *loadingUnlessDamaged(env: LogEnvironment): Generator<number, LoadedLog | CorruptionError> {
+  *loadingUnlessDamaged(env: LogEnvironment): Generator<number, LoadedLog | LogError> {
     try {
       return yield* this.#loading(env)
     } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error
+      if (!(error instanceof CorruptionError) && !isMediaFailure(error)) throw error
       const fields = { log: env.name, error: error.message }
-      this.#parts.logger.error(fields, 'log is damaged and stays closed')
+      this.#parts.logger.error(fields, 'log cannot be recovered and stays closed')
       return error
     }
   }

@@ -1,5 +1,5 @@
 /** Recovers every log of a store after an unclean stop, one after the other, and says how far it is. */
-import { CorruptionError } from '../base/errors.ts'
+import { LogError } from '../base/errors.ts'
 import type { LogEnvironment } from '../log/log-environment.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import type { Checkpoints } from './checkpoints.ts'
@@ -17,7 +17,7 @@ type Work = {
 
 /**
  * Opens every log of `topics`, giving the event loop a turn now and then.
- * @returns bytes checked, and whether all logs are open: a damaged one is refused to who asks for it.
+ * @returns bytes checked, and whether all logs are open: what is wrong with one is told to who asks for it.
  */
 export async function recoverLogs(
   topics: Iterable<Topic>,
@@ -39,7 +39,7 @@ export async function recoverLogs(
     const loading = opener.loadingUnlessDamaged(env)
     for (let step = loading.next(); ; step = loading.next()) {
       if (step.done === true) {
-        if (step.value instanceof CorruptionError) {
+        if (step.value instanceof LogError) {
           topic.refuse(partition, step.value)
           isWhole = false
         } else {

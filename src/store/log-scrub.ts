@@ -43,7 +43,7 @@ export type LogFacts = {
   /** Largest leader epoch there was; Infinity when unknown. */
   readonly maxEpoch: number
   /** The journal's last whole frame: batches of groups behind it are not recovered. */
-  readonly lastFrame: WholeFrames | undefined
+  readonly wholeFrames: readonly WholeFrames[]
   /** Id the topic has in the store's table; undefined when it is not there. */
   readonly topicId: string | undefined
 }
@@ -240,7 +240,7 @@ class LogScrub {
         endOffset: nextBase === undefined ? knownEnd : mayHaveGaps ? undefined : nextBase,
         isDense: !mayHaveGaps,
         durableBelow: isClean ? Infinity : (recoveryPoint ?? 0),
-        lastFrame: this.#facts.lastFrame,
+        wholeFrames: this.#facts.wholeFrames,
         previousEpoch: this.#segments.at(-1)?.lastEpoch ?? -1,
         maxEpoch,
         epochOf: (offset: Offset) =>

@@ -21,6 +21,7 @@ import {
   readOffsets,
   recoveryPointFileName,
 } from '../flush/offset-checkpoint.ts'
+import { readWholeFrames, wholeFramesFileName } from '../flush/whole-frames.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import { isOutOfDescriptors } from '../platform/storage-failure.ts'
 import type { BatchView } from '../record/batch-view.ts'
@@ -127,8 +128,8 @@ class Inspection {
     const logStarts = this.#readCheckpoint(logStartFileName)
     const areSealsWrong = this.#areSealsWrong()
     this.#totalBytes = this.#sizeOf(found)
-    const lastFrame = stop.hasJournal ? this.#readLastFrame() : undefined
-    const common = { isClean: stop.isClean, maxEpoch: Infinity, lastFrame }
+    const wholeFrames = stop.isClean ? [] : this.#readWholeFrames(stop.hasJournal)
+    const common = { isClean: stop.isClean, maxEpoch: Infinity, wholeFrames }
     const pointsOf = (name: string) => ({
       name,
       directory: `${this.#path}/${name}`,
@@ -199,13 +200,18 @@ class Inspection {
   }
 
   /** What tells which atomic groups are torn; recovery asks the same. */
-  #readLastFrame(): WholeFrames | undefined {
+  #readWholeFrames(hasJournal: boolean): WholeFrames[] {
+    const frames: WholeFrames[] = []
+    let name = wholeFramesFileName
     try {
-      return new JournalReplay(this.#fileSystem, this.#path).lastFrame
+      frames.push(...readWholeFrames(this.#fileSystem, this.#path))
+      name = journalFileName
+      const last = hasJournal && new JournalReplay(this.#fileSystem, this.#path).lastFrame
+      if (last) frames.push(last)
     } catch (error) {
-      this.#addUnreadable(error, 'journal', journalFileName)
-      return undefined
+      this.#addUnreadable(error, 'journal', name)
     }
+    return frames
   }
 
   #checkProperties(): boolean {

@@ -6,6 +6,7 @@
  *       .lock.turn, .lock.<pid>.<random>  while it is taken
  *       .kafka_cleanshutdown              there when the last stop was clean
  *       stratalog.journal                 redo records; gone after a clean stop (flush/journal.ts)
+ *       stratalog-whole-frames            while a log could not be recovered (flush/whole-frames.ts)
  *       stratalog.spare                   space for a full disk; gone after a clean stop (spare-space.ts)
  *       meta.properties                   cluster id, node id, directory id
  *       recovery-point-offset-checkpoint  first offset not known to be durable, per log

@@ -28,11 +28,13 @@ import type { DurabilityLevel } from '../base/types.ts'
 import { FlushCoordinator } from '../flush/flush-coordinator.ts'
 import { journalSizesFor } from '../flush/flush-policy.ts'
 import { JournalReplay, removeJournal } from '../flush/journal-replay.ts'
+import { readWholeFrames, writeWholeFrames } from '../flush/whole-frames.ts'
 import type { Log } from '../log/log.ts'
 import { defaultLogSettings } from '../log/log-settings.ts'
 import { SharedBuilders } from '../log/shared-builders.ts'
 import type { DirectoryLock } from '../platform/file-system.ts'
 import { SheddingFileSystem } from '../platform/shedding-file-system.ts'
+import type { WholeFrames } from '../record/group-mark.ts'
 import { SegmentFiles } from '../segment/segment-files.ts'
 import type { Table } from '../table/table.ts'
 import type { CodecChoice, CodecValue } from '../table/table-codec.ts'
@@ -764,7 +766,7 @@ export class Store {
     const { fileSystem, clock, logger } = this.#settings
     const startedMs = clock.elapsedMs()
     const replay = this.#readJournal()
-    this.#opener.lastFrame = replay.lastFrame
+    this.#opener.wholeFrames = this.#wasClean ? [] : this.#readWholeFrames(replay)
     await replay.replay(logDirectoryName(systemTopic, 0), {
       topicId: '',
       logStart: this.#checkpoints.logStart(logDirectoryName(systemTopic, 0)),
@@ -787,8 +789,10 @@ export class Store {
       logger.info(this.#recovery, 'recovered after an unclean stop')
     }
     // Only now: until every log was recovered the journal tells which groups are torn.
+    const { wholeFrames } = this.#opener
+    writeWholeFrames(fileSystem, this.path, this.#isRecovered ? [] : wholeFrames)
     replay.finish(logger)
-    this.#opener.lastFrame = undefined
+    this.#opener.wholeFrames = []
     this.#commit.enableJournal()
     // A topic whose deletion was cut short is here still: its mark belongs to the next try.
     const deletedIds = this.#metadata.deletedIds().filter((id) => !this.#topicsById.has(id))
@@ -803,6 +807,13 @@ export class Store {
     const { fileSystem } = this.#settings
     if (this.#wasClean) removeJournal(fileSystem, this.path)
     return new JournalReplay(fileSystem, this.path)
+  }
+
+  /** Of the journal, and of earlier ones that logs are as old as which could not be recovered since. */
+  #readWholeFrames({ lastFrame }: JournalReplay): WholeFrames[] {
+    const kept = readWholeFrames(this.#settings.fileSystem, this.path)
+    if (lastFrame === undefined) return kept
+    return [...kept.filter(({ journalId }) => journalId !== lastFrame.journalId), lastFrame]
   }
 
   /** Writes back what the journal holds of topics that are still there. */

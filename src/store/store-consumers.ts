@@ -1,5 +1,5 @@
 /** The named consumers of a store: their table of positions, and which handles are open. */
-import { InvalidOptionError, LogError } from '../base/errors.ts'
+import { ClosedError, InvalidOptionError, LogError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { DurabilityLevel, Offset } from '../base/types.ts'
 import { Log } from '../log/log.ts'
@@ -22,10 +22,13 @@ export type ConsumerReport = {
   readonly name: string
   /** `<topic>-<partition>`. */
   readonly log: string
+  /** Of a log that cannot be opened, as it was committed: it may lie outside of what is there. */
   readonly committed: Offset
   /** When that was, in ms since the epoch. */
   readonly committedMs: number
-  readonly lag: ConsumerLag
+  readonly lag: ConsumerLag | undefined
+  /** Why the log cannot be opened, and there is no `lag`. */
+  readonly error?: LogError
 }
 
 /** What the consumers need of their store. */
@@ -155,11 +158,17 @@ export class StoreConsumers {
     const { consumer: name, log: logName } = parsePositionKey(key)
     const topic = this.#topicAt(key)
     if (topic === undefined || topic.id !== entry.topicId) return undefined
-    const log = topic.partition(parseLogDirectoryName(logName)!.partition)
-    if (log === undefined) return undefined
-    const committed = validOffset(entry, log)
-    const lag = lagOf(log, committed, entry)
-    return { name, log: logName, committed, committedMs: entry.committedMs, lag }
+    const { offset, committedMs } = entry
+    try {
+      const log = topic.partition(parseLogDirectoryName(logName)!.partition)
+      if (log === undefined) return undefined
+      const committed = validOffset(entry, log)
+      return { name, log: logName, committed, committedMs, lag: lagOf(log, committed, entry) }
+    } catch (error) {
+      // One log that is damaged must not hide how all the others are.
+      if (!(error instanceof LogError) || error instanceof ClosedError) throw error
+      return { name, log: logName, committed: offset, committedMs, lag: undefined, error }
+    }
   }
 
   /** Forgets what a consumer committed, in all logs, durably; its handles are closed. */

@@ -14,6 +14,7 @@ import {
 import type { Log } from '../../src/log/log.ts'
 import { crashClasses } from '../../src/platform/sim-crash-class.ts'
 import { BatchBuilder } from '../../src/record/batch-builder.ts'
+import { magicAt } from '../../src/record/batch-format.ts'
 import type { RecordFields } from '../../src/record/record.ts'
 import type { Consumer, ConsumerOptions } from '../../src/store/consumer.ts'
 import { openOn, simDisk } from '../support/log-inspection.ts'
@@ -414,6 +415,25 @@ describe('lag', () => {
     expect([one.committed, one.lag().records]).toEqual([2, 3])
   })
 
+  it("is listed when another consumer's log is damaged, and that one with the reason", async () => {
+    const { disk, store, log, consumer } = await open()
+    await fill(log, 5)
+    await (await consumer({}, 'a')).commit(2)
+    const other = await store.log('u')
+    await fill(other, 5)
+    await (await store.consumer('b', other)).commit(3)
+    await store.close()
+    const path = '/data/t-0/00000000000000000000.log'
+    // The format version of the last of five batches, by which an open knows where the log ends.
+    disk.flipBits(path, (disk.stat(path)!.sizeBytes / 5) * 4 + magicAt, 1)
+    const again = await openOn(disk)
+    const reports = await again.consumers()
+    expect(reports).toMatchObject([
+      { name: 'a', log: 't-0', committed: 2, lag: undefined, error: { code: 'ERR_LOG_CORRUPT' } },
+      { name: 'b', log: 'u-0', committed: 3, lag: { records: 2 } },
+    ])
+  })
+
   it('is listed for an operator, for every consumer and log', async () => {
     const { disk, store, log, consumer, clock } = await open()
     expect(await store.consumers()).toEqual([])
@@ -430,7 +450,7 @@ describe('lag', () => {
       name,
       of,
       committed,
-      lag.records,
+      lag?.records,
     ])
     expect(shown).toEqual([
       ['a', 't-0', 5, 0],

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
+import { magicAt } from '../../src/record/batch-format.ts'
 import { repairStore } from '../../src/store/repair-store.ts'
 import { openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
 
@@ -17,8 +18,8 @@ const faults: Record<
 > = {
   damage: {
     code: 'ERR_LOG_CORRUPT',
-    set: (disk) => disk.flipBits(segmentOfA, 16, 1),
-    clear: (disk) => disk.flipBits(segmentOfA, 16, 1),
+    set: (disk) => disk.flipBits(segmentOfA, magicAt, 1),
+    clear: (disk) => disk.flipBits(segmentOfA, magicAt, 1),
   },
   'a bad sector': {
     code: 'ERR_STORAGE',
@@ -81,7 +82,7 @@ describe('a log that was damaged when the store opened', () => {
     let tornCount = 0
     for (let seed = 0; seed < 40; seed++) {
       const disk = before.crash({ class: 'random-sectors', seed })
-      disk.flipBits(segmentOfA, 16, 1)
+      disk.flipBits(segmentOfA, magicAt, 1)
       // Twice: what an earlier opening knew is not forgotten by a later one.
       for (let i = 0; i < 2; i++) {
         const store = await openOn(disk)

@@ -4,6 +4,7 @@
  * Readers see a new start at once; files go only when a crash would keep it. Between the two the store
  * makes it durable, for many logs at a time.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Offset } from '../base/types.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { LogEnvironment } from './log-environment.ts'
@@ -11,6 +12,11 @@ import type { LogFlusher } from './log-flusher.ts'
 import type { LoadedLog } from './log-loader.ts'
 import type { LogOffsets } from './log-offsets.ts'
 import { SegmentRemoval } from './segment-removal.ts'
+
+export type FreedSegments = { readonly segments: number; readonly bytes: number }
+
+/** Each is four files to be looked for and three to be renamed. */
+const segmentsPerTurn = 32
 
 export class LogStart {
   readonly #env: LogEnvironment
@@ -48,13 +54,47 @@ export class LogStart {
 
   /** The start is durable at `start` or above: deletes segments wholly below, durably. @throws StorageError. */
   freeBelow(start: Offset): void {
+    const { segments } = this.#free(start, Infinity)
+    if (segments > 0) this.#env.fileSystem.syncDirectorySync(this.#env.directory)
+  }
+
+  /**
+   * The same a few segments a turn, and the sync off this thread: thousands of them take a while.
+   * @param isWanted asked before every turn. @returns what went. @throws (rejects) StorageError.
+   */
+  async freeGently(start: Offset, isWanted: () => boolean): Promise<FreedSegments> {
+    // Without a delay files are removed here and now, and large ones take a while.
+    const perTurn = this.#env.settings.deleteDelayMs === 0 ? 1 : segmentsPerTurn
+    const freed = { segments: 0, bytes: 0 }
+    while (isWanted()) {
+      // A truncation may have lowered the start meanwhile, and what was appended since may stay.
+      const to = Math.min(start, this.#offsets.logStart) as Offset
+      const { segments, bytes } = this.#free(to, perTurn)
+      freed.segments += segments
+      freed.bytes += bytes
+      if (segments < perTurn) break
+      await turn()
+    }
+    // A log that is closed meanwhile syncs its directory by itself.
+    if (freed.segments > 0 && isWanted()) {
+      await this.#env.fileSystem.syncDirectory(this.#env.directory)
+    }
+    return freed
+  }
+
+  #free(start: Offset, most: number): FreedSegments {
     if (start > this.#durable) this.#durable = start
     const { segments, snapshots, epochs } = this.#loaded
     epochs.cutStart(start)
-    if (!hasSegmentBelow(segments, start)) return
-    while (hasSegmentBelow(segments, start)) this.#removal.take(segments.shift())
-    snapshots.prune(segments)
-    this.#env.fileSystem.syncDirectorySync(this.#env.directory)
+    const freed = { segments: 0, bytes: 0 }
+    while (freed.segments < most && hasSegmentBelow(segments, start)) {
+      const segment = segments.shift()
+      freed.segments++
+      freed.bytes += segment.sizeBytes
+      this.#removal.take(segment)
+    }
+    if (freed.segments > 0) this.#removal.takeSnapshots(snapshots.giveUpOld(segments))
+    return freed
   }
 
   /** A truncation reaches below the start: readers may see what was trimmed and is still there. */

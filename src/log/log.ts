@@ -68,7 +68,7 @@ import {
   type TimedOffset,
 } from './log-search.ts'
 import { assertInRange } from './log-source.ts'
-import { LogStart } from './log-start.ts'
+import { type FreedSegments, LogStart } from './log-start.ts'
 import { LogTruncation } from './log-truncation.ts'
 import { LogWriter } from './log-writer.ts'
 import type { ProducerEntry } from './producer-state.ts'
@@ -769,12 +769,21 @@ export class Log {
     const target = this.raiseStart(to)
     if (target === undefined) return
     this.#env.onRecoveryPointLowered()
-    this.freeBelow(target)
+    this.assertWritable()
+    this.#trimming.freeBelow(target)
+  }
+
+  /** `trim` in turns, for who must not keep others waiting. Durable when it resolves. @internal */
+  async trimGently(to: number): Promise<void> {
+    const target = this.raiseStart(to)
+    if (target === undefined) return
+    this.#env.onRecoveryPointLowered()
+    await this.freeGently(target)
   }
 
   /**
    * Store only, the first half of a trim: readers see the new start, and nothing is deleted yet.
-   * @returns what is to be made durable before `freeBelow`; undefined when it is so already.
+   * @returns what is to be made durable before `freeGently`; undefined when it is so already.
    *
    * @internal
    */
@@ -796,12 +805,13 @@ export class Log {
   }
 
   /**
-   * Store only, the second half: the start is durable at `start` or above, so files may go.
+   * Store only, the second half: the start is durable at `start` or above, so files may go. Ends early,
+   * without an error, when the log is closed or fails.
+   *
    * @internal
    */
-  freeBelow(start: Offset): void {
-    this.assertWritable()
-    this.#trimming.freeBelow(start)
+  freeGently(start: Offset): Promise<FreedSegments> {
+    return this.#trimming.freeGently(start, () => this.#state === 'open')
   }
 
   get #trimming(): LogStart {

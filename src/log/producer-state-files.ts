@@ -86,10 +86,17 @@ export class ProducerStateFiles {
 
   /** Removes snapshots that no segment begins at, but for the newest one. */
   prune(segments: SegmentList): void {
-    const older = this.offsets().slice(0, -1)
-    if (older.length === 0) return
+    for (const path of this.giveUpOld(segments)) this.#home.fileSystem.remove(path)
+  }
+
+  /** The same for who removes their files: one that stays goes with the next open or `prune`. */
+  giveUpOld(segments: SegmentList): string[] {
+    const offsets = this.offsets()
+    if (offsets.length <= 1) return []
     const bases = new Set(Array.from(segments, (segment) => segment.baseOffset))
-    for (const offset of older) if (!bases.has(offset)) this.#remove(offset)
+    const isOld = (offset: Offset, i: number) => i < offsets.length - 1 && !bases.has(offset)
+    this.#offsets = offsets.filter((offset, i) => !isOld(offset, i))
+    return offsets.filter(isOld).map((offset) => this.#path(offset))
   }
 
   removeAbove(offset: Offset): void {

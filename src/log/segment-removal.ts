@@ -1,7 +1,8 @@
 /**
  * Segments that left their log: their files take names that every open removes, at once, and are
  * removed when `file.delete.delay.ms` has passed, one after the other and off the loop's thread.
- * Until then whoever copies the directory from outside finds them whole.
+ * Until then whoever copies the directory from outside finds them whole. Their producer snapshots go
+ * without a delay: who finds none reads the batches.
  */
 import type { Timer } from '../base/clock.ts'
 import type { Segment } from '../segment/segment.ts'
@@ -39,6 +40,11 @@ export class SegmentRemoval {
       this.#isIncomplete = true
       throw error
     }
+  }
+
+  /** Producer snapshots that nobody will look for: removed soon, under the names they have. */
+  takeSnapshots(paths: readonly string[]): void {
+    if (paths.length > 0) this.#remove(paths)
   }
 
   #remove(paths: readonly string[]): void {

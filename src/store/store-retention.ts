@@ -126,7 +126,7 @@ export class StoreRetention {
       this.#host.writeStarts()
       for (const one of raised) {
         try {
-          this.#free(one, report)
+          await this.#free(one, report)
         } catch (error) {
           this.#note(failures, one.log.name, error)
         }
@@ -205,13 +205,9 @@ export class StoreRetention {
     this.#host.logger.warn(fields, 'records that a consumer has not read are removed: cap reached')
   }
 
-  #free({ log, start }: Raised, report: { segments: number; bytes: number }): void {
-    if (!log.isOpen) return
-    const { count } = log.segments
-    const { sizeBytes } = log
-    log.freeBelow(start)
-    const segments = count - log.segments.count
-    const bytes = sizeBytes - log.sizeBytes
+  async #free({ log, start }: Raised, report: { segments: number; bytes: number }): Promise<void> {
+    const { segments, bytes } = await log.freeGently(start)
+    if (segments === 0) return
     report.segments += segments
     report.bytes += bytes
     this.#host.logger.info({ log: log.name, start, segments, bytes }, 'old segments were removed')

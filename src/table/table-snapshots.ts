@@ -109,7 +109,7 @@ export class TableSnapshots {
       this.#entries.endScan()
     }
     this.#offset = offset
-    await this.#trimLog(offset)
+    await this.#env.log.trimGently(offset)
     const { fileSystem, log } = this.#env
     for (const older of snapshotOffsets(fileSystem, log.directory)) {
       if (older < offset) fileSystem.remove(snapshotPath(log.directory, older))
@@ -142,18 +142,6 @@ export class TableSnapshots {
       writer.abort()
       throw error
     }
-  }
-
-  /** Frees the segments below `offset` one at a time: removing a large file takes a while. */
-  async #trimLog(offset: Offset): Promise<void> {
-    const { log } = this.#env
-    const bases = Array.from(log.segments, (segment) => segment.baseOffset)
-    for (const base of bases.slice(1)) {
-      if (base >= offset) break
-      log.trim(base)
-      await this.#yield()
-    }
-    log.trim(offset)
   }
 
   async #yield(): Promise<void> {

@@ -2,6 +2,7 @@
  * Goal: a trim that returned never comes back, whatever is deleted when. Names of segments go at
  * once, their space after `file.delete.delay.ms`; transfers under way finish.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { SimClock } from '../../crash/sim/sim-clock.ts'
 import { OffsetOutOfRangeError, StorageError } from '../../src/base/errors.ts'
@@ -28,6 +29,17 @@ async function filled(disk = simDisk(), config: Record<string, string> = {}) {
     opened.log.roll()
   }
   await opened.log.append('last')
+  await opened.log.flush()
+  return opened
+}
+
+/** So many segments of one record each, and an empty active one. */
+async function manySegments(count: number, config: Record<string, string> = {}) {
+  const opened = await openLog(simDisk(), config)
+  for (let i = 0; i < count; i++) {
+    await opened.log.append(`${i}`, { level: 'os' })
+    opened.log.roll()
+  }
   await opened.log.flush()
   return opened
 }
@@ -61,6 +73,46 @@ describe('segments that left their log', () => {
     log.trim(4)
     expect(filesOf(disk, '.deleted')).toEqual([])
     expect(filesOf(disk, '.log')).toHaveLength(2)
+  })
+
+  it.each(['60000', '0'])('go a few a turn where others wait (delay %s)', async (delay) => {
+    const { disk, log } = await manySegments(100, { 'file.delete.delay.ms': delay })
+    const counts = [filesOf(disk, '.log').length]
+    const trimming = log.trimGently(90)
+    expect(log.startOffset).toBe(90)
+    counts.push(filesOf(disk, '.log').length)
+    for (let isOver = false; !isOver; counts.push(filesOf(disk, '.log').length)) {
+      isOver = await Promise.race([trimming.then(() => true), turn().then(() => false)])
+    }
+    const most = Math.max(...counts.slice(1).map((count, i) => counts[i]! - count))
+    expect(most).toBeLessThanOrEqual(delay === '0' ? 1 : 32)
+    expect([counts[0], counts.at(-1)]).toEqual([101, 11])
+    // Durable: no loss of power brings a name back.
+    const found = disk.crash({ class: 'nothing-unsynced' })
+    expect(filesOf(found, '.log')).toEqual(filesOf(disk, '.log'))
+  })
+
+  it('that are going do not take what a truncation let in meanwhile', async () => {
+    const { log } = await manySegments(100)
+    const trimming = log.trimGently(90)
+    log.truncate(50)
+    for (let i = 0; i < 60; i++) {
+      await log.append(`new ${i}`)
+      log.roll()
+    }
+    await trimming
+    expect([log.startOffset, log.endOffset]).toEqual([50, 110])
+    expect(valuesIn(log)).toEqual(Array.from({ length: 60 }, (_, i) => `new ${i}`))
+  })
+
+  it('and whose log is closed in the middle do not come back after the clean stop', async () => {
+    const { disk, store, log } = await manySegments(100)
+    const trimming = log.trimGently(90)
+    await store.close()
+    await trimming
+    const found = disk.crash({ class: 'nothing-unsynced' })
+    const again = await openOn(found)
+    expect([again.wasClean, (await again.log('t')).startOffset]).toEqual([true, 90])
   })
 
   it('are gone when the store is closed, and when it is opened after a crash', async () => {
@@ -125,6 +177,7 @@ describe('segments that left their log', () => {
     await log.flush()
     expect(filesOf(disk, '.snapshot')).toHaveLength(4)
     log.trim(3)
+    await turns()
     expect(filesOf(disk, '.snapshot')).toHaveLength(2)
   })
 })

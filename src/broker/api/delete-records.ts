@@ -52,25 +52,25 @@ type AskedPartition = RequestOf<typeof deleteRecordsApi>['topics'][number]['part
 const upToHighWatermark = -1
 
 export const deleteRecords: ServedApi = serve(deleteRecordsApi, {
-  handle: (broker, request) => ({
-    topics: request.topics.map(({ name, partitions }) => {
-      const { store, logger } = broker
-      const topic = findTopic(store, { name, topicId: zeroUuid })
+  handle: async (broker, request) => {
+    const topics = []
+    for (const { name, partitions } of request.topics) {
+      const topic = findTopic(broker.store, { name, topicId: zeroUuid })
       const refused = typeof topic === 'number' ? topic : refusal(topic)
-      return {
-        name,
-        partitions: partitions.map((asked) => {
-          const answer =
-            refused === undefined ? trim(broker, topic, asked) : failure(asked, refused)
-          const { partitionIndex: partition, lowWatermark } = answer
-          if (answer.errorCode === errorCodes.none) {
-            logger.info({ topic: name, partition, logStart: lowWatermark }, 'records deleted')
-          }
-          return answer
-        }),
+      const answers = []
+      for (const asked of partitions) {
+        const answer =
+          refused === undefined ? await trim(broker, topic, asked) : failure(asked, refused)
+        const { partitionIndex: partition, lowWatermark } = answer
+        if (answer.errorCode === errorCodes.none) {
+          broker.logger.info({ topic: name, partition, logStart: lowWatermark }, 'records deleted')
+        }
+        answers.push(answer)
       }
-    }),
-  }),
+      topics.push({ name, partitions: answers })
+    }
+    return { topics }
+  },
   fail: (request, errorCode) => ({
     topics: request.topics.map(({ name, partitions }) => ({
       name,
@@ -86,14 +86,14 @@ function refusal(topic: Topic): ErrorCode | undefined {
   return policies.includes('delete') ? undefined : errorCodes.policyViolation
 }
 
-function trim(broker: BrokerEnvironment, topic: Topic | ErrorCode, asked: AskedPartition) {
+async function trim(broker: BrokerEnvironment, topic: Topic | ErrorCode, asked: AskedPartition) {
   const { partitionIndex, offset } = asked
   const log = findLog(broker, topic, partitionIndex)
   if (typeof log === 'number') return failure(asked, log)
   const target = offset === upToHighWatermark ? log.highWatermark : offset
   if (target < 0 || target > log.highWatermark) return failure(asked, errorCodes.offsetOutOfRange)
   try {
-    log.trim(target)
+    await log.trimGently(target)
     return { partitionIndex, lowWatermark: log.startOffset as number, errorCode: errorCodes.none }
   } catch (error) {
     return failure(asked, broker.faults.codeOf(error))

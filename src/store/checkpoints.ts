@@ -65,6 +65,11 @@ export class Checkpoints {
     if (this.#highWatermarks.delete(log)) this.#areHighWatermarksChanged = true
   }
 
+  /** `write`, if the files still say something of a log that was forgotten. */
+  writeForgotten(logs: Iterable<Log>): void {
+    if (this.#isChanged || this.#areHighWatermarksChanged) this.write(logs)
+  }
+
   /**
    * Takes over where `logs` stand and writes what changed, durably.
    *

@@ -449,7 +449,7 @@ export class Store {
     for (let partition = first; partition < end; partition++) {
       this.#checkpoints.forget(logDirectoryName(name, partition))
     }
-    this.#checkpoints.write(this.#openLogs())
+    this.#checkpoints.writeForgotten(this.#openLogs())
   }
 
   /**
@@ -460,7 +460,7 @@ export class Store {
     const added = Array.from({ length: entry.partitions - first }, (_, i) => first + i)
     await this.#makers.run(async () => {
       const left = this.#removal.setAsideDeleted(name, added, entry.id)
-      await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry)
+      await makeTopicDirectories(this.#settings.fileSystem, this.path, name, entry, first)
       if (left.length > 0) this.#removal.removeInBackground(left, [])
     })
   }

@@ -6,6 +6,7 @@
  * opening a log. Syncs go through the thread pool, a few at a time, so that a topic of a thousand
  * partitions does not stop the event loop for a second.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { forEachLimited, poolThreads } from '../base/for-each-limited.ts'
 import type { FileSystem } from '../platform/file-system.ts'
 import {
@@ -19,9 +20,12 @@ import { logDirectoryName, partitionMetadataFileName } from './store-layout.ts'
 
 const firstFiles = [logSuffix, offsetIndexSuffix, timeIndexSuffix]
 
+/** How many are looked at before the loop gets its turn. */
+const looksPerTurn = 256
+
 /**
- * Makes what is missing of the directories of topic `name`, durably. Topic ids that a crash left empty
- * are written again.
+ * Makes what is missing of the directories of topic `name` from partition `first` on, durably. Topic ids
+ * that a crash left empty are written again.
  * @throws (rejects) StorageError: some may be there.
  */
 export async function makeTopicDirectories(
@@ -29,9 +33,11 @@ export async function makeTopicDirectories(
   storePath: string,
   name: string,
   { id, partitions }: { readonly id: string; readonly partitions: number },
+  first = 0,
 ): Promise<void> {
   const lacking: string[] = []
-  for (let partition = 0; partition < partitions; partition++) {
+  for (let partition = first; partition < partitions; partition++) {
+    if (partition % looksPerTurn === looksPerTurn - 1) await turn()
     const directory = `${storePath}/${logDirectoryName(name, partition)}`
     const path = `${directory}/${partitionMetadataFileName}`
     if (readTopicId(fileSystem, path) !== id) lacking.push(directory)

@@ -3,6 +3,7 @@
  * background. Until all of it is gone the topic's id stays marked as deleted, by which what a crash or a
  * failure left of it is told from a new topic of the name.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { StorageError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 import type { FileSystem } from '../platform/file-system.ts'
@@ -16,6 +17,8 @@ import {
 import type { StoreMetadata } from './store-metadata.ts'
 import { removeLogDirectory } from './topic-directories.ts'
 import { idToHex, randomId } from './uuid.ts'
+
+const partitionsPerTurn = 64
 
 export type RemovalParts = {
   readonly fileSystem: FileSystem
@@ -70,7 +73,10 @@ export class TopicRemoval {
     return renamed
   }
 
-  /** The topic is deleted, durably: a directory that cannot be renamed costs its space, and no more. */
+  /**
+   * The topic is deleted, durably: a directory that cannot be renamed costs its space, and no more. The
+   * loop gets its turn now and then.
+   */
   async setAsideIfPossible(
     name: string,
     count: number,
@@ -78,6 +84,7 @@ export class TopicRemoval {
     const renamed: string[] = []
     let isWhole = true
     for (let partition = 0; partition < count; partition++) {
+      if (partition % partitionsPerTurn === partitionsPerTurn - 1) await turn()
       try {
         renamed.push(...this.setAside(name, partition, 1))
       } catch (error) {

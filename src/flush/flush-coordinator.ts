@@ -337,9 +337,12 @@ export class FlushCoordinator {
   }
 
   #startDrain(journal: Journal, region: number): void {
-    const run = this.#drain(journal, region).finally(() => {
-      if (this.#draining === run) this.#draining = undefined
-    })
+    // Not within the write that found no room: a sync tells of appends that wait, and who is told may append.
+    const run = Promise.resolve()
+      .then(() => this.#drain(journal, region))
+      .finally(() => {
+        if (this.#draining === run) this.#draining = undefined
+      })
     this.#draining = run
   }
 

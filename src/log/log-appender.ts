@@ -208,10 +208,11 @@ export class LogAppender {
     this.#makeRoom(view)
     const baseOffset = this.#offsets.logEnd
     const position = this.#write(view, bytes, start, end, { isJournaled: false })
+    const lastOffset = (this.#offsets.logEnd - 1) as Offset
     this.#flusher.wrote(bytes, start, end, position, level === 'disk')
     this.#flusher.schedule(baseOffset)
+    // Last: they may append themselves.
     this.#log.tellListeners()
-    const lastOffset = (this.#offsets.logEnd - 1) as Offset
     return { baseOffset, lastOffset, appendTimeMs, isDuplicate: false }
   }
 

@@ -126,7 +126,7 @@ export class LogFlusher implements FlushTarget {
       this.#capturedBytes += length
       this.#staged = { segment: active, position: position + length }
     }
-    // Last: it may begin a checkpoint, which syncs this log in this turn.
+    // Last: a checkpoint that comes due by it begins with all of this done.
     commit.wrote(length)
     return isCaptured
   }
@@ -300,7 +300,7 @@ export class LogFlusher implements FlushTarget {
   wroteGroup(sizeBytes: number, sequence: number): void {
     this.#groupSequence = sequence
     this.#staged = this.#end()
-    // Last: it may begin a checkpoint, which syncs this log in this turn.
+    // Last: a checkpoint that comes due by it begins with all of this done.
     this.#env.commit.wrote(sizeBytes)
   }
 

@@ -82,6 +82,7 @@ import {
 import type { RecordStream } from './record-stream.ts'
 import { SavedState } from './saved-state.ts'
 import { SegmentRoller } from './segment-roller.ts'
+import type { BuilderLease } from './shared-builders.ts'
 
 /**
  * One partition's log, from `store.log`. The store opens and closes it; what is marked internal is for
@@ -244,10 +245,12 @@ export class Log {
     input: RecordInput | readonly RecordInput[],
     options: AppendOptions = {},
   ): Promise<AppendAck> {
+    let lease: BuilderLease | undefined
     try {
       const level = levelOption(options.level, this.#env.settings.level)
       const expect = expectOption(options.expect)
-      const builder = this.#env.builders.take(this.#codecOption(options.compression))
+      lease = this.#env.builders.take(this.#codecOption(options.compression))
+      const { builder } = lease
       const now = this.#env.clock.now()
       if (!Array.isArray(input)) builder.add(input as RecordInput, now)
       else if (input.length > 0) builder.addAll(input, now)
@@ -260,6 +263,8 @@ export class Log {
       return this.#appender.acked(this.appendBuilt(builder, level, expect), level)
     } catch (error) {
       return Promise.reject(error)
+    } finally {
+      if (lease !== undefined) lease.isTaken = false
     }
   }
 
@@ -271,6 +276,10 @@ export class Log {
   /** Hands to the kernel what waits for it. @internal */
   settle(): void {
     this.#appender.settle()
+  }
+  /** Something waits: `settle` it before. @internal */
+  get isUnsettled(): boolean {
+    return this.#appender.isUnsettled
   }
   /** @internal */
   settleInFrame(): void {

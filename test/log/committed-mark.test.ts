@@ -170,7 +170,9 @@ describe('the committed mark', () => {
     await log.append('lost', { level: 'os' })
     log.setCommitted(3)
     // Written while records it counts are in the kernel only.
-    await store.createTopic('other')
+    const other = await store.log('other')
+    await other.append('x')
+    other.trim(1)
     const lost = await replicated(disk.crash({ class: 'nothing-unsynced' }))
     expect([lost.log.highWatermark, lost.log.endOffset]).toEqual([2, 2])
     log.trim(3)

@@ -266,7 +266,6 @@ export class FlushCoordinator {
       const isAtOnce = this.#wasInline && behind.length === 0
       const start = this.#options.clock.elapsedMs()
       const isPlaced = frame === undefined || frame.isEmpty || this.#place(frame, inFrame, isAtOnce)
-      for (const target of targets) target.tellSettled()
       if (!isPlaced) {
         for (const target of staged) void this.sync(target)
         return
@@ -337,12 +336,9 @@ export class FlushCoordinator {
   }
 
   #startDrain(journal: Journal, region: number): void {
-    // Not within the write that found no room: a sync tells of appends that wait, and who is told may append.
-    const run = Promise.resolve()
-      .then(() => this.#drain(journal, region))
-      .finally(() => {
-        if (this.#draining === run) this.#draining = undefined
-      })
+    const run = this.#drain(journal, region).finally(() => {
+      if (this.#draining === run) this.#draining = undefined
+    })
     this.#draining = run
   }
 

@@ -15,12 +15,10 @@ export type StagePlan =
 export interface FlushTarget {
   readonly isFailed: boolean
   /**
-   * Puts what waits for the kernel into the forming frame, or hands it over itself. Never throws.
-   * `tellSettled` follows in the same turn, when the kernel has the frame.
+   * Puts what waits for the kernel into the forming frame, which it gets in this turn, or hands it over
+   * itself. Never throws.
    */
   settle(): void
-  /** Tells those who wait for appends of what `settle` did. */
-  tellSettled(): void
   /**
    * Puts what is dirty and not yet in a frame into `frame`; undefined: there is no journal. Never
    * throws.

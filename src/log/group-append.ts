@@ -11,7 +11,6 @@
  * When a segment cannot be written the frame is written again without the group, and says so: whatever
  * a crash then leaves of its batches in the segments is cut by recovery, as if the frame were torn.
  */
-import { setImmediate as turn } from 'node:timers/promises'
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/types.ts'
 import type { FlushCoordinator } from '../flush/flush-coordinator.ts'
@@ -58,12 +57,6 @@ export async function appendGroup(
     await commit.readyForGroup()
     // A truncation may have voided the journal since.
     if (!commit.hasJournal) continue
-    // First, because who is told of what waits may append: from here on nobody is told of anything.
-    for (const { log } of [...parts, ...inputs]) log.settle()
-    if (parts.some(({ log }) => log.isUnsettled)) {
-      await turn()
-      continue
-    }
     check()
     // Placing may roll a segment, which leaves more to be staged.
     for (const { log, batch } of parts) log.placeForGroup(batch)

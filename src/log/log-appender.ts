@@ -44,7 +44,8 @@ export interface AppendedLog {
   /** Settles, and throws unless the log takes appends. */
   assertWritable(): void
   fail(error: unknown): void
-  tellListeners(): void
+  /** Nobody is called before the caller is done. */
+  tellSoon(): void
   /** Resolves when everything below `offset` is at `level`. */
   settled(level: DurabilityLevel, offset: number): Promise<void>
 }
@@ -64,8 +65,6 @@ export class LogAppender {
   readonly #roller: SegmentRoller
   /** What waits to be handed to the kernel. */
   #run: AppendRun | undefined
-  /** A run went into a frame, and listeners were not told. */
-  #hasSettled = false
   #expiryCheckAt = firstExpiryCheckAt
 
   constructor(
@@ -132,38 +131,25 @@ export class LogAppender {
     return { offset, lastOffset, level, isDuplicate }
   }
 
-  /** Hands to the kernel what waits for it. An error is that of the appends that waited. */
-  settle(): void {
-    if (this.#settle(false)) this.#log.tellListeners()
-  }
-
-  /** The same for a frame of the journal that the kernel gets in this turn; then calls `tellSettled`. */
-  settleInFrame(): void {
-    this.#hasSettled = this.#settle(true)
-  }
-
-  /** Tells those who wait for appends of those that went into a frame. */
-  tellSettled(): void {
-    if (!this.#hasSettled) return
-    this.#hasSettled = false
-    this.#log.tellListeners()
-  }
-
-  #settle(isInFrame: boolean): boolean {
+  /**
+   * Hands to the kernel what waits for it. An error is that of the appends that waited.
+   * @param isInFrame the kernel gets it in this turn in a frame of the journal, if that can be.
+   */
+  settle(isInFrame = false): void {
     const run = this.#run
-    if (run === undefined) return false
+    if (run === undefined) return
     this.#run = undefined
     try {
       const { state } = this.#log
       if (state !== 'open' && state !== 'closing') this.#log.assertWritable()
       this.#writeRun(run, isInFrame)
-      run.written(this.#offsets)
-      return true
     } catch (error) {
       this.#loaded.segments.active.dropWaiting()
       run.fail(error)
-      return false
+      return
     }
+    run.written(this.#offsets)
+    this.#log.tellSoon()
   }
 
   #writeRun(run: AppendRun, isInFrame: boolean): void {
@@ -211,8 +197,7 @@ export class LogAppender {
     const lastOffset = (this.#offsets.logEnd - 1) as Offset
     this.#flusher.wrote(bytes, start, end, position, level === 'disk')
     this.#flusher.schedule(baseOffset)
-    // Last: they may append themselves.
-    this.#log.tellListeners()
+    this.#log.tellSoon()
     return { baseOffset, lastOffset, appendTimeMs, isDuplicate: false }
   }
 
@@ -297,7 +282,7 @@ export class LogAppender {
     this.#offsets.written((lastOffset + 1) as Offset)
     this.#flusher.wrote(bytes, 0, bytes.length, position, level === 'disk')
     this.#flusher.schedule(previousEnd)
-    this.#log.tellListeners()
+    this.#log.tellSoon()
   }
 
   // ---- atomic groups; see group-append.ts
@@ -321,6 +306,6 @@ export class LogAppender {
   /** Tells those who wait for appends of the group, which began here at `baseOffset`. */
   tellGroupWritten(baseOffset: Offset): void {
     this.#flusher.schedule(baseOffset)
-    this.#log.tellListeners()
+    this.#log.tellSoon()
   }
 }

@@ -32,9 +32,8 @@ export interface FlushedLog {
   fail(error: unknown): void
   /** Hands to the kernel what waits for it. */
   settle(): void
-  /** The same with the frame that is being filled, if that can be; then calls `tellSettled`. */
+  /** The same with the frame that is being filled, if that can be. */
   settleInFrame(): void
-  tellSettled(): void
 }
 
 type Place = { segment: Segment; position: number }
@@ -106,10 +105,6 @@ export class LogFlusher implements FlushTarget {
     this.#log.settleInFrame()
   }
 
-  tellSettled(): void {
-    this.#log.tellSettled()
-  }
-
   /**
    * Bytes were appended at `position` of the active segment, and the marks have moved.
    * @param isAwaited somebody will wait for them to be durable.
@@ -126,7 +121,7 @@ export class LogFlusher implements FlushTarget {
       this.#capturedBytes += length
       this.#staged = { segment: active, position: position + length }
     }
-    // Last: a checkpoint that comes due by it begins with all of this done.
+    // Last: it may begin a checkpoint, which syncs this log in this turn.
     commit.wrote(length)
     return isCaptured
   }
@@ -300,7 +295,7 @@ export class LogFlusher implements FlushTarget {
   wroteGroup(sizeBytes: number, sequence: number): void {
     this.#groupSequence = sequence
     this.#staged = this.#end()
-    // Last: a checkpoint that comes due by it begins with all of this done.
+    // Last: it may begin a checkpoint, which syncs this log in this turn.
     this.#env.commit.wrote(sizeBytes)
   }
 

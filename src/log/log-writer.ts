@@ -72,9 +72,7 @@ const recordsPerReading = 32
 export class LogWriter {
   readonly #target: WriterTarget
   readonly #settings: WriterSettings
-  #builder: BatchBuilder
-  /** What is being written: who is told of earlier appends meanwhile may send more. */
-  #writing: BatchBuilder | undefined
+  readonly #builder: BatchBuilder
   #waiting = new Waiting()
   #nowMs = 0
   #timer: Timer | undefined
@@ -87,11 +85,7 @@ export class LogWriter {
   constructor(target: WriterTarget, settings: WriterSettings) {
     this.#target = target
     this.#settings = settings
-    this.#builder = this.#newBuilder()
-  }
-
-  #newBuilder(): BatchBuilder {
-    return new BatchBuilder({ codec: this.#settings.compression })
+    this.#builder = new BatchBuilder({ codec: settings.compression })
   }
 
   /**
@@ -102,7 +96,6 @@ export class LogWriter {
    */
   send(record: RecordInput): Promise<RecordAck> {
     if (this.#isClosed) return Promise.reject(new ClosedError('the writer is closed'))
-    if (this.#builder === this.#writing) this.#builder = this.#newBuilder()
     // A record that does not fit goes into the next batch, so that a huge one fails alone.
     if (this.#builder.sizeBytes + payloadBytes(record) > this.#settings.batchBytes) this.#write()
     try {
@@ -164,18 +157,14 @@ export class LogWriter {
     const waiting = this.#waiting
     if (waiting.isEmpty) return
     this.#waiting = new Waiting()
-    const builder = this.#builder
-    const before = this.#writing
-    this.#writing = builder
     let appended: { baseOffset: Offset; lastOffset: Offset }
     try {
-      appended = this.#target.appendBuilt(builder, this.#settings.level)
+      appended = this.#target.appendBuilt(this.#builder, this.#settings.level)
     } catch (error) {
       waiting.reject(error)
       return
     } finally {
-      builder.reset()
-      this.#writing = before
+      this.#builder.reset()
     }
     const settled = this.#settle(waiting, appended.baseOffset, appended.lastOffset)
     this.#unsettled.add(settled)

@@ -82,7 +82,6 @@ import {
 import type { RecordStream } from './record-stream.ts'
 import { SavedState } from './saved-state.ts'
 import { SegmentRoller } from './segment-roller.ts'
-import type { BuilderLease } from './shared-builders.ts'
 
 /**
  * One partition's log, from `store.log`. The store opens and closes it; what is marked internal is for
@@ -95,6 +94,7 @@ export class Log {
   readonly #parts: LoadedLog
   readonly #marks: LogOffsets
   #listeners: Set<() => void> | undefined
+  #isTelling = false
   #closingListeners: Set<() => void> | undefined
   #state: LogState = 'open'
   #failure: LogFailedError | undefined
@@ -245,12 +245,10 @@ export class Log {
     input: RecordInput | readonly RecordInput[],
     options: AppendOptions = {},
   ): Promise<AppendAck> {
-    let lease: BuilderLease | undefined
     try {
       const level = levelOption(options.level, this.#env.settings.level)
       const expect = expectOption(options.expect)
-      lease = this.#env.builders.take(this.#codecOption(options.compression))
-      const { builder } = lease
+      const builder = this.#env.builders.take(this.#codecOption(options.compression))
       const now = this.#env.clock.now()
       if (!Array.isArray(input)) builder.add(input as RecordInput, now)
       else if (input.length > 0) builder.addAll(input, now)
@@ -263,8 +261,6 @@ export class Log {
       return this.#appender.acked(this.appendBuilt(builder, level, expect), level)
     } catch (error) {
       return Promise.reject(error)
-    } finally {
-      if (lease !== undefined) lease.isTaken = false
     }
   }
 
@@ -277,17 +273,9 @@ export class Log {
   settle(): void {
     this.#appender.settle()
   }
-  /** Something waits: `settle` it before. @internal */
-  get isUnsettled(): boolean {
-    return this.#appender.isUnsettled
-  }
   /** @internal */
   settleInFrame(): void {
-    this.#appender.settleInFrame()
-  }
-  /** @internal */
-  tellSettled(): void {
-    this.#appender.tellSettled()
+    this.#appender.settle(true)
   }
 
   /**
@@ -332,8 +320,22 @@ export class Log {
     return this.#appender.store(batch, options.level ?? 'os', expect)
   }
 
-  /** @internal */
-  tellListeners(): void {
+  /**
+   * Calls listeners when whoever calls this is done: they may do anything to the log, and he is in the
+   * middle of something.
+   *
+   * @internal
+   */
+  tellSoon(): void {
+    if (this.#listeners === undefined || this.#isTelling) return
+    this.#isTelling = true
+    queueMicrotask(() => {
+      this.#isTelling = false
+      this.#tellListeners()
+    })
+  }
+
+  #tellListeners(): void {
     if (this.#listeners !== undefined) for (const listener of this.#listeners) tell(listener)
   }
 
@@ -417,7 +419,7 @@ export class Log {
     this.assertReadable()
     const rule = { default: Number.NaN, min: 0, max: this.endOffset }
     if (this.#offsets.committed(integerOption('committed', offset, rule) as Offset)) {
-      this.tellListeners()
+      this.tellSoon()
     }
   }
 
@@ -737,7 +739,8 @@ export class Log {
   }
 
   /**
-   * Calls `listener` after every append and when more is committed, until the returned function is called.
+   * Calls `listener` after every append and when more is committed, until the returned function is called:
+   * once for those of one moment, before their promises resolve, and not within the call that appends.
    * What it throws is an uncaught exception, as from an event listener, and no failure of the append.
    */
   onAppend(listener: () => void): () => void {
@@ -964,7 +967,7 @@ export class Log {
     this.#offsets.fail(new ClosedError(`${this.name} was closed`))
     for (const segment of this.#loaded.segments) segment.close()
     this.#tellClosing()
-    if (this.#listeners !== undefined) for (const listener of this.#listeners) tell(listener)
+    this.#tellListeners()
   }
 
   /** @internal */

@@ -278,14 +278,9 @@ async function write(
 }
 
 function partOf(host: GroupHost, log: Log, records: readonly RecordInput[]): GroupPart {
-  const lease = host.builders.take(log.storedCodec)
-  const { builder } = lease
-  try {
-    builder.addAll(records, host.now())
-    return { log, batch: log.encodeForGroup(builder) }
-  } finally {
-    lease.isTaken = false
-  }
+  const builder = host.builders.take(log.storedCodec)
+  builder.addAll(records, host.now())
+  return { log, batch: log.encodeForGroup(builder) }
 }
 
 function checkExpectations(group: Collector, tables: readonly TableWork[]): void {

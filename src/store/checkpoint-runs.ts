@@ -78,15 +78,12 @@ export class CheckpointRuns {
   }
 
   #begin(): Promise<void> {
-    // Not in this turn of whoever wrote: a sync tells of appends that wait, and who is told may append.
-    this.#running = Promise.resolve()
-      .then(() => this.#make())
-      .finally(() => {
-        this.#running = undefined
-        this.#isUrgent = false
-        // So much was written meanwhile that the next one is due, which nobody says again.
-        if (this.#parts.commit.checkpointShare >= 1) this.soon()
-      })
+    this.#running = this.#make().finally(() => {
+      this.#running = undefined
+      this.#isUrgent = false
+      // So much was written meanwhile that the next one is due, which nobody says again.
+      if (this.#parts.commit.checkpointShare >= 1) this.soon()
+    })
     return this.#running
   }
 

@@ -44,7 +44,7 @@ export interface AppendedLog {
   /** Settles, and throws unless the log takes appends. */
   assertWritable(): void
   fail(error: unknown): void
-  /** Nobody is called before the caller is done. */
+  /** Tells of appends when this turn's call is over. */
   tellSoon(): void
   /** Resolves when everything below `offset` is at `level`. */
   settled(level: DurabilityLevel, offset: number): Promise<void>
@@ -173,7 +173,7 @@ export class LogAppender {
     this.#flusher.schedule(baseOffset)
   }
 
-  // ---- one batch: the log is writable, and nothing waits
+  // ---- one batch: the log is writable, nothing waits, and the caller tells of it when he is done
 
   /** Gives a valid batch its place and writes it. @throws as `Log.appendBatch`. */
   store(batch: CheckedBatch, level: DurabilityLevel, expect?: number): AppendedBatch {
@@ -197,7 +197,6 @@ export class LogAppender {
     const lastOffset = (this.#offsets.logEnd - 1) as Offset
     this.#flusher.wrote(bytes, start, end, position, level === 'disk')
     this.#flusher.schedule(baseOffset)
-    this.#log.tellSoon()
     return { baseOffset, lastOffset, appendTimeMs, isDuplicate: false }
   }
 
@@ -282,7 +281,6 @@ export class LogAppender {
     this.#offsets.written((lastOffset + 1) as Offset)
     this.#flusher.wrote(bytes, 0, bytes.length, position, level === 'disk')
     this.#flusher.schedule(previousEnd)
-    this.#log.tellSoon()
   }
 
   // ---- atomic groups; see group-append.ts
@@ -303,9 +301,8 @@ export class LogAppender {
     this.#flusher.wroteGroup(batch.length, sequence)
   }
 
-  /** Tells those who wait for appends of the group, which began here at `baseOffset`. */
-  tellGroupWritten(baseOffset: Offset): void {
+  /** The group, which began here at `baseOffset`, is written in all of its logs. */
+  groupWritten(baseOffset: Offset): void {
     this.#flusher.schedule(baseOffset)
-    this.#log.tellSoon()
   }
 }

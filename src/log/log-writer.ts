@@ -30,11 +30,13 @@ export type WriterSettings = {
 /** What a writer needs of its log. */
 export interface WriterTarget {
   readonly clock: Clock
-  /** Finishes and appends a batch; synchronous up to level `os`. `level` is what is waited for. */
+  /** Finishes and appends a batch; synchronous up to level `os`. `level` is what is waited for. Tells nobody. */
   appendBuilt(
     builder: BatchBuilder,
     level: DurabilityLevel,
   ): { baseOffset: Offset; lastOffset: Offset }
+  /** Tells who listens of what was appended: last. */
+  tellListeners(): void
   /** Resolves when everything below `offset` has reached `level`. */
   settled(level: DurabilityLevel, offset: number): Promise<void>
   /** Calls `listener` before the log closes, while it takes appends; see `Log.onClosing`. */
@@ -169,6 +171,7 @@ export class LogWriter {
     const settled = this.#settle(waiting, appended.baseOffset, appended.lastOffset)
     this.#unsettled.add(settled)
     settled.finally(() => this.#unsettled.delete(settled))
+    this.#target.tellListeners()
   }
 
   async #settle(waiting: Waiting, baseOffset: Offset, lastOffset: Offset): Promise<void> {

@@ -258,7 +258,11 @@ export class Log {
       else if (level === 'disk' && expect === undefined && this.#appender.takesRuns) {
         return this.#appender.appendToRun(builder)
       }
-      return this.#appender.acked(this.appendBuilt(builder, level, expect), level)
+      const appended = this.appendBuilt(builder, level, expect)
+      // Who truncates the log when he is told has the append rejected that waits for the disk.
+      const ack = this.#appender.acked(appended, level)
+      if (!appended.isDuplicate) this.tellListeners()
+      return ack
     } catch (error) {
       return Promise.reject(error)
     }
@@ -280,7 +284,8 @@ export class Log {
 
   /**
    * Finishes and appends what `builder` holds: trusted, except for its size. The limit on the
-   * uncompressed size is the one that reads have, so that nothing is stored that cannot be read.
+   * uncompressed size is the one that reads have, so that nothing is stored that cannot be read. Nobody
+   * is told: `tellListeners` when the caller has done his part.
    *
    * @param level  what the caller will wait for.
    * @param expect offset the first record must get, else ConflictError; undefined: any.
@@ -317,26 +322,24 @@ export class Log {
     this.assertWritable()
     const expect = expectOption(options.expect)
     const batch = checkProduced(bytes, start, end, options.allowZstd, this.#env)
-    return this.#appender.store(batch, options.level ?? 'os', expect)
+    const appended = this.#appender.store(batch, options.level ?? 'os', expect)
+    if (!appended.isDuplicate) this.tellListeners()
+    return appended
   }
 
-  /**
-   * Calls listeners when whoever calls this is done: they may do anything to the log, and he is in the
-   * middle of something.
-   *
-   * @internal
-   */
+  /** Tells of appends: last, because who is told may do anything to the log. @internal */
+  tellListeners(): void {
+    if (this.#listeners !== undefined) for (const listener of this.#listeners) tell(listener)
+  }
+
+  /** The same for who is in the middle of something: when this turn's call is over. @internal */
   tellSoon(): void {
     if (this.#listeners === undefined || this.#isTelling) return
     this.#isTelling = true
     queueMicrotask(() => {
       this.#isTelling = false
-      this.#tellListeners()
+      this.tellListeners()
     })
-  }
-
-  #tellListeners(): void {
-    if (this.#listeners !== undefined) for (const listener of this.#listeners) tell(listener)
   }
 
   // ---- for the embedder's own consensus: topics created with `replicated`
@@ -375,7 +378,9 @@ export class Log {
         isDense: this.isDense,
       })
       this.#appender.storeRun(run, level)
-      return this.#reachedBy(run.baseOffset, run.lastOffset, level)
+      const ack = this.#reachedBy(run.baseOffset, run.lastOffset, level)
+      this.tellListeners()
+      return ack
     } catch (error) {
       return Promise.reject(error)
     }
@@ -419,7 +424,7 @@ export class Log {
     this.assertReadable()
     const rule = { default: Number.NaN, min: 0, max: this.endOffset }
     if (this.#offsets.committed(integerOption('committed', offset, rule) as Offset)) {
-      this.tellSoon()
+      this.tellListeners()
     }
   }
 
@@ -447,7 +452,7 @@ export class Log {
     this.#appender.assertEnd(expect)
   }
 
-  /** Appends a batch from `encodeForGroup` by itself. @internal */
+  /** Appends a batch from `encodeForGroup` by itself, and tells nobody. @internal */
   appendEncoded(batch: Buffer, level: DurabilityLevel): AppendedBatch {
     this.assertWritable()
     const checked = { bytes: batch, start: 0, end: batch.length, appendTimeMs: -1 }
@@ -480,9 +485,10 @@ export class Log {
     this.#truncating.undoGroup(position, end)
   }
 
-  /** Tells those who wait for appends. @internal */
+  /** The group is written in all of its logs: tells of it. @internal */
   tellGroupWritten(baseOffset: Offset): void {
-    this.#appender.tellGroupWritten(baseOffset)
+    this.#appender.groupWritten(baseOffset)
+    this.tellListeners()
   }
 
   /**
@@ -739,9 +745,8 @@ export class Log {
   }
 
   /**
-   * Calls `listener` after every append and when more is committed, until the returned function is called:
-   * once for those of one moment, before their promises resolve, and not within the call that appends.
-   * What it throws is an uncaught exception, as from an event listener, and no failure of the append.
+   * Calls `listener` after every append and when more is committed, until the returned function is called;
+   * once for appends that go to the kernel together. It may use the log, also to append. What it throws is an uncaught exception, as from an event listener, and no failure of the append.
    */
   onAppend(listener: () => void): () => void {
     functionOption('listener', listener)
@@ -967,7 +972,7 @@ export class Log {
     this.#offsets.fail(new ClosedError(`${this.name} was closed`))
     for (const segment of this.#loaded.segments) segment.close()
     this.#tellClosing()
-    this.#tellListeners()
+    this.tellListeners()
   }
 
   /** @internal */

@@ -259,6 +259,7 @@ async function write(
   if (parts.length === 1 && only !== undefined) {
     check()
     written([only.log.appendEncoded(only.batch, level).baseOffset])
+    only.log.tellListeners()
   } else if (parts.length > 1) {
     const inputs = Array.from(group.commits, ([{ log }, { offset }]) => ({ log, end: offset }))
     await appendGroup(

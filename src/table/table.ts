@@ -231,6 +231,7 @@ export class Table<Key, Value> {
       throw error
     }
     this.apply(changes, base)
+    this.log.tellListeners()
     return base
   }
 

@@ -44,7 +44,8 @@ export interface AppendedLog {
   /** Settles, and throws unless the log takes appends. */
   assertWritable(): void
   fail(error: unknown): void
-  /** Tells of appends when this turn's call is over. */
+  /** Tells of appends: now, or when this turn's call is over. */
+  tellListeners(): void
   tellSoon(): void
   /** Resolves when everything below `offset` is at `level`. */
   settled(level: DurabilityLevel, offset: number): Promise<void>
@@ -111,7 +112,9 @@ export class LogAppender {
     const isOver = runBytes > maxRunBytes || lastOffset >= maxOffset
     if (isOver || this.#roller.isDue(runBytes, lastOffset, maxTimestamp)) {
       this.#log.assertWritable()
-      return this.acked(this.store(batch, 'disk'), 'disk')
+      const ack = this.acked(this.store(batch, 'disk'), 'disk')
+      this.#log.tellListeners()
+      return ack
     }
     const run = (this.#run ??= new AppendRun(offset, this.#env.leaderEpoch))
     assignOffset(bytes, start, offset, run.leaderEpoch)

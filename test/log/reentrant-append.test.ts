@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { assert } from '../../src/base/assert.ts'
 import type { Log } from '../../src/log/log.ts'
 import type { AppendAck } from '../../src/log/log-options.ts'
-import { openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
+import { appendClient, clientBatch, openOn, simDisk, valuesIn } from '../support/log-inspection.ts'
 
 async function twoLogs() {
   const store = await openOn(simDisk())
@@ -81,6 +81,42 @@ describe.each(Object.entries(ways))('an append %s', (way, append) => {
       }
     },
   )
+})
+
+describe('a listener', () => {
+  it('is told by every way of appending', async () => {
+    const { store, log, other } = await twoLogs()
+    const table = await store.table('table', { key: 'string', value: 'string' })
+    const all: Record<string, () => Promise<unknown>> = {
+      'for the disk': () => log.append('x'),
+      'more than waits together': () => log.append(['x'.repeat(100_000), 'y'.repeat(100_000)]),
+      'at level os': () => log.append('x', { level: 'os' }),
+      'as a producer': () => log.append('x', { producer: { id: 1, epoch: 0, sequence: 0 } }),
+      'of a writer': () => log.writer({ lingerMs: 0 }).send('x'),
+      'in a group': () => {
+        return store.atomic((tx) => {
+          tx.append(log, 'x')
+          tx.append(other, 'x')
+        })
+      },
+      'in a group of one': () => store.atomic((tx) => tx.append(log, 'x')),
+      'a batch of a client': async () => appendClient(log, clientBatch(['x'])),
+    }
+    let seen = log.endOffset
+    log.onAppend(() => {
+      seen = log.endOffset
+    })
+    for (const [way, append] of Object.entries(all)) {
+      await append()
+      expect([way, seen]).toEqual([way, log.endOffset])
+    }
+    let isTold = false
+    table.log.onAppend(() => {
+      isTold = table.get('k') === 'v'
+    })
+    await table.put('k', 'v')
+    expect(isTold).toBe(true)
+  })
 })
 
 describe('an atomic group', () => {

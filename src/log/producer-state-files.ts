@@ -5,6 +5,7 @@
 import { CorruptBatchError, CorruptionError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
 import { mebibyte } from '../base/units.ts'
+import { isGone } from '../platform/storage-failure.ts'
 import type { Segment } from '../segment/segment.ts'
 import { offsetOfFileName, segmentFileName, snapshotSuffix } from '../segment/segment-file-name.ts'
 import type { SegmentList } from '../segment/segment-list.ts'
@@ -86,7 +87,7 @@ export class ProducerStateFiles {
 
   /** Removes snapshots that no segment begins at, but for the newest one. */
   prune(segments: SegmentList): void {
-    for (const path of this.giveUpOld(segments)) this.#home.fileSystem.remove(path)
+    for (const path of this.giveUpOld(segments)) this.#unlink(path)
   }
 
   /** The same for who removes their files: one that stays goes with the next open or `prune`. */
@@ -124,8 +125,17 @@ export class ProducerStateFiles {
   #remove(offset: Offset): void {
     const others = this.offsets().filter((other) => other !== offset)
     this.#offsets = undefined
-    this.#home.fileSystem.remove(this.#path(offset))
+    this.#unlink(this.#path(offset))
     this.#offsets = others.length === 0 ? noOffsets : others
+  }
+
+  /** One that is gone already is fine: it may have been given up, and then found in the directory again. */
+  #unlink(path: string): void {
+    try {
+      this.#home.fileSystem.remove(path)
+    } catch (error) {
+      if (!isGone(error)) throw error
+    }
   }
 }
 

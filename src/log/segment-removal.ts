@@ -5,6 +5,7 @@
  * without a delay: who finds none reads the batches.
  */
 import type { Timer } from '../base/clock.ts'
+import { isGone } from '../platform/storage-failure.ts'
 import type { Segment } from '../segment/segment.ts'
 import type { LogEnvironment } from './log-environment.ts'
 
@@ -61,7 +62,7 @@ export class SegmentRemoval {
     try {
       await this.#env.fileSystem.removeLater(path)
     } catch (error) {
-      if (this.#isCancelled) return
+      if (this.#isCancelled || isGone(error)) return
       // The next open removes what has this name.
       const fields = { log: this.#env.name, file: path, error: String(error) }
       this.#env.logger.warn(fields, 'a removed segment stays on disk')

@@ -24,6 +24,11 @@ function errnoOf(error: Partial<NodeJS.ErrnoException> | undefined): string | un
   return known?.[0] ?? `errno ${number}`
 }
 
+/** There is no such file: whoever wanted it gone has what he wanted. */
+export function isGone(error: unknown): boolean {
+  return error instanceof StorageError && error.errno === 'ENOENT'
+}
+
 /** What stands at that place of the disk cannot be had, whoever asks: other files may be whole. */
 export function isMediaFailure(error: unknown): error is StorageError {
   return error instanceof StorageError && mediaErrnos.has(error.errno)

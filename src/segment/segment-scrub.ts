@@ -47,7 +47,7 @@ export type ScrubRules = {
   readonly isDense: boolean
   /** Records below were durable, so what is wrong with them is damage; Infinity: all of them. */
   readonly durableBelow: number
-  /** The journal's last whole frame, for batches of atomic groups that were not durable. */
+  /** Which groups count, of batches that were not durable. */
   readonly wholeFrames: readonly WholeFrames[]
   /** Epoch of the last batch before this segment, −1 when there is none. */
   readonly previousEpoch: number

@@ -180,6 +180,23 @@ describe('segments that left their log', () => {
     await turns()
     expect(filesOf(disk, '.snapshot')).toHaveLength(2)
   })
+
+  it('do without those that somebody else removed, and so does a clean stop', async () => {
+    const { disk, log, logger, store } = await openLog(simDisk(), {})
+    for (let i = 0; i < 6; i++) {
+      const producer = { producerId: 1, producerEpoch: 0, baseSequence: i }
+      appendClient(log, clientBatch(['x'], { producer, timestamps: [1] }))
+      log.roll()
+    }
+    await log.flush()
+    for (const name of filesOf(disk, '.snapshot').slice(0, 4)) disk.remove(`${directory}/${name}`)
+    log.trim(2)
+    await turns()
+    log.truncate(3)
+    await store.close()
+    expect(logger.at('warn')).toEqual([])
+    expect(filesOf(disk, '.snapshot').length).toBeLessThanOrEqual(1)
+  })
 })
 
 describe('a trim', () => {

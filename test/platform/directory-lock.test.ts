@@ -143,8 +143,10 @@ describe('lock on a file system without hard links', () => {
 
 describe.skipIf(process.platform !== 'linux')('lock of a zombie [skipped outside Linux]', () => {
   it('is taken over although nobody reaped the dead holder', async () => {
-    // The shell starts a child, prints its id and becomes a program that never waits for it.
-    const parent = spawn('sh', ['-c', 'sleep 0.01 & echo $!; exec sleep 60'])
+    // The shell starts a child, prints its id and becomes a program that never waits for it; the child
+    // ends when it sees that, for the shell itself would reap it.
+    const child = '(while read name < /proc/$$/comm && [ "$name" != sleep ]; do :; done)'
+    const parent = spawn('sh', ['-c', `${child} & echo $!; exec sleep 60`])
     children.push(parent)
     const [said] = await once(parent.stdout!, 'data')
     const pid = Number(String(said))

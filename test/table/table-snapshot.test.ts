@@ -188,7 +188,7 @@ describe('a table with a damaged snapshot', () => {
     expect(failed).toBeGreaterThan(1)
     expect(messages()).toContain('a snapshot of a table could not be written')
     const names = disk.readDirectory(table.log.directory)
-    expect(names.filter((name) => name.endsWith('.tmp'))).toEqual([])
+    expect(names.filter((name) => name.endsWith('.table.tmp'))).toEqual([])
     expect([table.size, table.log.startOffset]).toEqual([10, 100])
   })
 })

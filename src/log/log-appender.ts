@@ -1,8 +1,8 @@
 /**
  * Puts batches at the end of one log: the one way into the active segment.
  *
- * A batch gets its offset, goes to the kernel, moves the marks, and is told of, in this order and
- * without yielding, so appends are in call order. What is appended for the disk may go to the kernel
+ * A batch gets its offset, goes to the kernel and moves the marks, in this order and without yielding, so
+ * appends are in call order; whoever appends tells of it when all of his part is done. What is appended for the disk may go to the kernel
  * with others instead, in the next frame of the journal (append-run.ts); whoever asks the log for
  * anything before has it `settled` first, and can tell no difference.
  */

@@ -54,6 +54,7 @@ export class LogStart {
 
   /** The start is durable at `start` or above: deletes segments wholly below, durably. @throws StorageError. */
   freeBelow(start: Offset): void {
+    this.#isKept(start)
     const { segments } = this.#free(start, Infinity)
     if (segments > 0) this.#env.fileSystem.syncDirectorySync(this.#env.directory)
   }
@@ -66,9 +67,10 @@ export class LogStart {
     // Without a delay files are removed here and now, and large ones take a while.
     const perTurn = this.#env.settings.deleteDelayMs === 0 ? 1 : segmentsPerTurn
     const freed = { segments: 0, bytes: 0 }
+    this.#isKept(start)
     while (isWanted()) {
       // A truncation may have lowered the start meanwhile, and what was appended since may stay.
-      const to = Math.min(start, this.#offsets.logStart) as Offset
+      const to = Math.min(start, this.#durable) as Offset
       const { segments, bytes } = this.#free(to, perTurn)
       freed.segments += segments
       freed.bytes += bytes
@@ -82,8 +84,11 @@ export class LogStart {
     return freed
   }
 
-  #free(start: Offset, most: number): FreedSegments {
+  #isKept(start: Offset): void {
     if (start > this.#durable) this.#durable = start
+  }
+
+  #free(start: Offset, most: number): FreedSegments {
     const { segments, snapshots, epochs } = this.#loaded
     epochs.cutStart(start)
     const freed = { segments: 0, bytes: 0 }

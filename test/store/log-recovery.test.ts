@@ -3,6 +3,7 @@
  * of a group is not, once it can be. Method: damage and bad sectors that come and go between openings.
  */
 import { describe, expect, it } from 'vitest'
+import { crashClasses } from '../../src/platform/sim-crash-class.ts'
 import type { SimFileSystem } from '../../src/platform/sim-file-system.ts'
 import { magicAt } from '../../src/record/batch-format.ts'
 import { repairStore } from '../../src/store/repair-store.ts'
@@ -99,6 +100,48 @@ describe('a log that was damaged when the store opened', () => {
     expect(tornCount).toBeGreaterThan(0)
   })
 })
+
+describe('an opening that refuses a log', () => {
+  it('may be cut short by a crash at any operation, and no group is seen in part', async () => {
+    let checks = 0
+    // Each takes some seconds.
+    for (const torn of (await tornDisks()).slice(0, 1)) {
+      for (let stop = 1, isOver = false; !isOver; stop++) {
+        const disk = torn.processCrash()
+        disk.flipBits(segmentOfA, magicAt, 1)
+        disk.stopAt(disk.operationCount + stop)
+        await openOn(disk).catch(() => {})
+        isOver = !disk.hasStopped
+        for (const crashClass of crashClasses) {
+          const found = disk.crash({ class: crashClass })
+          // Once more with the damage, and then without.
+          await (await openOn(found)).close()
+          found.flipBits(segmentOfA, magicAt, 1)
+          const store = await openOn(found)
+          const logs = [await store.log('a'), await store.log('b')]
+          expect(logs.map((log) => valuesIn(log).includes('group'))).toEqual([false, false])
+          checks++
+        }
+      }
+    }
+    expect(checks).toBeGreaterThan(50)
+  })
+})
+
+/** Disks after crashes that left the frame of the group torn. */
+async function tornDisks(): Promise<SimFileSystem[]> {
+  const before = await diskWithTwoLogs({ withGroup: true })
+  // All at once: the store is open still, and may sync the frame.
+  const disks = Array.from({ length: 40 }, (_, seed) => {
+    return before.crash({ class: 'random-sectors', seed })
+  })
+  const torn: SimFileSystem[] = []
+  for (const disk of disks) {
+    const store = await openOn(disk.processCrash())
+    if (!valuesIn(await store.log('b')).includes('group')) torn.push(disk)
+  }
+  return torn
+}
 
 /** Records below the recovery points, and not in the journal; then a group that no sync has seen. */
 async function diskWithTwoLogs({ withGroup = false } = {}): Promise<SimFileSystem> {

@@ -54,7 +54,7 @@ export class LogStart {
 
   /** The start is durable at `start` or above: deletes segments wholly below, durably. @throws StorageError. */
   freeBelow(start: Offset): void {
-    this.#isKept(start)
+    this.#noteDurable(start)
     const { segments } = this.#free(start, Infinity)
     if (segments > 0) this.#env.fileSystem.syncDirectorySync(this.#env.directory)
   }
@@ -67,7 +67,7 @@ export class LogStart {
     // Without a delay files are removed here and now, and large ones take a while.
     const perTurn = this.#env.settings.deleteDelayMs === 0 ? 1 : segmentsPerTurn
     const freed = { segments: 0, bytes: 0 }
-    this.#isKept(start)
+    this.#noteDurable(start)
     while (isWanted()) {
       // A truncation may have lowered the start meanwhile, and what was appended since may stay.
       const to = Math.min(start, this.#durable) as Offset
@@ -84,7 +84,7 @@ export class LogStart {
     return freed
   }
 
-  #isKept(start: Offset): void {
+  #noteDurable(start: Offset): void {
     if (start > this.#durable) this.#durable = start
   }
 

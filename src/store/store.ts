@@ -809,7 +809,7 @@ export class Store {
     return new JournalReplay(fileSystem, this.path)
   }
 
-  /** Of the journal, and of earlier ones that logs are as old as which could not be recovered since. */
+  /** Those of the journal, and of earlier ones that a log not recovered since may still need. */
   #readWholeFrames({ lastFrame }: JournalReplay): WholeFrames[] {
     const kept = readWholeFrames(this.#settings.fileSystem, this.path)
     if (lastFrame === undefined) return kept
